@@ -1,0 +1,176 @@
+//! The graph: what a specification means.
+//!
+//! A [`Graph`] is a list of nodes in static single assignment: a node's inputs come before it, and each node has one
+//! value, named by its [`ValueId`]. A value is either *batched* (it exists once per image; the batch is implicit and its
+//! size is not known here) or not (weights, statistics over the batch, the loss). A pass takes a graph and returns one.
+
+mod types;
+mod verify;
+
+use serde::Serialize;
+
+use crate::diagnostics::Span;
+use crate::ops::Op;
+pub use types::{Kind, Type, show_shape};
+pub use verify::verify;
+
+/// A node and its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct ValueId(pub u32);
+
+/// A weight or a buffer of a [`Graph`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct ParamId(pub u32);
+
+/// A network: forward, or forward and backward.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Graph {
+    /// The name of the net, as written.
+    pub name: String,
+    /// Its doc lines.
+    pub docs: Vec<String>,
+    /// Nodes in an order in which they can be computed.
+    pub nodes: Vec<Node>,
+    /// Weights and buffers in order of definition.
+    pub params: Vec<Param>,
+    /// Named inputs in order of definition.
+    pub inputs: Vec<Named>,
+    /// Named targets in order of definition.
+    pub targets: Vec<Named>,
+    /// Named outputs in order of definition.
+    pub outputs: Vec<Named>,
+    /// The training loss: unbatched, shape `[]`. Absent in inference graphs and in nets that state none.
+    pub loss: Option<ValueId>,
+    /// After differentiation: the gradient of each trainable weight.
+    pub gradients: Vec<(ParamId, ValueId)>,
+    /// After differentiation, where asked for: the gradient of an input, by index into `inputs`.
+    pub input_gradients: Vec<(usize, ValueId)>,
+    /// What a training step stores into buffers (running statistics).
+    pub updates: Vec<(ParamId, ValueId)>,
+}
+
+/// A value with a name that users see.
+#[derive(Clone, Debug, Serialize)]
+pub struct Named {
+    /// Its name in the specification.
+    pub name: String,
+    /// Its doc lines.
+    pub docs: Vec<String>,
+    /// The value.
+    pub value: ValueId,
+    /// Where it is declared.
+    #[serde(skip)]
+    pub span: Span,
+}
+
+/// An operation and its operands.
+#[derive(Clone, Debug, Serialize)]
+pub struct Node {
+    /// What is computed.
+    pub op: Op,
+    /// From what.
+    pub inputs: Vec<ValueId>,
+    /// The type of the value.
+    pub ty: Type,
+    /// Dotted name of the layer it belongs to, `layer1.0.conv1`; empty for values that belong to none.
+    pub layer: String,
+    /// The place in the specification that asked for it.
+    #[serde(skip)]
+    pub span: Span,
+}
+
+/// A weight, or a buffer such as a running mean.
+#[derive(Clone, Debug, Serialize)]
+pub struct Param {
+    /// Dotted name, `layer1.0.conv1.weight`.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// How it starts.
+    pub init: Init,
+    /// What happens to it during training.
+    pub role: Role,
+    /// The call that made it.
+    #[serde(skip)]
+    pub span: Span,
+}
+
+impl Param {
+    /// How many numbers it holds.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What training does to a [`Param`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The optimizer updates it.
+    Trained,
+    /// A weight that stays as it is.
+    Frozen,
+    /// Not a weight: written by the network itself (running statistics).
+    Buffer,
+}
+
+/// How a [`Param`] starts.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Init {
+    /// All equal.
+    Constant(f64),
+    /// Uniform in ±1/√fan_in: PyTorch's default for convolution and linear layers, weight and bias.
+    Uniform {
+        /// Inputs that one output sums over.
+        fan_in: usize,
+    },
+}
+
+impl Graph {
+    /// The node that computes `value`.
+    pub fn node(&self, value: ValueId) -> &Node {
+        &self.nodes[value.0 as usize]
+    }
+
+    /// The type of `value`.
+    pub fn ty(&self, value: ValueId) -> &Type {
+        &self.node(value).ty
+    }
+
+    /// The weight or buffer `id`.
+    pub fn param(&self, id: ParamId) -> &Param {
+        &self.params[id.0 as usize]
+    }
+
+    /// All values in order of computation.
+    pub fn values(&self) -> impl Iterator<Item = ValueId> + use<> {
+        (0..self.nodes.len() as u32).map(ValueId)
+    }
+
+    /// Values that must be computed: outputs, loss, gradients and updates.
+    pub fn results(&self) -> Vec<ValueId> {
+        let outputs = self.outputs.iter().map(|o| o.value);
+        let gradients = self.gradients.iter().map(|g| g.1).chain(self.input_gradients.iter().map(|g| g.1));
+        outputs.chain(self.loss).chain(gradients).chain(self.updates.iter().map(|u| u.1)).collect()
+    }
+
+    /// Appends a node whose operands are known to fit; the mismatch otherwise.
+    pub fn push(
+        &mut self,
+        op: Op,
+        inputs: &[ValueId],
+        layer: &str,
+        span: Span,
+    ) -> Result<ValueId, crate::ops::Mismatch> {
+        let types: Vec<&Type> = inputs.iter().map(|v| self.ty(*v)).collect();
+        let ty = op.infer(&types)?;
+        self.nodes.push(Node { op, inputs: inputs.to_vec(), ty, layer: layer.to_owned(), span });
+        Ok(ValueId(self.nodes.len() as u32 - 1))
+    }
+}

@@ -1,0 +1,200 @@
+//! relu, leaky_relu, tanh, sigmoid: one number to one number.
+//!
+//! All have a gradient that can be told from the value alone, so the operand need not be kept.
+
+use quote::quote;
+use serde::Serialize;
+
+use super::{Attribute, Call, Definition, Gradient, Kernel, KernelContext, Mismatch, Operator, Split};
+use crate::diagnostics::Diagnostic;
+use crate::graph::{Type, ValueId, show_shape};
+use crate::reference::{Evaluation, Tensor};
+
+/// A function applied to every element.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// max(x, 0)
+    Relu,
+    /// x where positive, slope · x elsewhere
+    LeakyRelu {
+        /// At least 0, so that the sign of the value is that of the operand.
+        slope: f64,
+    },
+    /// Hyperbolic tangent
+    Tanh,
+    /// 1 / (1 + e⁻ˣ)
+    Sigmoid,
+}
+
+impl Activation {
+    /// The function.
+    pub fn value(self, x: f64) -> f64 {
+        match self {
+            Self::Relu => x.max(0.0),
+            Self::LeakyRelu { slope } => {
+                if x > 0.0 {
+                    x
+                } else {
+                    slope * x
+                }
+            }
+            Self::Tanh => x.tanh(),
+            Self::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+        }
+    }
+
+    /// Its derivative, told from its value `y`.
+    pub fn slope(self, y: f64) -> f64 {
+        match self {
+            Self::Relu => f64::from(y > 0.0),
+            Self::LeakyRelu { slope } => {
+                if y > 0.0 {
+                    1.0
+                } else {
+                    slope
+                }
+            }
+            Self::Tanh => 1.0 - y * y,
+            Self::Sigmoid => y * (1.0 - y),
+        }
+    }
+
+    /// The runtime's name for it, as emitted.
+    pub fn tokens(self) -> proc_macro2::TokenStream {
+        match self {
+            Self::Relu => quote!(rt::Activation::Relu),
+            Self::LeakyRelu { slope } => {
+                let slope = slope as f32;
+                quote!(rt::Activation::LeakyRelu(#slope))
+            }
+            Self::Tanh => quote!(rt::Activation::Tanh),
+            Self::Sigmoid => quote!(rt::Activation::Sigmoid),
+        }
+    }
+}
+
+impl Operator for Activation {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Relu => "relu",
+            Self::LeakyRelu { .. } => "leaky_relu",
+            Self::Tanh => "tanh",
+            Self::Sigmoid => "sigmoid",
+        }
+    }
+
+    fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
+        Ok(inputs[0].clone())
+    }
+
+    fn gradient(&self, cx: &mut Gradient<'_>) {
+        let gradient = cx.push(ActivationGrad(*self), &[cx.value(), cx.upstream()]);
+        cx.set(0, gradient);
+    }
+
+    fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
+        cx.inputs[0].map(|x| self.value(x))
+    }
+
+    fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
+        let (name, activation) = (self.name(), self.tokens());
+        Kernel::new(
+            format!("{name}_{}", cx.output.len()),
+            Split::Images,
+            quote! {
+                y.copy_from_slice(x0);
+                isa.activate(#activation, y);
+            },
+        )
+        .doc(format!("{name} of {}.", show_shape(&cx.output.shape)))
+        .in_place(quote!(isa.activate(#activation, y);))
+    }
+}
+
+/// The gradient of an activation: operands are its value and the gradient that arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ActivationGrad(pub Activation);
+
+impl Operator for ActivationGrad {
+    fn name(&self) -> &'static str {
+        match self.0 {
+            Activation::Relu => "relu_grad",
+            Activation::LeakyRelu { .. } => "leaky_relu_grad",
+            Activation::Tanh => "tanh_grad",
+            Activation::Sigmoid => "sigmoid_grad",
+        }
+    }
+
+    fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
+        Ok(inputs[1].clone())
+    }
+
+    /// Second derivatives are not part of the language.
+    fn gradient(&self, _cx: &mut Gradient<'_>) {}
+
+    fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
+        cx.inputs[0].zip(cx.inputs[1], |y, dy| self.0.slope(y) * dy)
+    }
+
+    fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
+        let (name, activation) = (self.name(), self.0.tokens());
+        Kernel::new(
+            format!("{name}_{}", cx.output.len()),
+            Split::Images,
+            quote! {
+                y.copy_from_slice(x1);
+                isa.activate_grad(#activation, x0, y);
+            },
+        )
+        .doc(format!("{name} of {}: from the value and the gradient that arrives.", show_shape(&cx.output.shape)))
+    }
+}
+
+/// max(x, 0).
+pub static RELU: Definition = Definition {
+    name: "relu",
+    summary: "max(x, 0), element by element (Nair & Hinton 2010)",
+    operands: &["x"],
+    attributes: &[],
+    example: "relu(x)",
+    build: |call| build(call, Activation::Relu),
+};
+
+/// x, or slope · x where negative.
+pub static LEAKY_RELU: Definition = Definition {
+    name: "leaky_relu",
+    summary: "x where positive, slope * x elsewhere (Maas et al. 2013)",
+    operands: &["x"],
+    attributes: &[Attribute::optional("slope", "0.01", "slope left of zero, from 0 up to 1").positional()],
+    example: "leaky_relu(x, slope: 0.1)",
+    build: |call| {
+        let slope = call.number_in("slope", 0.0..1.0)?;
+        build(call, Activation::LeakyRelu { slope })
+    },
+};
+
+/// Hyperbolic tangent.
+pub static TANH: Definition = Definition {
+    name: "tanh",
+    summary: "hyperbolic tangent, element by element",
+    operands: &["x"],
+    attributes: &[],
+    example: "tanh(x)",
+    build: |call| build(call, Activation::Tanh),
+};
+
+/// Logistic function.
+pub static SIGMOID: Definition = Definition {
+    name: "sigmoid",
+    summary: "1 / (1 + exp(-x)), element by element",
+    operands: &["x"],
+    attributes: &[],
+    example: "sigmoid(x)",
+    build: |call| build(call, Activation::Sigmoid),
+};
+
+fn build(call: &mut Call<'_>, activation: Activation) -> Result<ValueId, Diagnostic> {
+    let x = call.operand(0);
+    call.push(activation.into(), &[x])
+}

@@ -1,0 +1,239 @@
+//! A call of an operator on its way into the graph.
+
+use crate::diagnostics::{Diagnostic, Span};
+use crate::graph::{Graph, Init, Param, Role, Type, ValueId};
+
+use super::{Definition, Mismatch, Op, source};
+
+/// The value of an attribute, as written.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Argument {
+    /// `3`
+    Int(i64),
+    /// `0.1`
+    Float(f64),
+    /// `true`
+    Bool(bool),
+    /// `"text"`
+    Str(String),
+    /// `same`
+    Word(String),
+    /// `[3, 5]` or `(3, 5)`
+    List(Vec<Argument>),
+}
+
+impl std::fmt::Display for Argument {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Int(v) => write!(f, "{v}"),
+            Self::Float(v) => write!(f, "{v:?}"),
+            Self::Bool(v) => write!(f, "{v}"),
+            Self::Str(v) => write!(f, "{v:?}"),
+            Self::Word(v) => f.write_str(v),
+            Self::List(v) => {
+                let items: Vec<String> = v.iter().map(Self::to_string).collect();
+                write!(f, "[{}]", items.join(", "))
+            }
+        }
+    }
+}
+
+/// A call of an operator: its operands and attributes, checked for name and number, and the graph to add it to.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// What is called.
+    pub definition: &'static Definition,
+    /// The graph that grows.
+    pub graph: &'a mut Graph,
+    /// The tensor operands and the places they come from.
+    pub operands: Vec<(ValueId, Span)>,
+    /// The attributes that were given: name, value, place of the value. Defaults are not in here.
+    pub arguments: Vec<(&'static str, Argument, Span)>,
+    /// Dotted name of the layer, `layer1.0.conv1`.
+    pub layer: String,
+    /// Weights made by an earlier call of the same `shared` instance, to be used again in the order they were made.
+    pub reuse: Option<std::collections::VecDeque<crate::graph::ParamId>>,
+    /// Weights this call made or used again, in order.
+    pub made: Vec<crate::graph::ParamId>,
+    /// The whole call.
+    pub span: Span,
+}
+
+impl Call<'_> {
+    /// The operand at `index`.
+    pub fn operand(&self, index: usize) -> ValueId {
+        self.operands[index].0
+    }
+
+    /// The type of the operand at `index`.
+    pub fn ty(&self, index: usize) -> Type {
+        self.graph.ty(self.operand(index)).clone()
+    }
+
+    /// An attribute and its place, if given; the definition's default stands at the call itself.
+    fn argument(&self, name: &str) -> (Option<Argument>, Span) {
+        if let Some((_, value, span)) = self.arguments.iter().find(|(n, ..)| *n == name) {
+            return (Some(value.clone()), *span);
+        }
+        let attribute = self.definition.attributes.iter().find(|a| a.name == name);
+        let default =
+            attribute.unwrap_or_else(|| panic!("`{}` has no attribute `{name}`", self.definition.name)).default;
+        (default.and_then(parse_default), self.span)
+    }
+
+    fn wrong(&self, name: &str, span: Span, found: impl std::fmt::Display, fits: &str) -> Diagnostic {
+        Diagnostic::new(span, format!("`{name}` of `{}` does not fit", self.definition.name))
+            .found(found.to_string())
+            .fits(fits)
+            .hint(self.attribute_help(name))
+    }
+
+    fn attribute_help(&self, name: &str) -> String {
+        let attribute = self.definition.attributes.iter().find(|a| a.name == name);
+        attribute.map_or_else(String::new, |a| format!("`{name}`: {}", a.doc))
+    }
+
+    /// The attribute as given or by default; `None` when its default is `none`.
+    pub fn optional(&self, name: &str) -> Option<(Argument, Span)> {
+        let (value, span) = self.argument(name);
+        value.map(|v| (v, span))
+    }
+
+    /// A whole number in `1..=1_000_000`.
+    pub fn positive(&self, name: &str) -> Result<usize, Diagnostic> {
+        match self.argument(name) {
+            (Some(Argument::Int(v)), _) if (1..=1_000_000).contains(&v) => Ok(v as usize),
+            (Some(other), span) => Err(self.wrong(name, span, other, "a whole number from 1 to 1000000")),
+            (None, span) => Err(self.wrong(name, span, "nothing", "a whole number from 1 to 1000000")),
+        }
+    }
+
+    /// A finite number.
+    pub fn number(&self, name: &str) -> Result<f64, Diagnostic> {
+        match self.argument(name) {
+            (Some(Argument::Float(v)), _) if v.is_finite() => Ok(v),
+            (Some(Argument::Int(v)), _) => Ok(v as f64),
+            (Some(other), span) => Err(self.wrong(name, span, other, "a number")),
+            (None, span) => Err(self.wrong(name, span, "nothing", "a number")),
+        }
+    }
+
+    /// A finite number in a range.
+    pub fn number_in(&self, name: &str, range: std::ops::Range<f64>) -> Result<f64, Diagnostic> {
+        let value = self.number(name)?;
+        if range.contains(&value) {
+            return Ok(value);
+        }
+        let fits = format!("a number from {:?} up to, but not including, {:?}", range.start, range.end);
+        Err(self.wrong(name, self.argument(name).1, format!("{value:?}"), &fits))
+    }
+
+    /// `true` or `false`.
+    pub fn flag(&self, name: &str) -> Result<bool, Diagnostic> {
+        match self.argument(name) {
+            (Some(Argument::Bool(v)), _) => Ok(v),
+            (Some(other), span) => Err(self.wrong(name, span, other, "`true` or `false`")),
+            (None, span) => Err(self.wrong(name, span, "nothing", "`true` or `false`")),
+        }
+    }
+
+    /// One whole number for every axis, or a list with one per axis, each in `range`.
+    pub fn per_axis(
+        &self,
+        name: &str,
+        rank: usize,
+        range: std::ops::RangeInclusive<i64>,
+    ) -> Result<Vec<usize>, Diagnostic> {
+        let (value, span) = self.argument(name);
+        let fits = format!("a whole number from {} to {}, or a list of {rank} of them", range.start(), range.end());
+        let one = |a: &Argument| match a {
+            Argument::Int(v) if range.contains(v) => Some(*v as usize),
+            _ => None,
+        };
+        let axes = match &value {
+            Some(Argument::List(items)) if items.len() == rank => items.iter().map(one).collect(),
+            Some(single) => one(single).map(|v| vec![v; rank]),
+            None => None,
+        };
+        axes.ok_or_else(|| {
+            let found = value.map_or_else(|| "nothing".to_owned(), |v| v.to_string());
+            self.wrong(name, span, found, &fits)
+        })
+    }
+
+    /// Makes a weight (or takes the one a `shared` instance made before) and returns its value.
+    pub fn parameter(&mut self, name: &str, shape: &[usize], init: Init, role: Role) -> Result<ValueId, Diagnostic> {
+        let full = if self.layer.is_empty() { name.to_owned() } else { format!("{}.{name}", self.layer) };
+        let id = match self.reuse.as_mut().map(std::collections::VecDeque::pop_front) {
+            Some(Some(id)) if self.graph.param(id).shape == shape => id,
+            Some(_) => return Err(self.not_shareable(&full, shape)),
+            None => self.graph.add_param(Param { name: full, shape: shape.to_vec(), init, role, span: self.span })?,
+        };
+        self.made.push(id);
+        let op = Op::Param(source::ParamRef { id, shape: shape.to_vec() });
+        self.push(op, &[])
+    }
+
+    fn not_shareable(&self, name: &str, shape: &[usize]) -> Diagnostic {
+        Diagnostic::new(self.span, "a `shared` instance has one set of weights, and this call needs another shape")
+            .found(format!("`{name}` would be {}", crate::graph::show_shape(shape)))
+            .fits("operands of the same shape in every call of the instance")
+    }
+
+    /// Adds a node to the graph.
+    pub fn push(&mut self, op: Op, inputs: &[ValueId]) -> Result<ValueId, Diagnostic> {
+        let layer = self.layer.clone();
+        self.graph.push(op, inputs, &layer, self.span).map_err(|m| self.explain(m))
+    }
+
+    /// A mismatch at this call, pointing at the operand or the attributes at fault.
+    pub fn explain(&self, mismatch: Mismatch) -> Diagnostic {
+        let place = mismatch.operand.and_then(|i| self.operands.get(i)).map_or(self.span, |o| o.1);
+        mismatch.at(if place.end > place.start { place } else { self.span }).also_call(self.span, self.definition.name)
+    }
+}
+
+impl Mismatch {
+    /// The diagnostic at `span`.
+    pub fn at(self, span: Span) -> Diagnostic {
+        let mut diagnostic = Diagnostic::new(span, self.title).code(self.code);
+        diagnostic.found = self.found;
+        diagnostic.fits = self.fits;
+        diagnostic.hints = self.hints;
+        diagnostic
+    }
+}
+
+impl Diagnostic {
+    fn also_call(self, span: Span, name: &str) -> Self {
+        if self.span() == span { self } else { self.also(span, format!("in this `{name}`")) }
+    }
+}
+
+impl Graph {
+    /// Adds a parameter; its name must be new.
+    pub fn add_param(&mut self, param: Param) -> Result<crate::graph::ParamId, Diagnostic> {
+        if let Some(other) = self.params.iter().find(|p| p.name == param.name) {
+            return Err(Diagnostic::new(param.span, format!("the weight `{}` is defined twice", param.name))
+                .also(other.span, "first here")
+                .fits("a name of its own for each layer")
+                .hint("name the layer with `as`, or use `shared` to use the same weights twice"));
+        }
+        self.params.push(param);
+        Ok(crate::graph::ParamId(self.params.len() as u32 - 1))
+    }
+}
+
+/// Defaults are written as users would write them; `none` stands for nothing.
+fn parse_default(text: &str) -> Option<Argument> {
+    match text {
+        "none" => None,
+        "true" => Some(Argument::Bool(true)),
+        "false" => Some(Argument::Bool(false)),
+        _ => {
+            Some(text.parse().map(Argument::Int).unwrap_or_else(|_| {
+                text.parse().map(Argument::Float).unwrap_or_else(|_| Argument::Word(text.to_owned()))
+            }))
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! What users may write.
+
+use super::Call;
+use crate::diagnostics::Diagnostic;
+use crate::graph::ValueId;
+
+/// An operator as users see it.
+#[derive(Debug)]
+pub struct Definition {
+    /// The word they write.
+    pub name: &'static str,
+    /// One line for the reference page and for hints.
+    pub summary: &'static str,
+    /// Names of the tensor operands, which come first: by pipe or by position. `["inputs.."]` takes one or more.
+    pub operands: &'static [&'static str],
+    /// The other arguments, in the order in which they may be positional.
+    pub attributes: &'static [Attribute],
+    /// A use of it, tested.
+    pub example: &'static str,
+    /// Adds it to the graph.
+    pub build: fn(&mut Call<'_>) -> Result<ValueId, Diagnostic>,
+}
+
+/// An argument that is not a tensor.
+#[derive(Debug)]
+pub struct Attribute {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is, with its range.
+    pub doc: &'static str,
+    /// The default as it would be written; `None` where it must be given.
+    pub default: Option<&'static str>,
+    /// Whether it may be given by position.
+    pub positional: bool,
+    /// Bare words it accepts, `same` and `valid` of `pad`.
+    pub words: &'static [&'static str],
+}
+
+impl Attribute {
+    /// An argument that must be given and may be positional.
+    pub const fn required(name: &'static str, doc: &'static str) -> Self {
+        Self { name, doc, default: None, positional: true, words: &[] }
+    }
+
+    /// A named argument with a default.
+    pub const fn optional(name: &'static str, default: &'static str, doc: &'static str) -> Self {
+        Self { name, doc, default: Some(default), positional: false, words: &[] }
+    }
+
+    /// Also by position.
+    #[must_use]
+    pub const fn positional(mut self) -> Self {
+        self.positional = true;
+        self
+    }
+
+    /// Also one of these words.
+    #[must_use]
+    pub const fn words(mut self, words: &'static [&'static str]) -> Self {
+        self.words = words;
+        self
+    }
+}

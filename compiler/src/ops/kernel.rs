@@ -1,0 +1,93 @@
+//! How an operator becomes code.
+
+use proc_macro2::TokenStream;
+
+use crate::graph::Type;
+
+/// What a kernel is made for: the operands' types and where the plan keeps them.
+#[derive(Debug)]
+pub struct KernelContext<'a> {
+    /// Types of the operands.
+    pub inputs: &'a [Type],
+    /// The type of the value.
+    pub output: &'a Type,
+}
+
+/// How a kernel's work is divided among threads. The division never depends on how many there are, so that results
+/// do not either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Split {
+    /// One call per image. The value must be batched.
+    ///
+    /// `fn(isa: Isa, x0: &[f32], .., y: &mut [f32] [, scratch: &mut [f32]])`: batched operands are this image's slice,
+    /// unbatched ones are whole.
+    Images,
+    /// One call per piece of this many consecutive elements of an unbatched value.
+    ///
+    /// `fn(isa: Isa, piece: usize, x0: Batch<'_> | &[f32], .., y: &mut [f32] [, scratch])`: batched operands are
+    /// `Batch` (all images), `y` is the piece.
+    Pieces(usize),
+    /// One call per group of images; every group adds into a zeroed buffer of its own, and the buffers are summed in
+    /// order. For small unbatched values that sum over images.
+    ///
+    /// `fn(isa: Isa, images: Range<usize>, x0: Batch<'_> | &[f32], .., y: &mut [f32] [, scratch])`: add into `y`.
+    Groups,
+}
+
+/// The code of a kernel. Kernels with the same text are emitted once.
+#[derive(Clone, Debug)]
+pub struct Kernel {
+    /// A telling name, `conv_5x5_1x28x28_to_6x28x28`; made unique by the emitter where two texts share it.
+    pub name: String,
+    /// Doc lines: what it computes, from which shape to which, in which loops.
+    pub docs: Vec<String>,
+    /// How the work is divided.
+    pub split: Split,
+    /// Floats of working memory per thread; its content is arbitrary at the start. The parameter `scratch` exists only
+    /// where this is not zero.
+    pub scratch: usize,
+    /// Whether `y` may be the same memory as the first operand. Then, when the plan decides so, the operand `x0` does
+    /// not exist and `y` holds its values at the start; `in_place_body` is that code.
+    pub in_place_body: Option<TokenStream>,
+    /// The body. In scope: `isa`, `x0`, `x1`, .., `y`, `scratch` as `split` says, and `rt`, the runtime crate.
+    pub body: TokenStream,
+}
+
+/// How an operand reaches a kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operand {
+    /// A slice.
+    Slice,
+    /// All images of a batched value.
+    Batch,
+    /// Class labels.
+    Labels,
+}
+
+impl Kernel {
+    /// A kernel without working memory that does not work in place.
+    pub fn new(name: impl Into<String>, split: Split, body: TokenStream) -> Self {
+        Self { name: name.into(), docs: Vec::new(), split, scratch: 0, in_place_body: None, body }
+    }
+
+    /// Adds a doc line.
+    #[must_use]
+    pub fn doc(mut self, line: impl Into<String>) -> Self {
+        self.docs.push(line.into());
+        self
+    }
+
+    /// Asks for working memory.
+    #[must_use]
+    pub fn scratch(mut self, floats: usize) -> Self {
+        self.scratch = floats;
+        self
+    }
+
+    /// Gives the code for `y` being the first operand's memory.
+    #[must_use]
+    pub fn in_place(mut self, body: TokenStream) -> Self {
+        self.in_place_body = Some(body);
+        self
+    }
+}

@@ -1,0 +1,126 @@
+//! Operators, each defined once.
+//!
+//! A file of this folder holds an operator (or a family that shares its rules): what users may write and what it means
+//! ([`Definition`]), the rules its operands must obey and the type of its value, its cost, its gradient as graph nodes,
+//! its reference semantics in `f64`, and the kernel that computes it in emitted code. The list at the end of this file
+//! makes the [`Op`] enum, the dispatch, the names of the language and the reference page.
+//!
+//! To add an operator: write its file, its kernel in `cnnc-runtime`, a line in each of the two lists below, and a spec
+//! that uses it.
+
+mod call;
+mod definition;
+mod gradient;
+mod kernel;
+mod mismatch;
+
+pub use call::{Argument, Call};
+pub use definition::{Attribute, Definition};
+pub use gradient::Gradient;
+pub use kernel::{Kernel, KernelContext, Operand, Split};
+pub use mismatch::Mismatch;
+
+use serde::Serialize;
+
+use crate::graph::Type;
+use crate::reference::{Evaluation, Tensor};
+
+/// What a node computes.
+///
+/// All methods but [`kernel`](Self::kernel) and [`gradient`](Self::gradient) may be called with operands that
+/// [`infer`](Self::infer) accepts; `infer` with any.
+pub trait Operator: Clone + std::fmt::Debug + PartialEq {
+    /// The name that dumps and messages show, `conv`.
+    fn name(&self) -> &'static str;
+
+    /// The rules of the operands and the type of the value.
+    fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch>;
+
+    /// Multiply-accumulates of one image (or of the whole, where unbatched). Only products of a weight with a value
+    /// count, as counting tools do.
+    fn macs(&self, _inputs: &[&Type], _output: &Type) -> u64 {
+        0
+    }
+
+    /// Adds the gradient of the operands to the graph, given that of the value.
+    fn gradient(&self, cx: &mut Gradient<'_>);
+
+    /// The value in `f64`, written for clarity.
+    fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor;
+
+    /// How emitted code computes it. Only called for operators that need code (not inputs, weights and views).
+    fn kernel(&self, cx: &KernelContext<'_>) -> Kernel;
+}
+
+/// Makes the [`Op`] enum from the operator types and delegates to them.
+macro_rules! operators {
+    ($($(#[$doc:meta])* $name:ident($ty:ty),)*) => {
+        /// Every operator of the graph, those users write and those only passes make.
+        #[derive(Clone, Debug, PartialEq, Serialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Op {
+            $($(#[$doc])* $name($ty),)*
+        }
+
+        impl Op {
+            /// See [`Operator::name`].
+            pub fn name(&self) -> &'static str {
+                match self { $(Self::$name(op) => op.name(),)* }
+            }
+
+            /// See [`Operator::infer`].
+            pub fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
+                match self { $(Self::$name(op) => op.infer(inputs),)* }
+            }
+
+            /// See [`Operator::macs`].
+            pub fn macs(&self, inputs: &[&Type], output: &Type) -> u64 {
+                match self { $(Self::$name(op) => op.macs(inputs, output),)* }
+            }
+
+            /// See [`Operator::gradient`].
+            pub fn gradient(&self, cx: &mut Gradient<'_>) {
+                match self { $(Self::$name(op) => op.gradient(cx),)* }
+            }
+
+            /// See [`Operator::evaluate`].
+            pub fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
+                match self { $(Self::$name(op) => op.evaluate(cx),)* }
+            }
+
+            /// See [`Operator::kernel`].
+            pub fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
+                match self { $(Self::$name(op) => op.kernel(cx),)* }
+            }
+        }
+
+        $(impl From<$ty> for Op {
+            fn from(op: $ty) -> Self { Self::$name(op) }
+        })*
+    };
+}
+
+pub mod activation;
+pub mod source;
+
+operators! {
+    /// An input of the network.
+    Input(source::Input),
+    /// A target of the loss.
+    Target(source::Target),
+    /// A weight or a buffer.
+    Param(source::ParamRef),
+    /// relu, leaky_relu, tanh, sigmoid.
+    Activation(activation::Activation),
+    /// The gradient of an activation, from its value.
+    ActivationGrad(activation::ActivationGrad),
+}
+
+/// What users may call, in the order of the reference page.
+pub static DEFINITIONS: &[&Definition] =
+    &[&activation::RELU, &activation::LEAKY_RELU, &activation::TANH, &activation::SIGMOID];
+
+/// The definition users call by `name`.
+pub fn definition(name: &str) -> Option<&'static Definition> {
+    DEFINITIONS.iter().copied().find(|d| d.name == name)
+}

@@ -1,0 +1,14 @@
+//! What networks compiled by `cnnc` run on.
+//!
+//! Emitted code holds the loops of one network with literal bounds and forbids unsafe code; this crate holds what is the
+//! same for all of them: register tiles for each instruction set, the thread pool, the arena, and the things around a
+//! network that a training program needs.
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+mod batch;
+mod network;
+
+pub use batch::Batch;
+pub use network::{Error, Network, ParamSpec, Role, Spec, TargetKind, Targets, ValueSpec};

@@ -1,0 +1,202 @@
+//! What all emitted networks have in common, for programs that work with any of them.
+//!
+//! Emitted networks also have an API of their own, typed by their shapes and names; that one is for people.
+
+use alloc::string::String;
+use core::ops::Range;
+
+/// A compiled network.
+///
+/// Weights and buffers live in one vector, [`params`](Self::params): first the trained ones, then frozen ones, then
+/// buffers; [`Spec::params`] says which range is whose. Gradients have the layout of the trained part.
+pub trait Network: Send {
+    /// Names, shapes and ranges.
+    fn spec(&self) -> &'static Spec;
+
+    /// The largest batch it was constructed for.
+    fn capacity(&self) -> usize;
+
+    /// Weights and buffers.
+    fn params(&self) -> &[f32];
+
+    /// Weights and buffers, to be written. What was derived from them (folded weights) is made anew at the next use.
+    fn params_mut(&mut self) -> &mut [f32];
+
+    /// Gradients of the trained weights after the last [`train`](Self::train); padding between weights is zero.
+    fn gradients(&self) -> &[f32];
+
+    /// Both at once, for an optimizer: trained weights and their gradients.
+    fn trained_and_gradients(&mut self) -> (&mut [f32], &[f32]);
+
+    /// The forward pass in inference mode over `count` images; `inputs` are in the order of [`Spec::inputs`], each
+    /// `count` images long.
+    fn infer(&mut self, count: usize, inputs: &[&[f32]]) -> Result<(), Error>;
+
+    /// An output of the last [`infer`](Self::infer) or [`train`](Self::train), by position in [`Spec::outputs`];
+    /// all images one after another.
+    fn output(&self, index: usize) -> &[f32];
+
+    /// Forward and backward over `count` images: returns the loss, leaves the gradients and updates running statistics.
+    /// `dropout` is the seed and the step that decide which units drop; `None` keeps all.
+    fn train(
+        &mut self,
+        count: usize,
+        inputs: &[&[f32]],
+        targets: &[Targets<'_>],
+        dropout: Option<(u64, u64)>,
+    ) -> Result<f32, Error>;
+
+    /// The gradient of an input after the last [`train`](Self::train), where the network was compiled to have it.
+    fn input_gradient(&self, index: usize) -> Option<&[f32]>;
+
+    /// Bytes of the arena at the present capacity.
+    fn arena_bytes(&self) -> usize;
+
+    /// The threads that work on it.
+    #[cfg(feature = "std")]
+    fn pool(&self) -> &crate::Pool;
+
+    /// The instruction set it runs on.
+    fn isa(&self) -> crate::Isa;
+}
+
+/// What a network says of itself.
+#[derive(Debug)]
+pub struct Spec {
+    /// Its name in the specification.
+    pub name: &'static str,
+    /// Version of the compiler that made it.
+    pub compiler: &'static str,
+    /// Inputs in order of definition.
+    pub inputs: &'static [ValueSpec],
+    /// Targets in order of definition.
+    pub targets: &'static [ValueSpec],
+    /// Outputs in order of definition.
+    pub outputs: &'static [ValueSpec],
+    /// Weights and buffers in order of definition.
+    pub params: &'static [ParamSpec],
+    /// How many floats at the start of the parameter vector are trained.
+    pub trained: usize,
+    /// Length of the parameter vector, padding included.
+    pub param_floats: usize,
+    /// Whether the network has training code.
+    pub trains: bool,
+}
+
+/// A named value.
+#[derive(Debug)]
+pub struct ValueSpec {
+    /// Its name.
+    pub name: &'static str,
+    /// Shape of one image.
+    pub shape: &'static [usize],
+    /// What its elements are.
+    pub kind: TargetKind,
+}
+
+impl ValueSpec {
+    /// Floats (or classes) of one image.
+    pub fn image_len(&self) -> usize {
+        self.shape.iter().product()
+    }
+}
+
+/// What the elements of a value are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetKind {
+    /// `f32`
+    Float,
+    /// The index of one of this many classes.
+    Class(usize),
+}
+
+/// A weight or a buffer.
+#[derive(Debug)]
+pub struct ParamSpec {
+    /// Dotted name, `layer1.0.conv1.weight`.
+    pub name: &'static str,
+    /// Its shape.
+    pub shape: &'static [usize],
+    /// What training does to it.
+    pub role: Role,
+    /// Where it stands in the parameter vector.
+    pub range: Range<usize>,
+}
+
+/// What training does to a parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The optimizer updates it.
+    Trained,
+    /// A weight that stays as it is.
+    Frozen,
+    /// Written by the network itself.
+    Buffer,
+}
+
+/// The values of a target.
+#[derive(Clone, Copy, Debug)]
+pub enum Targets<'a> {
+    /// One class per image.
+    Classes(&'a [u32]),
+    /// Floats, image after image.
+    Floats(&'a [f32]),
+}
+
+/// Why a network refuses what it is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// More images than it was constructed for, or none.
+    Batch {
+        /// How many were given.
+        given: usize,
+        /// How many fit.
+        capacity: usize,
+    },
+    /// An input or target of the wrong length, or a wrong number of them.
+    Length {
+        /// Which.
+        name: String,
+        /// How many elements were given.
+        given: usize,
+        /// How many are needed.
+        needed: usize,
+    },
+    /// A class that does not exist.
+    Class {
+        /// The target's name.
+        name: String,
+        /// The position of the image in the batch.
+        image: usize,
+        /// The class that was given.
+        given: u32,
+        /// How many classes there are.
+        classes: usize,
+    },
+    /// The network was compiled for inference only.
+    NoTraining,
+    /// Weights that do not fit; the text names the tensor and says what would fit.
+    Weights(String),
+}
+
+impl core::fmt::Display for Error {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Batch { given: 0, .. } => write!(f, "a batch needs at least one image"),
+            Self::Batch { given, capacity } => {
+                write!(f, "{given} images, but the network was constructed for at most {capacity}")
+            }
+            Self::Length { name, given, needed } => write!(f, "`{name}` has {given} elements, needed are {needed}"),
+            Self::Class { name, image, given, classes } => write!(
+                f,
+                "`{name}` of image {image} is class {given}, but there are {classes} classes (0 to {})",
+                classes - 1
+            ),
+            Self::NoTraining => write!(f, "this network was compiled with --infer-only and has no training code"),
+            Self::Weights(text) => f.write_str(text),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
