@@ -8,7 +8,20 @@
 extern crate alloc;
 
 mod batch;
+mod buffer;
+mod check;
+mod isa;
+mod memory;
 mod network;
+mod pool;
 
-pub use batch::Batch;
-pub use network::{Error, Network, ParamSpec, Role, Spec, TargetKind, Targets, ValueSpec};
+pub use batch::{Batch, BatchMut};
+pub use buffer::{Buffer, Scratch};
+pub use check::{check_inputs, check_training};
+pub use isa::Isa;
+pub use memory::{Memory, Mode, Options, Sizes, view, views};
+pub use network::{Error, Init, Network, ParamSpec, Role, Spec, TargetKind, Targets, ValueSpec};
+pub use pool::{GROUPS, Pool};
+
+/// Emitted code names this constant, so that code and runtime of different versions do not compile together.
+pub const EMITTED_FOR_0_1_0: () = ();
