@@ -11,14 +11,17 @@ mod batch;
 mod buffer;
 mod check;
 mod isa;
+mod kernels;
 mod memory;
 mod network;
 mod pool;
+mod simd;
 
 pub use batch::{Batch, BatchMut};
 pub use buffer::{Buffer, Scratch};
 pub use check::{check_inputs, check_training};
 pub use isa::Isa;
+pub use kernels::*;
 pub use memory::{Memory, Mode, Options, Sizes, view, views};
 pub use network::{Error, Init, Network, ParamSpec, Role, Spec, TargetKind, Targets, ValueSpec};
 pub use pool::{GROUPS, Pool};

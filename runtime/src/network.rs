@@ -241,7 +241,9 @@ impl core::fmt::Display for Error {
                 classes - 1
             ),
             Self::Kind { name, kind: TargetKind::Float } => write!(f, "`{name}` needs floats, not classes"),
-            Self::Kind { name, kind: TargetKind::Class(n) } => write!(f, "`{name}` needs one of {n} classes, not floats"),
+            Self::Kind { name, kind: TargetKind::Class(n) } => {
+                write!(f, "`{name}` needs one of {n} classes, not floats")
+            }
             Self::NoTraining => write!(f, "this network was compiled with --infer-only and has no training code"),
             Self::Weights(text) => f.write_str(text),
         }

@@ -73,8 +73,12 @@ impl Program {
             let path = format!("src/network_{index}.rs");
             write_if_changed(&folder.join(&path), &emitted.inline_text());
             writeln!(main, "mod network_{index};").expect("writing to a string");
-            writeln!(table, "        {index} => Box::new(network_{index}::{}::with_options(options)),", emitted.type_name)
-                .expect("writing to a string");
+            writeln!(
+                table,
+                "        {index} => Box::new(network_{index}::{}::with_options(options)),",
+                emitted.type_name
+            )
+            .expect("writing to a string");
         }
         main = main.replace("        // networks\n", &table);
         write_if_changed(&folder.join("src/main.rs"), &main);
@@ -173,6 +177,12 @@ impl Answer {
     fn read(bytes: &mut &[u8]) -> Self {
         let outputs = take_many(bytes);
         let loss = take_floats(bytes).first().copied();
-        Self { outputs, loss, gradients: take_floats(bytes), input_gradients: take_many(bytes), params: take_floats(bytes) }
+        Self {
+            outputs,
+            loss,
+            gradients: take_floats(bytes),
+            input_gradients: take_many(bytes),
+            params: take_floats(bytes),
+        }
     }
 }

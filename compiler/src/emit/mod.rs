@@ -65,17 +65,13 @@ pub fn emit(graph: &Graph, inference: &Planned, training: Option<&Planned>) -> E
     if let Some(train) = &train {
         modules.push(("training", "The forward and the backward pass.", train.tokens()));
     }
-    Emitted {
-        type_name: api.name().to_string(),
-        module_name: module_name(&graph.name),
-        api: api.tokens(),
-        modules,
-    }
+    Emitted { type_name: api.name().to_string(), module_name: module_name(&graph.name), api: api.tokens(), modules }
 }
 
 /// `LeNet5` to `lenet5`: as one would name the crate.
 fn module_name(net: &str) -> String {
-    let name: String = net.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
+    let name: String =
+        net.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
     names::snake(&name)
 }
 
