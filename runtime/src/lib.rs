@@ -8,7 +8,13 @@
 extern crate alloc;
 
 mod batch;
+mod buffer;
+mod isa;
 mod network;
+mod pool;
 
-pub use batch::Batch;
+pub use batch::{Batch, BatchMut};
+pub use buffer::{Buffer, Scratch};
+pub use isa::Isa;
 pub use network::{Error, Network, ParamSpec, Role, Spec, TargetKind, Targets, ValueSpec};
+pub use pool::{GROUPS, Pool};

@@ -1,0 +1,140 @@
+//! Fork-join over images, pieces and groups.
+//!
+//! How work is divided depends on the shapes alone, and every part is computed by one call that writes nothing else;
+//! which thread makes the call is left to chance. So results are bitwise the same at any number of threads.
+
+mod parts;
+#[cfg(feature = "std")]
+mod team;
+
+use core::ops::Range;
+
+use crate::{BatchMut, Scratch};
+use parts::{Parts, Task};
+
+/// Into how many partial sums [`Pool::groups`] divides a batch.
+pub const GROUPS: usize = 8;
+
+/// Elements of the pieces in which partial sums are added up.
+const SUM_PIECE: usize = 4096;
+
+/// Threads that work on one network.
+///
+/// The workers live as long as the pool. Between two calls they spin for some microseconds and then sleep; a call costs
+/// well under a microsecond as long as they are awake, allocates nothing, and does not wait for workers that wake up
+/// too late to help. A panic in a task reaches the caller when the other tasks are done. A call from within a task, or
+/// from a second thread at the same time, runs on the calling thread alone.
+///
+/// Without the feature `std` there is one thread, the caller's.
+pub struct Pool {
+    #[cfg(feature = "std")]
+    team: team::Team,
+}
+
+impl Pool {
+    /// A pool of this many threads, the caller's among them; 0 means one per core. Fewer, where the system refuses to
+    /// start more: see [`threads`](Self::threads).
+    pub fn new(threads: usize) -> Self {
+        #[cfg(not(feature = "std"))]
+        let _ = threads;
+        Self {
+            #[cfg(feature = "std")]
+            team: team::Team::new(threads),
+        }
+    }
+
+    /// How many threads work, the caller's among them.
+    pub fn threads(&self) -> usize {
+        #[cfg(feature = "std")]
+        return self.team.threads();
+        #[cfg(not(feature = "std"))]
+        1
+    }
+
+    /// Calls `f(image, y, scratch)` for every image of `y`.
+    pub fn images(&self, y: BatchMut<'_>, scratch: &mut Scratch, f: impl Fn(usize, &mut [f32], &mut [f32]) + Sync) {
+        self.run(Parts::images(y), scratch, &f);
+    }
+
+    /// Calls `f(first image, y, scratch)` for blocks of `images_per_block` images of `image_len` floats each, which
+    /// follow each other without gaps; the last block may have fewer images.
+    pub fn blocks(
+        &self,
+        y: &mut [f32],
+        image_len: usize,
+        images_per_block: usize,
+        scratch: &mut Scratch,
+        f: impl Fn(usize, &mut [f32], &mut [f32]) + Sync,
+    ) {
+        let parts = Parts::chunks(y, image_len * images_per_block);
+        self.run(parts, scratch, &|block, y, scratch| f(block * images_per_block, y, scratch));
+    }
+
+    /// Calls `f(piece, y, scratch)` for pieces of `piece_len` elements of `y`; the last piece may be shorter.
+    pub fn pieces(
+        &self,
+        y: &mut [f32],
+        piece_len: usize,
+        scratch: &mut Scratch,
+        f: impl Fn(usize, &mut [f32], &mut [f32]) + Sync,
+    ) {
+        self.run(Parts::chunks(y, piece_len), scratch, &f);
+    }
+
+    /// Sums over images: divides `count` images into at most [`GROUPS`] ranges, calls `f(images, partial, scratch)`
+    /// for each with zeroed memory of the length of `y` to add into, and writes the sum of the partial results,
+    /// always in the same order, to `y`. `partials` must hold `GROUPS * y.len()` floats.
+    pub fn groups(
+        &self,
+        count: usize,
+        partials: &mut [f32],
+        y: &mut [f32],
+        scratch: &mut Scratch,
+        f: impl Fn(Range<usize>, &mut [f32], &mut [f32]) + Sync,
+    ) {
+        let len = y.len();
+        let groups = GROUPS.min(count);
+        assert!(partials.len() >= groups * len, "{} floats for {groups} partial sums of {len}", partials.len());
+        let partials = &mut partials[..groups * len];
+        self.run(Parts::chunks(partials, len), scratch, &|group, partial, scratch| {
+            partial.fill(0.0);
+            f(group * count / groups..(group + 1) * count / groups, partial, scratch);
+        });
+        let partials = &*partials;
+        self.run(Parts::chunks(y, SUM_PIECE), scratch, &|piece, y, _| {
+            y.fill(0.0);
+            for partial in partials.chunks_exact(len) {
+                let partial = &partial[piece * SUM_PIECE..][..y.len()];
+                for (y, x) in y.iter_mut().zip(partial) {
+                    *y += x;
+                }
+            }
+        });
+    }
+
+    #[cfg(feature = "std")]
+    fn run(&self, parts: Parts<'_>, scratch: &mut Scratch, task: &Task<'_>) {
+        self.team.run(parts, scratch, task);
+    }
+
+    #[cfg(not(feature = "std"))]
+    fn run(&self, parts: Parts<'_>, scratch: &mut Scratch, task: &Task<'_>) {
+        parts.in_order(scratch, task);
+    }
+}
+
+impl Default for Pool {
+    /// One thread per core.
+    fn default() -> Self {
+        Self::new(0)
+    }
+}
+
+impl core::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Pool").field("threads", &self.threads()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,68 @@
+//! A slice divided among tasks.
+
+use core::ops::Range;
+
+use crate::{BatchMut, Scratch};
+
+/// What is done with a part: its number, its elements, working memory.
+pub(super) type Task<'a> = dyn Fn(usize, &mut [f32], &mut [f32]) + Sync + 'a;
+
+/// A slice and how it is divided.
+pub(super) struct Parts<'a> {
+    pub(super) data: &'a mut [f32],
+    pub(super) division: Division,
+}
+
+/// Parts that do not overlap: part `i` is `i * pitch + offset .. + len`, cut off at the end of the slice.
+#[derive(Clone, Copy)]
+pub(super) struct Division {
+    pitch: usize,
+    offset: usize,
+    len: usize,
+    count: usize,
+    total: usize,
+}
+
+impl<'a> Parts<'a> {
+    /// One part per image.
+    pub(super) fn images(batch: BatchMut<'a>) -> Self {
+        let count = batch.count();
+        let (data, pitch, offset, len) = batch.into_raw();
+        // `range` relies on both.
+        assert!(offset + len <= pitch || count == 0);
+        assert!(count * pitch <= data.len());
+        let total = data.len();
+        Self { data, division: Division { pitch, offset, len, count, total } }
+    }
+
+    /// Parts of `len` elements that follow each other; the last one may be shorter.
+    pub(super) fn chunks(data: &'a mut [f32], len: usize) -> Self {
+        let total = data.len();
+        assert!(len > 0 || total == 0, "pieces of no elements");
+        let count = total.div_ceil(len.max(1));
+        Self { data, division: Division { pitch: len, offset: 0, len, count, total } }
+    }
+
+    /// One part after another, on the calling thread.
+    pub(super) fn in_order(self, scratch: &mut Scratch, task: &Task<'_>) {
+        let scratch = scratch.slot(0);
+        for index in 0..self.division.count() {
+            task(index, &mut self.data[self.division.range(index)], scratch);
+        }
+    }
+}
+
+impl Division {
+    /// Number of parts.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Where part `index` stands. Ranges of different parts below `count` are disjoint and lie within the slice.
+    #[inline]
+    pub(super) fn range(&self, index: usize) -> Range<usize> {
+        debug_assert!(index < self.count);
+        let start = index * self.pitch + self.offset;
+        start..(start + self.len).min(self.total)
+    }
+}
