@@ -10,11 +10,19 @@ extern crate alloc;
 mod batch;
 mod buffer;
 mod isa;
+#[cfg(feature = "harness")]
+pub mod job;
 mod network;
+#[cfg(feature = "std")]
+pub mod optimizer;
+mod options;
 mod pool;
+#[cfg(feature = "std")]
+pub mod schedule;
 
 pub use batch::{Batch, BatchMut};
 pub use buffer::{Buffer, Scratch};
 pub use isa::Isa;
 pub use network::{Error, Network, ParamSpec, Role, Spec, TargetKind, Targets, ValueSpec};
+pub use options::Options;
 pub use pool::{GROUPS, Pool};
