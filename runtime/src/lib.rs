@@ -9,6 +9,7 @@ extern crate alloc;
 
 mod batch;
 mod buffer;
+mod init;
 mod isa;
 #[cfg(feature = "harness")]
 pub mod job;
@@ -17,11 +18,13 @@ mod network;
 pub mod optimizer;
 mod options;
 mod pool;
+pub mod random;
 #[cfg(feature = "std")]
 pub mod schedule;
 
 pub use batch::{Batch, BatchMut};
 pub use buffer::{Buffer, Scratch};
+pub use init::{Init, initialise};
 pub use isa::Isa;
 pub use network::{Error, Network, ParamSpec, Role, Spec, TargetKind, Targets, ValueSpec};
 pub use options::Options;
