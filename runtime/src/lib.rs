@@ -9,6 +9,8 @@ extern crate alloc;
 
 mod batch;
 mod buffer;
+#[cfg(feature = "std")]
+pub mod files;
 mod init;
 mod isa;
 #[cfg(feature = "harness")]
@@ -21,6 +23,12 @@ mod pool;
 pub mod random;
 #[cfg(feature = "std")]
 pub mod schedule;
+#[cfg(feature = "weights")]
+pub mod tensors;
+#[cfg(test)]
+mod testing;
+#[cfg(feature = "weights")]
+pub mod weights;
 
 pub use batch::{Batch, BatchMut};
 pub use buffer::{Buffer, Scratch};

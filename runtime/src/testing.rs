@@ -1,0 +1,241 @@
+//! For tests: a folder that vanishes, and a network small enough to be written by hand.
+
+use std::path::{Path, PathBuf};
+use std::string::ToString;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::vec;
+use std::vec::Vec;
+
+use crate::random::{Random, mix};
+use crate::{
+    BatchMut, Buffer, Error, GROUPS, Init, Isa, Network, Options, ParamSpec, Pool, Role, Scratch, Spec, TargetKind,
+    Targets, ValueSpec, initialise,
+};
+
+/// A folder of its own for each test.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new(name: &str) -> Self {
+        static COUNTER: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(std::format!("cnnc-test-{name}-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a temporary folder");
+        Self(path)
+    }
+
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+pub const SIDE: usize = 6;
+pub const PIXELS: usize = SIDE * SIDE;
+pub const CLASSES: usize = 4;
+
+/// `probabilities = softmax(fc(image - mean))`, with a mean that is frozen and a running mean that nobody uses.
+pub static SPEC: Spec = Spec {
+    name: "Tiny",
+    compiler: "0.0.0",
+    inputs: &[ValueSpec { name: "image", shape: &[1, SIDE, SIDE], kind: TargetKind::Float }],
+    targets: &[ValueSpec { name: "label", shape: &[], kind: TargetKind::Class(CLASSES) }],
+    outputs: &[ValueSpec { name: "probabilities", shape: &[CLASSES], kind: TargetKind::Float }],
+    params: &[
+        ParamSpec { name: "fc.weight", shape: &[CLASSES, PIXELS], role: Role::Trained, range: 0..144 },
+        ParamSpec { name: "mean", shape: &[PIXELS], role: Role::Frozen, range: 160..196 },
+        ParamSpec { name: "norm.running_mean", shape: &[PIXELS], role: Role::Buffer, range: 208..244 },
+        ParamSpec { name: "fc.bias", shape: &[CLASSES], role: Role::Trained, range: 144..148 },
+    ],
+    trained: 160,
+    param_floats: 256,
+    trains: true,
+};
+
+pub struct Tiny {
+    params: Buffer,
+    gradients: Buffer,
+    partials: Buffer,
+    probabilities: Vec<f32>,
+    input_gradient: Vec<f32>,
+    capacity: usize,
+    count: usize,
+    scratch: Scratch,
+    pool: Pool,
+}
+
+impl Tiny {
+    pub fn new(options: &Options) -> Self {
+        let mut params = Buffer::zeroed(SPEC.param_floats);
+        let uniform = Init::Uniform { fan_in: PIXELS };
+        let init = [uniform, Init::Constant(0.25), Init::Constant(0.0), uniform];
+        initialise(&mut params, &SPEC, &init, options.seed);
+        let pool = Pool::new(options.threads);
+        Self {
+            params,
+            gradients: Buffer::zeroed(SPEC.trained),
+            partials: Buffer::zeroed(SPEC.trained * GROUPS),
+            probabilities: vec![0.0; options.batch * CLASSES],
+            input_gradient: vec![0.0; options.batch * PIXELS],
+            capacity: options.batch,
+            count: 0,
+            scratch: Scratch::new(pool.threads(), PIXELS),
+            pool,
+        }
+    }
+
+    fn check(&self, count: usize, inputs: &[&[f32]]) -> Result<(), Error> {
+        if count == 0 || count > self.capacity {
+            return Err(Error::Batch { given: count, capacity: self.capacity });
+        }
+        let given = inputs[0].len();
+        if given != count * PIXELS {
+            return Err(Error::Length { name: "image".to_string(), given, needed: count * PIXELS });
+        }
+        Ok(())
+    }
+
+    /// Dropout of inputs, by image and pixel.
+    fn keep(dropout: Option<(u64, u64)>, element: usize) -> f32 {
+        match dropout {
+            None => 1.0,
+            Some((seed, step)) if mix(mix(seed ^ mix(step)) ^ element as u64) & 7 == 0 => 0.0,
+            Some(_) => 8.0 / 7.0,
+        }
+    }
+
+    fn forward(&mut self, count: usize, image: &[f32], dropout: Option<(u64, u64)>) {
+        self.count = count;
+        let params = &self.params;
+        let y = BatchMut::dense(&mut self.probabilities[..count * CLASSES], CLASSES);
+        self.pool.images(y, &mut self.scratch, |i, y, x| {
+            let image = &image[i * PIXELS..][..PIXELS];
+            for (pixel, x) in x.iter_mut().enumerate() {
+                *x = (image[pixel] - params[160 + pixel]) * Self::keep(dropout, i * PIXELS + pixel);
+            }
+            for (class, y) in y.iter_mut().enumerate() {
+                let weights = &params[class * PIXELS..][..PIXELS];
+                *y = params[144 + class] + weights.iter().zip(&*x).map(|(w, x)| w * x).sum::<f32>();
+            }
+            let most = y.iter().copied().fold(f32::MIN, f32::max);
+            y.iter_mut().for_each(|y| *y = (*y - most).exp());
+            let sum: f32 = y.iter().sum();
+            y.iter_mut().for_each(|y| *y /= sum);
+        });
+    }
+}
+
+impl Network for Tiny {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    fn params(&self) -> &[f32] {
+        &self.params
+    }
+
+    fn params_mut(&mut self) -> &mut [f32] {
+        &mut self.params
+    }
+
+    fn gradients(&self) -> &[f32] {
+        &self.gradients
+    }
+
+    fn trained_and_gradients(&mut self) -> (&mut [f32], &[f32]) {
+        (&mut self.params[..SPEC.trained], &self.gradients)
+    }
+
+    fn infer(&mut self, count: usize, inputs: &[&[f32]]) -> Result<(), Error> {
+        self.check(count, inputs)?;
+        self.forward(count, inputs[0], None);
+        Ok(())
+    }
+
+    fn output(&self, _: usize) -> &[f32] {
+        &self.probabilities[..self.count * CLASSES]
+    }
+
+    fn train(
+        &mut self,
+        count: usize,
+        inputs: &[&[f32]],
+        targets: &[Targets<'_>],
+        dropout: Option<(u64, u64)>,
+    ) -> Result<f32, Error> {
+        self.check(count, inputs)?;
+        let image = inputs[0];
+        let Targets::Classes(labels) = targets[0] else { unreachable!("classes are needed") };
+        self.forward(count, image, dropout);
+        let (params, probabilities) = (&self.params, &self.probabilities);
+        let error = |i: usize, class: usize| {
+            (probabilities[i * CLASSES + class] - f32::from(labels[i] as usize == class)) / count as f32
+        };
+        self.pool.groups(count, &mut self.partials, &mut self.gradients, &mut self.scratch, |images, y, _| {
+            for i in images {
+                for class in 0..CLASSES {
+                    for pixel in 0..PIXELS {
+                        let x = image[i * PIXELS + pixel] - params[160 + pixel];
+                        y[class * PIXELS + pixel] += error(i, class) * x * Self::keep(dropout, i * PIXELS + pixel);
+                    }
+                    y[144 + class] += error(i, class);
+                }
+            }
+        });
+        for (element, y) in self.input_gradient[..count * PIXELS].iter_mut().enumerate() {
+            let (i, pixel) = (element / PIXELS, element % PIXELS);
+            *y = (0..CLASSES).map(|class| error(i, class) * params[class * PIXELS + pixel]).sum::<f32>()
+                * Self::keep(dropout, element);
+        }
+        let loss = (0..count).map(|i| -probabilities[i * CLASSES + labels[i] as usize].ln()).sum::<f32>();
+        for pixel in 0..PIXELS {
+            let mean = (0..count).map(|i| image[i * PIXELS + pixel]).sum::<f32>() / count as f32;
+            let running = &mut self.params[208 + pixel];
+            *running = 0.9 * *running + 0.1 * mean;
+        }
+        Ok(loss / count as f32)
+    }
+
+    fn input_gradient(&self, _: usize) -> Option<&[f32]> {
+        Some(&self.input_gradient[..self.count * PIXELS])
+    }
+
+    fn arena_bytes(&self) -> usize {
+        size_of_val(&*self.partials)
+    }
+
+    fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    fn isa(&self) -> Isa {
+        Isa::detect()
+    }
+}
+
+/// Noisy pictures of bars: class 0 is dark, 1 bright on the left, 2 bright at the top, 3 bright.
+pub fn pictures(count: usize, seed: u64) -> (Vec<u8>, Vec<u8>) {
+    let mut random = Random::new(seed);
+    let mut bytes = Vec::new();
+    let mut labels = Vec::new();
+    for _ in 0..count {
+        let label = random.below(4) as u8;
+        labels.push(label);
+        for pixel in 0..PIXELS {
+            let (row, column) = (pixel / SIDE, pixel % SIDE);
+            let bright = [false, column < SIDE / 2, row < SIDE / 2, true][usize::from(label)];
+            let level = if bright { 150 } else { 0 };
+            bytes.push(level + random.below(106) as u8);
+        }
+    }
+    (bytes, labels)
+}
