@@ -10,6 +10,7 @@ use std::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::data::{Part, Picture};
 use crate::optimizer::Rule;
 use crate::schedule::Schedule;
 
@@ -181,42 +182,4 @@ pub enum Files {
         /// The file.
         path: PathBuf,
     },
-}
-
-/// Some of the images of a data set, in the order of the file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Part {
-    /// All of them.
-    #[default]
-    All,
-    /// This many at the start.
-    First(usize),
-    /// This many at the end.
-    Last(usize),
-    /// All but this many at the start.
-    WithoutFirst(usize),
-    /// All but this many at the end.
-    WithoutLast(usize),
-    /// From one position up to, not including, another.
-    Range(usize, usize),
-}
-
-/// How pictures become inputs: bytes are divided by 255, where asked inverted, then `(x - mean) / std`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Picture {
-    /// One for all channels or one per channel.
-    pub mean: Vec<f32>,
-    /// One for all channels or one per channel; none of them zero.
-    pub std: Vec<f32>,
-    /// Black on white becomes white on black. Applies to PNG and JPEG files, not to data sets.
-    pub invert: bool,
-}
-
-impl Default for Picture {
-    /// Values from 0 to 1.
-    fn default() -> Self {
-        Self { mean: Vec::from([0.0]), std: Vec::from([1.0]), invert: false }
-    }
 }

@@ -9,6 +9,8 @@ extern crate alloc;
 
 mod batch;
 mod buffer;
+#[cfg(feature = "data")]
+pub mod data;
 #[cfg(feature = "std")]
 pub mod files;
 mod init;
