@@ -6,7 +6,4 @@ pub mod diagnostics;
 pub mod graph;
 pub mod ops;
 pub mod reference;
-pub mod syntax {
-    //! Text to syntax tree.
-    pub mod ast;
-}
+pub mod syntax;

@@ -1,19 +1,7 @@
 //! Initial weights.
 
 use crate::random::Random;
-use crate::{ParamSpec, Spec};
-
-/// How a parameter starts.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Init {
-    /// All equal.
-    Constant(f32),
-    /// Uniform in ±1/√`fan_in`: PyTorch's default for convolution and linear layers, weight and bias.
-    Uniform {
-        /// Inputs that one output sums over.
-        fan_in: usize,
-    },
-}
+use crate::{Init, ParamSpec};
 
 impl Init {
     /// Writes the initial values of one parameter. They depend on the seed and the parameter's name alone, so that a
@@ -30,16 +18,10 @@ impl Init {
     }
 }
 
-/// Writes initial values: `init` says for every parameter of `spec` how it starts. What lies between parameters becomes
-/// zero.
-///
-/// # Panics
-/// If there are not as many `init` as parameters, or `params` is not as long as the spec says.
-pub fn initialise(params: &mut [f32], spec: &Spec, init: &[Init], seed: u64) {
-    assert_eq!(init.len(), spec.params.len(), "an initial value for every parameter");
-    assert_eq!(params.len(), spec.param_floats, "the parameter vector");
+/// Writes the initial values of all parameters into the parameter vector. What lies between them becomes zero.
+pub fn fill(params: &mut [f32], specs: &[ParamSpec], seed: u64) {
     params.fill(0.0);
-    for (ParamSpec { name, range, .. }, init) in spec.params.iter().zip(init) {
+    for ParamSpec { name, init, range, .. } in specs {
         init.fill(&mut params[range.clone()], seed, name);
     }
 }

@@ -9,33 +9,37 @@ extern crate alloc;
 
 mod batch;
 mod buffer;
+mod check;
 #[cfg(feature = "data")]
 pub mod data;
 #[cfg(feature = "std")]
 pub mod files;
-mod init;
+pub mod init;
 mod isa;
 #[cfg(feature = "harness")]
 pub mod job;
+mod memory;
 mod network;
-#[cfg(feature = "std")]
 pub mod optimizer;
-mod options;
 mod pool;
 pub mod random;
 #[cfg(feature = "std")]
 pub mod schedule;
 #[cfg(feature = "weights")]
 pub mod tensors;
-#[cfg(test)]
+#[cfg(all(test, feature = "std"))]
 mod testing;
 #[cfg(feature = "weights")]
 pub mod weights;
 
 pub use batch::{Batch, BatchMut};
 pub use buffer::{Buffer, Scratch};
-pub use init::{Init, initialise};
+pub use check::{check_inputs, check_training};
 pub use isa::Isa;
-pub use network::{Error, Network, ParamSpec, Role, Spec, TargetKind, Targets, ValueSpec};
-pub use options::Options;
+pub use memory::{Memory, Mode, Options, Sizes, view, views};
+pub use network::{Error, Init, Network, ParamSpec, Role, Spec, TargetKind, Targets, ValueSpec};
+pub use optimizer::Optimizer;
 pub use pool::{GROUPS, Pool};
+
+/// Emitted code names this constant, so that code and runtime of different versions do not compile together.
+pub const EMITTED_FOR_0_1_0: () = ();

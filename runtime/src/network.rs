@@ -5,6 +5,8 @@
 use alloc::string::String;
 use core::ops::Range;
 
+use crate::Memory;
+
 /// A compiled network.
 ///
 /// Weights and buffers live in one vector, [`params`](Self::params): first the trained ones, then frozen ones, then
@@ -13,8 +15,8 @@ pub trait Network: Send {
     /// Names, shapes and ranges.
     fn spec(&self) -> &'static Spec;
 
-    /// The largest batch it was constructed for.
-    fn capacity(&self) -> usize;
+    /// Its memory, threads and instruction set.
+    fn memory(&self) -> &Memory;
 
     /// Weights and buffers.
     fn params(&self) -> &[f32];
@@ -22,11 +24,18 @@ pub trait Network: Send {
     /// Weights and buffers, to be written. What was derived from them (folded weights) is made anew at the next use.
     fn params_mut(&mut self) -> &mut [f32];
 
-    /// Gradients of the trained weights after the last [`train`](Self::train); padding between weights is zero.
-    fn gradients(&self) -> &[f32];
+    /// Both at once, for an optimizer: weights to be written, gradients and threads.
+    fn params_and_memory(&mut self) -> (&mut [f32], &mut Memory);
 
-    /// Both at once, for an optimizer: trained weights and their gradients.
-    fn trained_and_gradients(&mut self) -> (&mut [f32], &[f32]);
+    /// The largest batch it was constructed for.
+    fn capacity(&self) -> usize {
+        self.memory().capacity()
+    }
+
+    /// Gradients of the trained weights after the last [`train`](Self::train); padding between weights is zero.
+    fn gradients(&self) -> &[f32] {
+        &self.memory().gradients
+    }
 
     /// The forward pass in inference mode over `count` images; `inputs` are in the order of [`Spec::inputs`], each
     /// `count` images long.
@@ -48,16 +57,6 @@ pub trait Network: Send {
 
     /// The gradient of an input after the last [`train`](Self::train), where the network was compiled to have it.
     fn input_gradient(&self, index: usize) -> Option<&[f32]>;
-
-    /// Bytes of the arena at the present capacity.
-    fn arena_bytes(&self) -> usize;
-
-    /// The threads that work on it.
-    #[cfg(feature = "std")]
-    fn pool(&self) -> &crate::Pool;
-
-    /// The instruction set it runs on.
-    fn isa(&self) -> crate::Isa;
 }
 
 /// What a network says of itself.
@@ -92,6 +91,8 @@ pub struct ValueSpec {
     pub shape: &'static [usize],
     /// What its elements are.
     pub kind: TargetKind,
+    /// Whether inference has to do with it: targets and inputs of losses do not.
+    pub infers: bool,
 }
 
 impl ValueSpec {
@@ -110,6 +111,13 @@ pub enum TargetKind {
     Class(usize),
 }
 
+impl Spec {
+    /// A weight or buffer by name.
+    pub fn param(&self, name: &str) -> Option<&ParamSpec> {
+        self.params.iter().find(|p| p.name == name)
+    }
+}
+
 /// A weight or a buffer.
 #[derive(Debug)]
 pub struct ParamSpec {
@@ -119,8 +127,22 @@ pub struct ParamSpec {
     pub shape: &'static [usize],
     /// What training does to it.
     pub role: Role,
+    /// How it starts.
+    pub init: Init,
     /// Where it stands in the parameter vector.
     pub range: Range<usize>,
+}
+
+/// How a parameter starts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Init {
+    /// All equal.
+    Constant(f32),
+    /// Uniform in ±1/√fan_in: PyTorch's default for convolution and linear layers, weight and bias.
+    Uniform {
+        /// Inputs that one output sums over.
+        fan_in: usize,
+    },
 }
 
 /// What training does to a parameter.
@@ -141,6 +163,24 @@ pub enum Targets<'a> {
     Classes(&'a [u32]),
     /// Floats, image after image.
     Floats(&'a [f32]),
+}
+
+impl<'a> Targets<'a> {
+    /// The classes; none where it has floats.
+    pub fn classes(self) -> &'a [u32] {
+        match self {
+            Self::Classes(classes) => classes,
+            Self::Floats(_) => &[],
+        }
+    }
+
+    /// The floats; none where it has classes.
+    pub fn floats(self) -> &'a [f32] {
+        match self {
+            Self::Floats(floats) => floats,
+            Self::Classes(_) => &[],
+        }
+    }
 }
 
 /// Why a network refuses what it is given.
@@ -174,6 +214,13 @@ pub enum Error {
         /// How many classes there are.
         classes: usize,
     },
+    /// Classes where floats are needed, or floats where classes are.
+    Kind {
+        /// The target's name.
+        name: String,
+        /// What it needs.
+        kind: TargetKind,
+    },
     /// The network was compiled for inference only.
     NoTraining,
     /// Weights that do not fit; the text names the tensor and says what would fit.
@@ -193,6 +240,10 @@ impl core::fmt::Display for Error {
                 "`{name}` of image {image} is class {given}, but there are {classes} classes (0 to {})",
                 classes - 1
             ),
+            Self::Kind { name, kind: TargetKind::Float } => write!(f, "`{name}` needs floats, not classes"),
+            Self::Kind { name, kind: TargetKind::Class(n) } => {
+                write!(f, "`{name}` needs one of {n} classes, not floats")
+            }
             Self::NoTraining => write!(f, "this network was compiled with --infer-only and has no training code"),
             Self::Weights(text) => f.write_str(text),
         }

@@ -1,11 +1,11 @@
 //! Optimizers, in the order of operations that PyTorch documents for `torch.optim`.
 
+use alloc::format;
+use alloc::string::{String, ToString};
 #[cfg(feature = "harness")]
 use serde::{Deserialize, Serialize};
-use std::format;
-use std::string::{String, ToString};
 
-use crate::{Buffer, Pool, Scratch};
+use crate::{Buffer, Network, Pool, Scratch};
 
 /// How weights are updated.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -108,10 +108,25 @@ impl Rule {
     }
 }
 
+impl From<Sgd> for Rule {
+    fn from(sgd: Sgd) -> Self {
+        Self::Sgd(sgd)
+    }
+}
+
+impl From<Adam> for Rule {
+    fn from(adam: Adam) -> Self {
+        Self::Adam(adam)
+    }
+}
+
 /// A rule and what it remembers from step to step.
 #[derive(Debug)]
 pub struct Optimizer {
     rule: Rule,
+    /// The schedule's factor of the learning rate.
+    factor: f64,
+    seed: u64,
     steps: u64,
     /// Momentum, or the means of the gradient and of its square; as long as the weights, or empty.
     state: [Buffer; 2],
@@ -122,15 +137,42 @@ pub struct Optimizer {
 const PIECE: usize = 8192;
 
 impl Optimizer {
-    /// An optimizer of this many weights that has not made a step. The rule is taken as [checked](Rule::check).
-    pub fn new(rule: Rule, weights: usize, pool: &Pool) -> Self {
+    /// An optimizer for a network, before its first step.
+    ///
+    /// # Panics
+    /// If a number of the rule is out of its range; where it comes from a user, [check](Rule::check) it first.
+    pub fn new(rule: impl Into<Rule>, network: &dyn Network) -> Self {
+        Self::with(rule.into(), network.spec().trained, network.memory().pool.threads())
+    }
+
+    fn with(rule: Rule, weights: usize, threads: usize) -> Self {
+        if let Err(complaint) = rule.check() {
+            panic!("{complaint}");
+        }
         let buffers = match rule {
             Rule::Sgd(sgd) if sgd.momentum == 0.0 => 0,
             Rule::Sgd(_) => 1,
             Rule::Adam(_) => 2,
         };
         let state = core::array::from_fn(|i| Buffer::zeroed(if i < buffers { weights } else { 0 }));
-        Self { rule, steps: 0, state, scratch: Scratch::new(pool.threads(), 0) }
+        Self { rule, factor: 1.0, seed: 0, steps: 0, state, scratch: Scratch::new(threads, 0) }
+    }
+
+    /// The same with a seed for what is random in training, so for dropout.
+    #[must_use]
+    pub fn seeded(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Sets the factor of the learning rate, such as a schedule gives it, for the steps to come.
+    pub fn set_factor(&mut self, factor: f64) {
+        self.factor = factor;
+    }
+
+    /// Seed and number of the next step: they decide which units drop.
+    pub fn dropout(&self) -> (u64, u64) {
+        (self.seed, self.steps)
     }
 
     /// The rule.
@@ -166,10 +208,16 @@ impl Optimizer {
         }
     }
 
-    /// One update, at the learning rate times `factor`. Every weight is computed alone, so that the result does not
-    /// depend on the number of threads.
-    pub fn step(&mut self, pool: &Pool, factor: f64, weights: &mut [f32], gradients: &[f32]) {
-        assert_eq!(weights.len(), gradients.len(), "weights and gradients");
+    /// One update of a network's trained weights by its gradients. Every weight is computed alone, so that the result
+    /// does not depend on the number of threads.
+    pub fn step(&mut self, network: &mut dyn Network) {
+        let trained = network.spec().trained;
+        let (params, memory) = network.params_and_memory();
+        self.update(&memory.pool, &mut params[..trained], &memory.gradients[..trained]);
+    }
+
+    fn update(&mut self, pool: &Pool, weights: &mut [f32], gradients: &[f32]) {
+        let factor = self.factor;
         self.steps += 1;
         let [first, second] = &mut self.state;
         let of = |piece: usize, len: usize| &gradients[piece * PIECE..][..len];
@@ -245,15 +293,15 @@ struct AdamStep {
 
 impl AdamStep {
     fn new(adam: &Adam, factor: f64, step: u64) -> Self {
-        let step = i32::try_from(step).unwrap_or(i32::MAX);
+        let (correction1, correction2) = (1.0 - power(adam.beta1, step), 1.0 - power(adam.beta2, step));
         Self {
-            rate: (adam.learning_rate * factor / (1.0 - adam.beta1.powi(step))) as f32,
+            rate: (adam.learning_rate * factor / correction1) as f32,
             decay: adam.weight_decay as f32,
             beta1: adam.beta1 as f32,
             beta2: adam.beta2 as f32,
             one_minus_beta1: (1.0 - adam.beta1) as f32,
             one_minus_beta2: (1.0 - adam.beta2) as f32,
-            root_scale: (1.0 / (1.0 - adam.beta2.powi(step)).sqrt()) as f32,
+            root_scale: 1.0 / root(correction2 as f32),
             epsilon: adam.epsilon as f32,
         }
     }
@@ -263,10 +311,42 @@ impl AdamStep {
             let g = g + self.decay * *w;
             *m = self.beta1 * *m + self.one_minus_beta1 * g;
             *v = self.beta2 * *v + self.one_minus_beta2 * (g * g);
-            *w -= self.rate * *m / (v.sqrt() * self.root_scale + self.epsilon);
+            *w -= self.rate * *m / (root(*v) * self.root_scale + self.epsilon);
         }
     }
 }
 
-#[cfg(test)]
+/// `x` to the power `n`, the same bits on every machine.
+fn power(x: f64, n: u64) -> f64 {
+    let (mut result, mut square, mut rest) = (1.0, x, n);
+    while rest > 0 {
+        if rest & 1 == 1 {
+            result *= square;
+        }
+        square *= square;
+        rest >>= 1;
+    }
+    result
+}
+
+#[inline(always)]
+fn root(x: f32) -> f32 {
+    #[cfg(feature = "std")]
+    return x.sqrt();
+    #[cfg(not(feature = "std"))]
+    newton_root(x)
+}
+
+/// The square root by Newton's method, since `core` has none: from an estimate good to 4 %, made by halving the exponent.
+#[cfg(any(test, not(feature = "std")))]
+#[inline(always)]
+fn newton_root(x: f32) -> f32 {
+    let mut root = f32::from_bits((x.to_bits() >> 1) + 0x1fbd_1df5);
+    for _ in 0..3 {
+        root = 0.5 * (root + x / root);
+    }
+    if x > 0.0 { root } else { x }
+}
+
+#[cfg(all(test, feature = "std"))]
 mod tests;

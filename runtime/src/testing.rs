@@ -1,15 +1,14 @@
 //! For tests: a folder that vanishes, and a network small enough to be written by hand.
 
 use std::path::{Path, PathBuf};
-use std::string::ToString;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::vec;
 use std::vec::Vec;
 
 use crate::random::{Random, mix};
 use crate::{
-    BatchMut, Buffer, Error, GROUPS, Init, Isa, Network, Options, ParamSpec, Pool, Role, Scratch, Spec, TargetKind,
-    Targets, ValueSpec, initialise,
+    BatchMut, Buffer, Error, Init, Memory, Network, Options, ParamSpec, Role, Sizes, Spec, TargetKind, Targets,
+    ValueSpec, check_inputs, check_training, init,
 };
 
 /// A folder of its own for each test.
@@ -43,61 +42,47 @@ pub const CLASSES: usize = 4;
 pub static SPEC: Spec = Spec {
     name: "Tiny",
     compiler: "0.0.0",
-    inputs: &[ValueSpec { name: "image", shape: &[1, SIDE, SIDE], kind: TargetKind::Float }],
-    targets: &[ValueSpec { name: "label", shape: &[], kind: TargetKind::Class(CLASSES) }],
-    outputs: &[ValueSpec { name: "probabilities", shape: &[CLASSES], kind: TargetKind::Float }],
+    inputs: &[ValueSpec { name: "image", shape: &[1, SIDE, SIDE], kind: TargetKind::Float, infers: true }],
+    targets: &[ValueSpec { name: "label", shape: &[], kind: TargetKind::Class(CLASSES), infers: false }],
+    outputs: &[ValueSpec { name: "probabilities", shape: &[CLASSES], kind: TargetKind::Float, infers: true }],
     params: &[
-        ParamSpec { name: "fc.weight", shape: &[CLASSES, PIXELS], role: Role::Trained, range: 0..144 },
-        ParamSpec { name: "mean", shape: &[PIXELS], role: Role::Frozen, range: 160..196 },
-        ParamSpec { name: "norm.running_mean", shape: &[PIXELS], role: Role::Buffer, range: 208..244 },
-        ParamSpec { name: "fc.bias", shape: &[CLASSES], role: Role::Trained, range: 144..148 },
+        param("fc.weight", &[CLASSES, PIXELS], Role::Trained, UNIFORM, 0..144),
+        param("mean", &[PIXELS], Role::Frozen, Init::Constant(0.25), 160..196),
+        param("norm.running_mean", &[PIXELS], Role::Buffer, Init::Constant(0.0), 208..244),
+        param("fc.bias", &[CLASSES], Role::Trained, UNIFORM, 144..148),
     ],
     trained: 160,
     param_floats: 256,
     trains: true,
 };
 
+const UNIFORM: Init = Init::Uniform { fan_in: PIXELS };
+
+const fn param(
+    name: &'static str,
+    shape: &'static [usize],
+    role: Role,
+    init: Init,
+    range: core::ops::Range<usize>,
+) -> ParamSpec {
+    ParamSpec { name, shape, role, init, range }
+}
+
 pub struct Tiny {
     params: Buffer,
-    gradients: Buffer,
-    partials: Buffer,
-    probabilities: Vec<f32>,
+    memory: Memory,
     input_gradient: Vec<f32>,
-    capacity: usize,
     count: usize,
-    scratch: Scratch,
-    pool: Pool,
 }
 
 impl Tiny {
     pub fn new(options: &Options) -> Self {
         let mut params = Buffer::zeroed(SPEC.param_floats);
-        let uniform = Init::Uniform { fan_in: PIXELS };
-        let init = [uniform, Init::Constant(0.25), Init::Constant(0.0), uniform];
-        initialise(&mut params, &SPEC, &init, options.seed);
-        let pool = Pool::new(options.threads);
-        Self {
-            params,
-            gradients: Buffer::zeroed(SPEC.trained),
-            partials: Buffer::zeroed(SPEC.trained * GROUPS),
-            probabilities: vec![0.0; options.batch * CLASSES],
-            input_gradient: vec![0.0; options.batch * PIXELS],
-            capacity: options.batch,
-            count: 0,
-            scratch: Scratch::new(pool.threads(), PIXELS),
-            pool,
-        }
-    }
-
-    fn check(&self, count: usize, inputs: &[&[f32]]) -> Result<(), Error> {
-        if count == 0 || count > self.capacity {
-            return Err(Error::Batch { given: count, capacity: self.capacity });
-        }
-        let given = inputs[0].len();
-        if given != count * PIXELS {
-            return Err(Error::Length { name: "image".to_string(), given, needed: count * PIXELS });
-        }
-        Ok(())
+        init::fill(&mut params, SPEC.params, options.seed);
+        let sizes =
+            Sizes { arena: CLASSES, fixed: 0, prepared: 0, gradients: SPEC.trained, scratch: PIXELS, partials: 160 };
+        let memory = Memory::new(options, &sizes);
+        Self { params, input_gradient: vec![0.0; options.batch * PIXELS], memory, count: 0 }
     }
 
     /// Dropout of inputs, by image and pixel.
@@ -112,8 +97,9 @@ impl Tiny {
     fn forward(&mut self, count: usize, image: &[f32], dropout: Option<(u64, u64)>) {
         self.count = count;
         let params = &self.params;
-        let y = BatchMut::dense(&mut self.probabilities[..count * CLASSES], CLASSES);
-        self.pool.images(y, &mut self.scratch, |i, y, x| {
+        let memory = &mut self.memory;
+        let y = BatchMut::dense(&mut memory.arena[..count * CLASSES], CLASSES);
+        memory.pool.images(y, &mut memory.scratch, |i, y, x| {
             let image = &image[i * PIXELS..][..PIXELS];
             for (pixel, x) in x.iter_mut().enumerate() {
                 *x = (image[pixel] - params[160 + pixel]) * Self::keep(dropout, i * PIXELS + pixel);
@@ -135,8 +121,8 @@ impl Network for Tiny {
         &SPEC
     }
 
-    fn capacity(&self) -> usize {
-        self.capacity
+    fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     fn params(&self) -> &[f32] {
@@ -147,22 +133,18 @@ impl Network for Tiny {
         &mut self.params
     }
 
-    fn gradients(&self) -> &[f32] {
-        &self.gradients
-    }
-
-    fn trained_and_gradients(&mut self) -> (&mut [f32], &[f32]) {
-        (&mut self.params[..SPEC.trained], &self.gradients)
+    fn params_and_memory(&mut self) -> (&mut [f32], &mut Memory) {
+        (&mut self.params, &mut self.memory)
     }
 
     fn infer(&mut self, count: usize, inputs: &[&[f32]]) -> Result<(), Error> {
-        self.check(count, inputs)?;
+        check_inputs(&SPEC, self.capacity(), count, inputs)?;
         self.forward(count, inputs[0], None);
         Ok(())
     }
 
     fn output(&self, _: usize) -> &[f32] {
-        &self.probabilities[..self.count * CLASSES]
+        &self.memory.arena[..self.count * CLASSES]
     }
 
     fn train(
@@ -172,15 +154,16 @@ impl Network for Tiny {
         targets: &[Targets<'_>],
         dropout: Option<(u64, u64)>,
     ) -> Result<f32, Error> {
-        self.check(count, inputs)?;
-        let image = inputs[0];
-        let Targets::Classes(labels) = targets[0] else { unreachable!("classes are needed") };
+        check_training(&SPEC, self.capacity(), count, inputs, targets)?;
+        let (image, labels) = (inputs[0], targets[0].classes());
         self.forward(count, image, dropout);
-        let (params, probabilities) = (&self.params, &self.probabilities);
+        let memory = &mut self.memory;
+        let (params, probabilities) = (&self.params, &memory.arena);
         let error = |i: usize, class: usize| {
             (probabilities[i * CLASSES + class] - f32::from(labels[i] as usize == class)) / count as f32
         };
-        self.pool.groups(count, &mut self.partials, &mut self.gradients, &mut self.scratch, |images, y, _| {
+        let y = &mut memory.gradients;
+        memory.pool.groups(count, &mut memory.partials, y, &mut memory.scratch, |images, y, _| {
             for i in images {
                 for class in 0..CLASSES {
                     for pixel in 0..PIXELS {
@@ -207,18 +190,6 @@ impl Network for Tiny {
 
     fn input_gradient(&self, _: usize) -> Option<&[f32]> {
         Some(&self.input_gradient[..self.count * PIXELS])
-    }
-
-    fn arena_bytes(&self) -> usize {
-        size_of_val(&*self.partials)
-    }
-
-    fn pool(&self) -> &Pool {
-        &self.pool
-    }
-
-    fn isa(&self) -> Isa {
-        Isa::detect()
     }
 }
 

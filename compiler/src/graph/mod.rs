@@ -4,6 +4,7 @@
 //! value, named by its [`ValueId`]. A value is either *batched* (it exists once per image; the batch is implicit and its
 //! size is not known here) or not (weights, statistics over the batch, the loss). A pass takes a graph and returns one.
 
+mod rewrite;
 mod types;
 mod verify;
 
@@ -11,6 +12,7 @@ use serde::Serialize;
 
 use crate::diagnostics::Span;
 use crate::ops::Op;
+pub use rewrite::Rewrite;
 pub use types::{Kind, Type, show_shape};
 pub use verify::verify;
 

@@ -10,9 +10,9 @@ fn check(rule: Rule, expected: [f32; 3]) {
     rule.check().expect("a valid rule");
     let pool = Pool::new(1);
     let mut weights = START;
-    let mut optimizer = Optimizer::new(rule, 3, &pool);
+    let mut optimizer = Optimizer::with(rule, 3, 1);
     for gradients in &GRADIENTS {
-        optimizer.step(&pool, 1.0, &mut weights, gradients);
+        optimizer.update(&pool, &mut weights, gradients);
     }
     for (w, e) in weights.iter().zip(expected) {
         assert!((w - e).abs() < 4e-7, "{weights:?} instead of {expected:?}");
@@ -52,10 +52,11 @@ fn threads_do_not_change_a_bit() {
             .map(|threads| {
                 let pool = Pool::new(threads);
                 let mut weights: Vec<f32> = (0..50_001).map(|i| (i as f32).sin()).collect();
-                let mut optimizer = Optimizer::new(rule, weights.len(), &pool);
+                let mut optimizer = Optimizer::with(rule, weights.len(), threads);
+                optimizer.set_factor(0.5);
                 for step in 0..3 {
                     let gradients: Vec<f32> = (0..weights.len()).map(|i| ((i + step) as f32).cos()).collect();
-                    optimizer.step(&pool, 0.5, &mut weights, &gradients);
+                    optimizer.update(&pool, &mut weights, &gradients);
                 }
                 weights.iter().map(|w| w.to_bits()).collect()
             })
@@ -69,7 +70,7 @@ fn padding_stays_zero() {
     for rule in [Rule::Sgd(Sgd { momentum: 0.9, ..Sgd::default() }), Rule::Adam(Adam::default())] {
         let pool = Pool::new(1);
         let mut weights = [0.0; 4];
-        Optimizer::new(rule, 4, &pool).step(&pool, 1.0, &mut weights, &[0.0; 4]);
+        Optimizer::with(rule, 4, 1).update(&pool, &mut weights, &[0.0; 4]);
         assert_eq!(weights, [0.0; 4]);
     }
 }
@@ -82,4 +83,23 @@ fn numbers_out_of_range_are_named() {
     assert!(complaint(Rule::Sgd(Sgd { learning_rate: f64::NAN, ..Sgd::default() })).contains("learning_rate"));
     assert!(complaint(Rule::Adam(Adam { beta2: 1.0, ..Adam::default() })).contains("`beta2`"));
     assert!(complaint(Rule::Adam(Adam { epsilon: 0.0, ..Adam::default() })).contains("above 0"));
+}
+
+#[test]
+fn steps_count_and_carry_the_seed() {
+    let mut network = crate::testing::Tiny::new(&crate::Options::default());
+    let mut optimizer = Optimizer::new(Sgd::default(), &network).seeded(7);
+    assert_eq!(optimizer.dropout(), (7, 0));
+    optimizer.step(&mut network);
+    assert_eq!((optimizer.dropout(), optimizer.steps()), ((7, 1), 1));
+}
+
+#[test]
+fn roots_without_a_library_are_good_to_a_bit() {
+    for i in 1..2000 {
+        let x = 1e-30 * (i as f32 * 0.07).exp();
+        let error = (newton_root(x) - x.sqrt()).abs() / x.sqrt();
+        assert!(error < 2e-7, "{x}: {error}");
+    }
+    assert_eq!(newton_root(0.0), 0.0);
 }

@@ -50,7 +50,8 @@ fn files_that_do_not_fit_are_named() {
     labels[3] = CLASSES as u8;
     let (file, text) = message(&images, &labels, &SPEC);
     assert!(file == "labels" && text == "byte 11: image 3 is class 4, but there are 4 classes", "{text}");
-    static WIDE: &[ValueSpec] = &[ValueSpec { name: "image", shape: &[3, 9, 9], kind: TargetKind::Float }];
+    static WIDE: &[ValueSpec] =
+        &[ValueSpec { name: "image", shape: &[3, 9, 9], kind: TargetKind::Float, infers: true }];
     let spec = Spec { inputs: WIDE, params: &[], ..SPEC };
     let (file, text) = message(&images, &labels, &spec);
     assert!(file == "images" && text == "images of [6, 6], but `image` is [3, 9, 9]", "{text}");

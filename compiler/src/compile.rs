@@ -1,0 +1,98 @@
+//! From text to code: the stages in their order.
+//!
+//! This is the one front door; the command, `net!` and build scripts come through it.
+
+use crate::diagnostics::{Diagnostic, FileId, SourceMap};
+use crate::elaborate::{self, Loader};
+use crate::emit::{self, Emitted, Planned};
+use crate::graph::Graph;
+use crate::optimize::{self, INFERENCE, Pass, TRAINING, TRAINING_WITH_INPUTS};
+use crate::plan::plan;
+
+/// What is asked of the compiler.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Which net of the file and the values of its parameters.
+    pub elaborate: elaborate::Options,
+    /// Leave all training code out.
+    pub infer_only: bool,
+    /// Also compute the gradients of the inputs.
+    pub input_gradients: bool,
+}
+
+/// A compiled network.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// Every text that was read.
+    pub sources: SourceMap,
+    /// The graph as elaborated.
+    pub graph: Graph,
+    /// For deployment.
+    pub inference: Planned,
+    /// For training, where the net has a loss and training was asked for.
+    pub training: Option<Planned>,
+}
+
+/// Why a specification was refused.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// Every text that was read.
+    pub sources: SourceMap,
+    /// The mistakes, at least one.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Failure {
+    /// The mistakes as text.
+    pub fn render(&self, color: bool) -> String {
+        crate::diagnostics::render(&self.sources, &self.diagnostics, color)
+    }
+}
+
+/// Elaborates the net of `entry`.
+pub fn elaborate(
+    mut sources: SourceMap,
+    loader: &dyn Loader,
+    entry: FileId,
+    options: &Options,
+) -> Result<(SourceMap, Graph), Failure> {
+    match elaborate::elaborate(&mut sources, loader, entry, &options.elaborate) {
+        Ok(graph) => Ok((sources, graph)),
+        Err(diagnostics) => Err(Failure { sources, diagnostics }),
+    }
+}
+
+/// Compiles the net of `entry`.
+pub fn compile(sources: SourceMap, loader: &dyn Loader, entry: FileId, options: &Options) -> Result<Compiled, Failure> {
+    let (sources, graph) = elaborate(sources, loader, entry, options)?;
+    let planned = |passes: &[Pass], prepare: bool| {
+        let graph = optimize::run(passes, graph.clone(), |_, _| ());
+        let plan = plan(&graph, prepare);
+        Planned { graph, plan }
+    };
+    let inference = planned(INFERENCE, true);
+    let trains = graph.loss.is_some() && !options.infer_only;
+    let training = trains.then(|| planned(training_passes(options), false));
+    Ok(Compiled { sources, graph, inference, training })
+}
+
+fn training_passes(options: &Options) -> &'static [Pass] {
+    if options.input_gradients { TRAINING_WITH_INPUTS } else { TRAINING }
+}
+
+impl Compiled {
+    /// The code.
+    pub fn emit(&self) -> Emitted {
+        emit::emit(&self.graph, &self.inference, self.training.as_ref())
+    }
+
+    /// A digest of the texts, the compiler's version and the options (FNV-1a).
+    pub fn digest(&self, options: &Options) -> u64 {
+        let options = format!("{options:?}");
+        let texts = self.sources.files().map(|(_, _, text)| text);
+        let all = [env!("CARGO_PKG_VERSION"), options.as_str()].into_iter().chain(texts);
+        all.flat_map(|text| text.bytes().chain([0])).fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        })
+    }
+}

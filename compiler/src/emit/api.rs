@@ -1,0 +1,537 @@
+//! The network's own type: its interface, typed by the shapes and names of the specification.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote};
+
+use super::graph_module::GraphModule;
+use super::names::{camel, constant, ident, snake};
+use crate::graph::{Graph, Init, Kind, Named, Role};
+use crate::plan::ParamLayout;
+
+/// What the interface is made of.
+pub struct Api<'a> {
+    /// The graph as elaborated: names and shapes.
+    pub graph: &'a Graph,
+    /// Where parameters are.
+    pub params: &'a ParamLayout,
+    /// The inference half.
+    pub inference: &'a GraphModule<'a>,
+    /// The training half, where there is one.
+    pub training: Option<&'a GraphModule<'a>>,
+}
+
+impl Api<'_> {
+    /// The struct, its methods, and its implementation of `rt::Network`.
+    pub fn tokens(&self) -> TokenStream {
+        let (name, docs) = (self.name(), &self.graph.docs);
+        let docs: Vec<String> = docs.iter().map(|d| format!(" {d}")).collect();
+        let prepared = self.inference.prepares().then(|| {
+            quote! {
+                /// Whether what follows from the weights is up to date.
+                prepared: bool,
+            }
+        });
+        let (outputs, methods, network, spec) = (self.outputs(), self.methods(), self.network(), self.spec());
+        quote! {
+            #(#[doc = #docs])*
+            pub struct #name {
+                params: rt::Buffer,
+                memory: rt::Memory,
+                /// Number of images of the last pass.
+                n: usize,
+                /// Which pass it was: outputs are where it left them.
+                last: rt::Mode,
+                #prepared
+            }
+
+            #outputs
+            #methods
+            #network
+            #spec
+        }
+    }
+
+    /// The type's name.
+    pub fn name(&self) -> Ident {
+        ident(&camel(&self.graph.name))
+    }
+
+    /// Names of parameters as constants.
+    pub fn param_constants(&self) -> TokenStream {
+        let constants = self.graph.params.iter().zip(&self.params.ranges).map(|(param, range)| {
+            let (name, start, end) = (ident(&constant(&param.name)), range.start, range.end);
+            let role = match param.role {
+                Role::Trained => "",
+                Role::Frozen => ", frozen",
+                Role::Buffer => ", not trained",
+            };
+            let doc = format!(" `{}`: {}{role}.", param.name, crate::graph::show_shape(&param.shape));
+            quote! {
+                #[doc = #doc]
+                pub const #name: Range<usize> = #start..#end;
+            }
+        });
+        quote! {
+            use core::ops::Range;
+            #(#constants)*
+        }
+    }
+
+    fn len(&self, named: &Named) -> usize {
+        self.graph.ty(named.value).len()
+    }
+
+    /// `[f32; 784]` with the shape in its doc line.
+    fn image_type(&self, named: &Named) -> TokenStream {
+        let len = self.len(named);
+        quote!([f32; #len])
+    }
+
+    /// The structs that outputs are returned in.
+    fn outputs(&self) -> TokenStream {
+        let fields = |batch: bool| -> Vec<TokenStream> {
+            let field = |output: &Named| {
+                let (name, ty) = (ident(&snake(&output.name)), self.image_type(output));
+                let own: Vec<String> = output.docs.iter().map(|d| format!(" {d}")).collect();
+                let shape = crate::graph::show_shape(&self.graph.ty(output.value).shape);
+                let doc = if batch { format!(" `{shape}`, one per image.") } else { format!(" `{shape}`.") };
+                let ty = if batch { quote!([#ty]) } else { ty };
+                quote! {
+                    #(#[doc = #own])*
+                    #[doc = #doc]
+                    pub #name: &'a #ty
+                }
+            };
+            self.graph.outputs.iter().map(field).collect()
+        };
+        let (one, many) = (fields(false), fields(true));
+        quote! {
+            /// What the network says of one image.
+            #[derive(Clone, Copy, Debug)]
+            pub struct Output<'a> { #(#one),* }
+
+            /// What the network says of a batch.
+            #[derive(Clone, Copy, Debug)]
+            pub struct Outputs<'a> { #(#many),* }
+        }
+    }
+
+    fn methods(&self) -> TokenStream {
+        let name = self.name();
+        let (construct, infer, train) = (self.construction(), self.inference_methods(), self.training_methods());
+        quote! {
+            impl #name {
+                #construct
+                #infer
+                #train
+            }
+        }
+    }
+
+    fn construction(&self) -> TokenStream {
+        let sizes = self.sizes();
+        let prepared = self.inference.prepares().then(|| quote!(, prepared: false));
+        quote! {
+            /// A network with random weights that works on one image at a time, on all cores.
+            pub fn new(seed: u64) -> Self {
+                Self::with_options(&rt::Options { seed, ..rt::Options::default() })
+            }
+
+            /// A network with random weights: seed, largest batch, threads and instruction set as the options say.
+            ///
+            /// All memory is allocated here.
+            pub fn with_options(options: &rt::Options) -> Self {
+                let mut params = rt::Buffer::zeroed(SPEC.param_floats);
+                rt::init::fill(&mut params, SPEC.params, options.seed);
+                let memory = rt::Memory::new(options, &#sizes);
+                Self { params, memory, n: 0, last: rt::Mode::Inference #prepared }
+            }
+
+            /// A weight or buffer by its name in the specification, such as `conv1.weight`.
+            pub fn param(&self, name: &str) -> Option<&[f32]> {
+                SPEC.param(name).map(|param| &self.params[param.range.clone()])
+            }
+
+            /// A weight or buffer by name, to be written.
+            pub fn param_mut(&mut self, name: &str) -> Option<&mut [f32]> {
+                let param = SPEC.param(name)?;
+                Some(&mut rt::Network::params_mut(self)[param.range.clone()])
+            }
+        }
+    }
+
+    fn sizes(&self) -> TokenStream {
+        let i = self.inference.plan.sizes;
+        let t = self.training.map(|t| t.plan.sizes).unwrap_or_default();
+        let (arena, fixed, prepared) = (i.arena.max(t.arena), i.fixed.max(t.fixed), i.prepared);
+        let (scratch, partials) = (i.scratch.max(t.scratch), i.partials.max(t.partials));
+        let gradients = if self.training.is_some() { self.params.trained } else { 0 };
+        quote! {
+            rt::Sizes {
+                arena: #arena,
+                fixed: #fixed,
+                prepared: #prepared,
+                gradients: #gradients,
+                scratch: #scratch,
+                partials: #partials,
+            }
+        }
+    }
+
+    /// `image: &[f32; 784], ...` and how they become slices.
+    fn inference_methods(&self) -> TokenStream {
+        let inputs: Vec<&Named> = self.inference.inputs().map(|(_, input)| input).collect();
+        let names: Vec<Ident> = inputs.iter().map(|i| ident(&snake(&i.name))).collect();
+        let types: Vec<TokenStream> = inputs.iter().map(|i| self.image_type(i)).collect();
+        let outputs: Vec<Ident> = self.graph.outputs.iter().map(|o| ident(&snake(&o.name))).collect();
+        let shapes = self.shapes_doc(&inputs);
+        let (prepare, pass) = (self.prepare_call(), self.inference.pass_value(&ident("inference")));
+        let n = self.inference.takes("n").then(|| quote!(let n = count;));
+        let dropout = self.inference.takes("dropout").then(|| quote!(let dropout = None;));
+        let first = names.first();
+        let all_inputs = self.all_inputs(&names);
+        quote! {
+            /// The forward pass over one image.
+            ///
+            #[doc = #shapes]
+            pub fn infer(&mut self, #(#names: &#types),*) -> Output<'_> {
+                self.run_inference(1, #(#names),*);
+                let outputs = self.outputs();
+                Output { #(#outputs: &outputs.#outputs[0]),* }
+            }
+
+            /// The forward pass over a batch: no more images than the network was constructed for.
+            ///
+            #[doc = #shapes]
+            pub fn infer_batch(&mut self, #(#names: &[#types]),*) -> Result<Outputs<'_>, rt::Error> {
+                let count = #first.len();
+                #(let #names = #names.as_flattened();)*
+                rt::check_inputs(&SPEC, self.memory.capacity(), count, &[#(#all_inputs),*])?;
+                self.run_inference(count, #(#names),*);
+                Ok(self.outputs())
+            }
+
+            /// The outputs of the last pass.
+            pub fn outputs(&self) -> Outputs<'_> {
+                Outputs { #(#outputs: rt::Network::output(self, OutputIndex::#outputs as usize).as_chunks().0),* }
+            }
+
+            fn run_inference(&mut self, count: usize, #(#names: &[f32]),*) {
+                #prepare
+                #n
+                #dropout
+                inference::run(&mut self.memory, &#pass);
+                self.n = count;
+                self.last = rt::Mode::Inference;
+            }
+        }
+    }
+
+    /// Every input in order: the given ones, and nothing for those that inference does not need.
+    fn all_inputs(&self, given: &[Ident]) -> Vec<TokenStream> {
+        let names = self.graph.inputs.iter().map(|i| ident(&snake(&i.name)));
+        names.map(|name| if given.contains(&name) { quote!(#name) } else { quote!(&[]) }).collect()
+    }
+
+    fn shapes_doc(&self, inputs: &[&Named]) -> String {
+        let shape = |i: &&Named| format!("`{}` is `{}`", snake(&i.name), self.graph.ty(i.value));
+        let shapes: Vec<String> = inputs.iter().map(shape).collect();
+        format!(" {}, row-major.", shapes.join(", "))
+    }
+
+    fn prepare_call(&self) -> Option<TokenStream> {
+        let pass = self.inference.pass_value(&ident("inference"));
+        self.inference.prepares().then(|| {
+            quote! {
+                if !self.prepared {
+                    inference::prepare(&mut self.memory, &#pass);
+                    self.prepared = true;
+                }
+            }
+        })
+    }
+
+    fn training_methods(&self) -> Option<TokenStream> {
+        let training = self.training?;
+        let inputs: Vec<&Named> = self.graph.inputs.iter().collect();
+        let targets: Vec<&Named> = self.graph.targets.iter().collect();
+        let names: Vec<Ident> = inputs.iter().chain(&targets).map(|i| ident(&snake(&i.name))).collect();
+        let images: Vec<TokenStream> = inputs.iter().map(|i| self.image_type(i)).collect();
+        let classes = targets.iter().map(|t| match self.graph.ty(t.value).kind {
+            Kind::Class(_) => quote!(u32),
+            Kind::Float => self.image_type(t),
+        });
+        let types: Vec<TokenStream> = images.iter().cloned().chain(classes).collect();
+        let input_names: Vec<Ident> = inputs.iter().map(|i| ident(&snake(&i.name))).collect();
+        let target_values: Vec<TokenStream> = targets
+            .iter()
+            .map(|t| {
+                let name = ident(&snake(&t.name));
+                match self.graph.ty(t.value).kind {
+                    Kind::Class(_) => quote!(rt::Targets::Classes(#name)),
+                    Kind::Float => quote!(rt::Targets::Floats(#name.as_flattened())),
+                }
+            })
+            .collect();
+        let first = names.first();
+        let run = self.run_training(training);
+        Some(quote! {
+            /// Forward and backward over a batch: returns the loss and leaves the gradients, see
+            /// [`gradient`](Self::gradient).
+            pub fn forward_backward(&mut self, #(#names: &[#types],)* dropout: Option<(u64, u64)>) -> Result<f32, rt::Error> {
+                let count = #first.len();
+                rt::Network::train(self, count, &[#(#input_names.as_flattened()),*], &[#(#target_values),*], dropout)
+            }
+
+            /// One training step: forward, backward, update. Returns the loss before the update.
+            pub fn train_step(&mut self, #(#names: &[#types],)* optimizer: &mut rt::Optimizer) -> Result<f32, rt::Error> {
+                let loss = self.forward_backward(#(#names,)* Some(optimizer.dropout()))?;
+                optimizer.step(self);
+                Ok(loss)
+            }
+
+            /// The gradient of a trained weight after the last pass of training.
+            pub fn gradient(&self, name: &str) -> Option<&[f32]> {
+                SPEC.param(name).and_then(|param| self.memory.gradients.get(param.range.clone()))
+            }
+
+            #run
+        })
+    }
+
+    fn run_training(&self, training: &GraphModule<'_>) -> TokenStream {
+        let inputs = training.inputs().map(|(_, input)| {
+            let name = ident(&snake(&input.name));
+            quote!(#name: &[f32])
+        });
+        let targets = training.targets().map(|(_, target)| {
+            let name = ident(&snake(&target.name));
+            match self.graph.ty(target.value).kind {
+                Kind::Class(_) => quote!(#name: &[u32]),
+                Kind::Float => quote!(#name: &[f32]),
+            }
+        });
+        let dropout = training.takes("dropout").then(|| quote!(dropout: Option<(u64, u64)>));
+        let parameters = inputs.chain(targets).chain(dropout);
+        let pass = training.pass_value(&ident("training"));
+        let n = training.takes("n").then(|| quote!(let n = count;));
+        let updates = training.graph.updates.iter().map(|(param, value)| {
+            let name = ident(&constant(&training.graph.param(*param).name));
+            let result = training.result(*value);
+            quote!(self.params[params::#name].copy_from_slice(#result);)
+        });
+        let loss = training.result(training.graph.loss.expect("training graphs have a loss"));
+        let stale = self.inference.prepares().then(|| quote!(self.prepared = false;));
+        quote! {
+            fn run_training(&mut self, count: usize, #(#parameters),*) -> f32 {
+                #n
+                training::run(&mut self.memory, &#pass);
+                self.n = count;
+                self.last = rt::Mode::Training;
+                #(#updates)*
+                #stale
+                (#loss)[0]
+            }
+        }
+    }
+
+    fn network(&self) -> TokenStream {
+        let name = self.name();
+        let stale = self.inference.prepares().then(|| quote!(self.prepared = false;));
+        let (infer, train, output) = (self.network_infer(), self.network_train(), self.network_output());
+        let input_gradient = self.network_input_gradient();
+        let indices = self.graph.outputs.iter().map(|o| ident(&snake(&o.name)));
+        quote! {
+            /// Positions of the outputs.
+            #[allow(non_camel_case_types, reason = "named as the outputs are")]
+            enum OutputIndex { #(#indices),* }
+
+            impl rt::Network for #name {
+                fn spec(&self) -> &'static rt::Spec {
+                    &SPEC
+                }
+
+                fn memory(&self) -> &rt::Memory {
+                    &self.memory
+                }
+
+                fn params(&self) -> &[f32] {
+                    &self.params
+                }
+
+                fn params_mut(&mut self) -> &mut [f32] {
+                    #stale
+                    &mut self.params
+                }
+
+                fn params_and_memory(&mut self) -> (&mut [f32], &mut rt::Memory) {
+                    #stale
+                    (&mut self.params, &mut self.memory)
+                }
+
+                #infer
+                #output
+                #train
+                #input_gradient
+            }
+        }
+    }
+
+    fn network_infer(&self) -> TokenStream {
+        let given = self.inference.inputs().map(|(index, _)| quote!(inputs[#index]));
+        quote! {
+            fn infer(&mut self, count: usize, inputs: &[&[f32]]) -> Result<(), rt::Error> {
+                rt::check_inputs(&SPEC, self.memory.capacity(), count, inputs)?;
+                self.run_inference(count, #(#given),*);
+                Ok(())
+            }
+        }
+    }
+
+    fn network_train(&self) -> TokenStream {
+        let Some(training) = self.training else {
+            return quote! {
+                fn train(
+                    &mut self,
+                    _count: usize,
+                    _inputs: &[&[f32]],
+                    _targets: &[rt::Targets<'_>],
+                    _dropout: Option<(u64, u64)>,
+                ) -> Result<f32, rt::Error> {
+                    Err(rt::Error::NoTraining)
+                }
+            };
+        };
+        let inputs = training.inputs().map(|(index, _)| quote!(inputs[#index]));
+        let targets = training.targets().map(|(index, target)| match self.graph.ty(target.value).kind {
+            Kind::Class(_) => quote!(targets[#index].classes()),
+            Kind::Float => quote!(targets[#index].floats()),
+        });
+        let takes_dropout = training.takes("dropout");
+        let dropout = takes_dropout.then(|| quote!(dropout));
+        let parameter = if takes_dropout { ident("dropout") } else { ident("_dropout") };
+        let arguments = inputs.chain(targets).chain(dropout);
+        quote! {
+            fn train(
+                &mut self,
+                count: usize,
+                inputs: &[&[f32]],
+                targets: &[rt::Targets<'_>],
+                #parameter: Option<(u64, u64)>,
+            ) -> Result<f32, rt::Error> {
+                rt::check_training(&SPEC, self.memory.capacity(), count, inputs, targets)?;
+                Ok(self.run_training(count, #(#arguments),*))
+            }
+        }
+    }
+
+    fn network_output(&self) -> TokenStream {
+        let arms = self.graph.outputs.iter().enumerate().map(|(index, output)| {
+            let inference = self.inference.result(self.inference.graph.outputs[index].value);
+            let training = self.training.map(|training| {
+                let value = training.graph.outputs.iter().find(|o| o.name == output.name).expect("same outputs").value;
+                let result = training.result(value);
+                quote!((#index, rt::Mode::Training) => #result,)
+            });
+            quote! {
+                (#index, rt::Mode::Inference) => #inference,
+                #training
+            }
+        });
+        quote! {
+            fn output(&self, index: usize) -> &[f32] {
+                match (index, self.last) {
+                    #(#arms)*
+                    _ => &[],
+                }
+            }
+        }
+    }
+
+    fn network_input_gradient(&self) -> TokenStream {
+        let gradients = self.training.map(|t| t.graph.input_gradients.as_slice()).unwrap_or_default();
+        let arms: Vec<TokenStream> = gradients
+            .iter()
+            .map(|(index, value)| {
+                let result = self.training.expect("it has gradients").result(*value);
+                quote!((#index, rt::Mode::Training) => Some(#result),)
+            })
+            .collect();
+        if arms.is_empty() {
+            return quote! {
+                fn input_gradient(&self, _index: usize) -> Option<&[f32]> {
+                    None
+                }
+            };
+        }
+        quote! {
+            fn input_gradient(&self, index: usize) -> Option<&[f32]> {
+                match (index, self.last) {
+                    #(#arms)*
+                    _ => None,
+                }
+            }
+        }
+    }
+
+    /// `static SPEC`: names, shapes, ranges.
+    fn spec(&self) -> TokenStream {
+        let value = |named: &Named, needed: bool| {
+            let (name, ty) = (&named.name, self.graph.ty(named.value));
+            let shape = &ty.shape;
+            let kind = match ty.kind {
+                Kind::Float => quote!(rt::TargetKind::Float),
+                Kind::Class(classes) => quote!(rt::TargetKind::Class(#classes)),
+            };
+            quote!(rt::ValueSpec { name: #name, shape: &[#(#shape),*], kind: #kind, infers: #needed })
+        };
+        let infers = |named: &Named| self.inference.takes(&snake(&named.name));
+        let inputs: Vec<_> = self.graph.inputs.iter().map(|i| value(i, infers(i))).collect();
+        let targets: Vec<_> = self.graph.targets.iter().map(|t| value(t, false)).collect();
+        let outputs: Vec<_> = self.graph.outputs.iter().map(|o| value(o, true)).collect();
+        let params = self.graph.params.iter().map(|param| {
+            let (name, shape, constant) = (&param.name, &param.shape, ident(&constant(&param.name)));
+            let role = match param.role {
+                Role::Trained => quote!(rt::Role::Trained),
+                Role::Frozen => quote!(rt::Role::Frozen),
+                Role::Buffer => quote!(rt::Role::Buffer),
+            };
+            let init = match param.init {
+                Init::Constant(value) => {
+                    let value = value as f32;
+                    quote!(rt::Init::Constant(#value))
+                }
+                Init::Uniform { fan_in } => quote!(rt::Init::Uniform { fan_in: #fan_in }),
+            };
+            quote! {
+                rt::ParamSpec {
+                    name: #name,
+                    shape: &[#(#shape),*],
+                    role: #role,
+                    init: #init,
+                    range: params::#constant,
+                }
+            }
+        });
+        let (name, compiler) = (&self.graph.name, env!("CARGO_PKG_VERSION"));
+        let (trained, floats, trains) = (self.params.trained, self.params.len, self.training.is_some());
+        let version = format_ident!("EMITTED_FOR_{}", compiler.replace(['.', '-', '+'], "_"));
+        quote! {
+            /// Names, shapes and ranges, for programs that work with any network.
+            pub static SPEC: rt::Spec = rt::Spec {
+                name: #name,
+                compiler: #compiler,
+                inputs: &[#(#inputs),*],
+                targets: &[#(#targets),*],
+                outputs: &[#(#outputs),*],
+                params: &[#(#params),*],
+                trained: #trained,
+                param_floats: #floats,
+                trains: #trains,
+            };
+
+            // The runtime must be of the compiler's version.
+            const _: () = rt::#version;
+        }
+    }
+}

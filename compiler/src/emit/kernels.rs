@@ -1,0 +1,123 @@
+//! The kernels of a network, each text once.
+
+use std::collections::HashMap;
+
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::{format_ident, quote};
+
+use super::names::Unique;
+use crate::graph::{Kind, Type};
+use crate::ops::{Kernel, Split};
+
+/// Collects the kernels that steps ask for.
+#[derive(Debug, Default)]
+pub struct KernelBook {
+    names: Unique,
+    by_text: HashMap<String, usize>,
+    functions: Vec<Function>,
+}
+
+/// A kernel function: its name and which of its possible parameters it has.
+#[derive(Clone, Debug)]
+pub struct Function {
+    /// Its name.
+    pub name: Ident,
+    /// Whether it takes the instruction set.
+    pub isa: bool,
+    /// Whether it takes the index of its share: `piece`, `images`, `first`.
+    pub share: bool,
+    /// Which operands it takes.
+    pub operands: Vec<bool>,
+    /// Whether it takes working memory.
+    pub scratch: bool,
+    /// Whether it takes the state of dropout.
+    pub dropout: bool,
+    tokens: TokenStream,
+}
+
+impl KernelBook {
+    /// The function for a kernel on operands of these types.
+    pub fn function(&mut self, kernel: &Kernel, in_place: bool, inputs: &[&Type]) -> Function {
+        let body = match &kernel.in_place_body {
+            Some(body) if in_place => body,
+            _ => &kernel.body,
+        };
+        let types: Vec<TokenStream> = inputs.iter().map(|ty| parameter_type(kernel.split, ty)).collect();
+        let text = format!("{:?} {} {body}", kernel.split, quote!(#(#types),*));
+        if let Some(index) = self.by_text.get(&text) {
+            return self.functions[*index].clone();
+        }
+        let name = if in_place { format!("{}_in_place", kernel.name) } else { kernel.name.clone() };
+        let function = make(self.names.take(&super::names::snake(&name)), kernel, body, &types);
+        self.by_text.insert(text, self.functions.len());
+        self.functions.push(function.clone());
+        function
+    }
+
+    /// All functions.
+    pub fn tokens(&self) -> TokenStream {
+        self.functions.iter().map(|f| f.tokens.clone()).collect()
+    }
+}
+
+/// How an operand reaches a kernel, see [`Split`].
+fn parameter_type(split: Split, ty: &Type) -> TokenStream {
+    match (split, ty.kind, ty.batched) {
+        (Split::Images, Kind::Class(_), _) => quote!(u32),
+        (_, Kind::Class(_), _) => quote!(&[u32]),
+        (Split::Images, Kind::Float, _) | (_, Kind::Float, false) => quote!(&[f32]),
+        (_, Kind::Float, true) => quote!(rt::Batch<'_>),
+    }
+}
+
+fn make(name: Ident, kernel: &Kernel, body: &TokenStream, types: &[TokenStream]) -> Function {
+    let used = |name: &str| mentions(body, name);
+    let operands: Vec<bool> = (0..types.len()).map(|i| used(&format!("x{i}"))).collect();
+    let (share_name, share_type) = match kernel.split {
+        Split::Images => ("image", quote!(usize)),
+        Split::Pieces(_) => ("piece", quote!(usize)),
+        Split::Groups => ("images", quote!(core::ops::Range<usize>)),
+        Split::Blocks(_) => ("first", quote!(usize)),
+    };
+    let (isa, share, scratch) = (used("isa"), used(share_name), used("scratch"));
+    let dropout = used("dropout");
+    let mut params = Vec::new();
+    if isa {
+        params.push(quote!(isa: rt::Isa));
+    }
+    if dropout {
+        params.push(quote!(dropout: Option<rt::Dropout>));
+    }
+    if share {
+        let share_name = format_ident!("{share_name}");
+        params.push(quote!(#share_name: #share_type));
+    }
+    for (index, ty) in types.iter().enumerate().filter(|(i, _)| operands[*i]) {
+        let operand = format_ident!("x{index}");
+        params.push(quote!(#operand: #ty));
+    }
+    params.push(quote!(y: &mut [f32]));
+    if scratch {
+        params.push(quote!(scratch: &mut [f32]));
+    }
+    let allow = (params.len() > 7)
+        .then(|| quote!(#[allow(clippy::too_many_arguments, reason = "one for each operand of the layer")]));
+    let docs = &kernel.docs;
+    let tokens = quote! {
+        #(#[doc = #docs])*
+        #allow
+        pub(super) fn #name(#(#params),*) {
+            #body
+        }
+    };
+    Function { name, isa, share, operands, scratch, dropout, tokens }
+}
+
+/// Whether an identifier occurs in tokens.
+fn mentions(tokens: &TokenStream, name: &str) -> bool {
+    tokens.clone().into_iter().any(|tree| match tree {
+        TokenTree::Ident(ident) => ident == name,
+        TokenTree::Group(group) => mentions(&group.stream(), name),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    })
+}

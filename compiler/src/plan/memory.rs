@@ -1,0 +1,111 @@
+//! Offsets for buffers that are not all alive at once.
+//!
+//! Pisarchyk & Lee 2020, "Efficient memory management for deep neural net inference", section 5: greedy by size, each
+//! buffer in the smallest gap that holds it among those already placed that live at the same time.
+
+use std::ops::RangeInclusive;
+
+/// Floats that one vector register and one cache line hold; buffers start at multiples of it.
+pub const ALIGN: usize = 16;
+
+/// A buffer to be placed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Buffer {
+    /// Floats.
+    pub len: usize,
+    /// First and last step at which it is in use.
+    pub life: RangeInclusive<usize>,
+}
+
+/// Where everything is.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Layout {
+    /// Offset of each buffer, in order of the request.
+    pub offsets: Vec<usize>,
+    /// Floats of the whole.
+    pub len: usize,
+    /// Floats of the largest set of buffers alive at once: no layout can be smaller.
+    pub lower_bound: usize,
+}
+
+/// Rounds up to [`ALIGN`].
+pub fn aligned(len: usize) -> usize {
+    len.next_multiple_of(ALIGN)
+}
+
+/// Places buffers so that no two that live at the same time overlap.
+pub fn place(buffers: &[Buffer]) -> Layout {
+    let mut order: Vec<usize> = (0..buffers.len()).collect();
+    order.sort_by_key(|i| (std::cmp::Reverse(buffers[*i].len), *buffers[*i].life.start(), *i));
+    let mut offsets = vec![0; buffers.len()];
+    let mut placed: Vec<usize> = Vec::with_capacity(buffers.len());
+    let mut len = 0;
+    for index in order {
+        let buffer = &buffers[index];
+        let mut taken: Vec<(usize, usize)> = placed
+            .iter()
+            .filter(|p| overlap(&buffers[**p].life, &buffer.life))
+            .map(|p| (offsets[*p], offsets[*p] + aligned(buffers[*p].len)))
+            .collect();
+        taken.sort_unstable();
+        offsets[index] = best_gap(&taken, aligned(buffer.len));
+        len = len.max(offsets[index] + aligned(buffer.len));
+        placed.push(index);
+    }
+    Layout { offsets, len, lower_bound: lower_bound(buffers) }
+}
+
+fn overlap(a: &RangeInclusive<usize>, b: &RangeInclusive<usize>) -> bool {
+    a.start() <= b.end() && b.start() <= a.end()
+}
+
+/// The start of the smallest gap between taken ranges that holds `len`, or the end of them all.
+fn best_gap(taken: &[(usize, usize)], len: usize) -> usize {
+    let (mut end, mut best) = (0, None);
+    for (from, to) in taken {
+        if *from >= end + len && best.is_none_or(|(size, _)| from - end < size) {
+            best = Some((from - end, end));
+        }
+        end = end.max(*to);
+    }
+    best.map_or(end, |(_, offset)| offset)
+}
+
+fn lower_bound(buffers: &[Buffer]) -> usize {
+    let alive = |step: usize| -> usize {
+        buffers.iter().filter(|b| b.life.contains(&step)).map(|b| aligned(b.len)).sum()
+    };
+    buffers.iter().map(|b| alive(*b.life.start())).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn buffers_that_never_meet_share_memory() {
+        let buffers = [Buffer { len: 32, life: 0..=1 }, Buffer { len: 16, life: 1..=2 }, Buffer { len: 32, life: 2..=3 }];
+        let layout = place(&buffers);
+        assert_eq!(layout.offsets, [0, 32, 0]);
+        assert_eq!((layout.len, layout.lower_bound), (48, 48));
+    }
+
+    proptest! {
+        #[test]
+        fn buffers_alive_together_do_not_overlap(raw in prop::collection::vec((1_usize..200, 0_usize..30, 0_usize..10), 1..40)) {
+            let buffers: Vec<Buffer> =
+                raw.iter().map(|(len, start, more)| Buffer { len: *len, life: *start..=start + more }).collect();
+            let layout = place(&buffers);
+            for (i, a) in buffers.iter().enumerate() {
+                prop_assert!(layout.offsets[i] % ALIGN == 0 && layout.offsets[i] + a.len <= layout.len);
+                for (j, b) in buffers.iter().enumerate().take(i).filter(|(_, b)| overlap(&a.life, &b.life)) {
+                    let apart = layout.offsets[i] + a.len <= layout.offsets[j]
+                        || layout.offsets[j] + b.len <= layout.offsets[i];
+                    prop_assert!(apart, "{i} and {j}");
+                }
+            }
+            prop_assert!(layout.len >= layout.lower_bound);
+        }
+    }
+}

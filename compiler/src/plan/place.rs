@@ -1,0 +1,300 @@
+//! Where every value is: views, concatenation without copies, work in place, offsets.
+
+use std::ops::Range;
+
+use super::memory::{self, Buffer};
+use super::{Sizes, Step, owners, view};
+use crate::graph::{Graph, ParamId, ValueId};
+use crate::ops::{Op, Split};
+
+/// Where a value is: a part of a root, per image where batched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The memory.
+    pub root: Root,
+    /// The floats of it, of each image where batched.
+    pub part: Range<usize>,
+}
+
+/// Memory that values are parts of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Root {
+    /// What the caller gives, by position among the inputs.
+    Input(usize),
+    /// What the caller gives, by position among the targets.
+    Target(usize),
+    /// The parameter vector.
+    Param(ParamId),
+    /// The gradient vector.
+    Gradient(ParamId),
+    /// One of the plan's buffers.
+    Buffer(usize),
+}
+
+/// A buffer with its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedBuffer {
+    /// Where.
+    pub area: Area,
+    /// Offset in the area; in the arena per image.
+    pub offset: usize,
+    /// Floats; in the arena per image, and the distance from one image to the next.
+    pub len: usize,
+}
+
+/// Kinds of memory for computed values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Area {
+    /// Batched values.
+    Arena,
+    /// Values the batch shares.
+    Fixed,
+    /// Values derived from weights, kept until those change.
+    Prepared,
+}
+
+/// What [`place`] finds.
+pub(super) struct Placement {
+    pub places: Vec<Place>,
+    pub buffers: Vec<PlannedBuffer>,
+    pub in_place: Vec<bool>,
+    /// Concatenations that need no code because their operands are written where the whole is.
+    pub joined: Vec<bool>,
+    pub sizes: Sizes,
+}
+
+pub(super) fn place(graph: &Graph, steps: &[Step], prepared: &[bool]) -> Placement {
+    let mut placer = Placer::new(graph, steps);
+    placer.join_concats();
+    placer.work_in_place();
+    placer.allocate(prepared)
+}
+
+/// Values are first grouped: the home of a computed value is itself, until it moves into that of another.
+struct Placer<'a> {
+    graph: &'a Graph,
+    steps: &'a [Step],
+    /// By value: the value whose memory it lives in, and where in there.
+    home: Vec<(ValueId, usize)>,
+    /// Values that must keep memory of their own, in one piece.
+    fixed: Vec<bool>,
+    in_place: Vec<bool>,
+    /// Values in whose memory others live.
+    hosts: Vec<bool>,
+    /// By value: how its kernel divides the work; `None` where it has none.
+    splits: Vec<Option<Split>>,
+    /// Position of the step that computes a value, and of the last that reads it.
+    born: Vec<usize>,
+    dies: Vec<usize>,
+}
+
+impl<'a> Placer<'a> {
+    fn new(graph: &'a Graph, steps: &'a [Step]) -> Self {
+        let count = graph.nodes.len();
+        let mut placer = Self {
+            graph,
+            steps,
+            home: graph.values().map(|v| (v, 0)).collect(),
+            fixed: vec![false; count],
+            in_place: vec![false; count],
+            hosts: vec![false; count],
+            splits: vec![None; count],
+            born: vec![0; count],
+            dies: vec![0; count],
+        };
+        for result in graph.results() {
+            placer.fixed[placer.viewed(result).0.0 as usize] = true;
+        }
+        for (position, step) in steps.iter().enumerate() {
+            placer.born[step.value.0 as usize] = position;
+            placer.splits[step.value.0 as usize] = Some(step.kernel.split);
+            for operand in &graph.node(step.value).inputs {
+                let root = placer.viewed(*operand).0;
+                placer.dies[root.0 as usize] = position;
+            }
+        }
+        for result in graph.results() {
+            let root = placer.viewed(result).0;
+            placer.dies[root.0 as usize] = steps.len();
+        }
+        placer
+    }
+
+    /// The value that a view shows, and the part of it that it shows.
+    fn viewed(&self, value: ValueId) -> (ValueId, Range<usize>) {
+        match view(self.graph, value) {
+            None => (value, 0..self.graph.ty(value).len()),
+            Some((operand, part)) => {
+                let (root, outer) = self.viewed(operand);
+                (root, outer.start + part.start..outer.start + part.end)
+            }
+        }
+    }
+
+    /// Where a value is in the end: home and part.
+    fn located(&self, value: ValueId) -> (ValueId, Range<usize>) {
+        let (mut at, part) = self.viewed(value);
+        let mut start = part.start;
+        loop {
+            let (home, offset) = self.home[at.0 as usize];
+            start += offset;
+            if home == at {
+                return (at, start..start + part.len());
+            }
+            at = home;
+        }
+    }
+
+    fn computed(&self, value: ValueId) -> bool {
+        !super::is_source(&self.graph.node(value).op)
+    }
+
+    /// Lets the operands of channel concatenations be written where the whole will be.
+    fn join_concats(&mut self) {
+        for value in self.graph.values() {
+            if !matches!(&self.graph.node(value).op, Op::Concat(c) if c.axis == 0) || !self.graph.ty(value).batched {
+                continue;
+            }
+            let before = self.home.clone();
+            if self.join_operands(value) && self.no_step_reads_what_it_writes(value) {
+                self.hosts[value.0 as usize] = true;
+            } else {
+                self.home = before;
+            }
+        }
+    }
+
+    fn join_operands(&mut self, concat: ValueId) -> bool {
+        let mut start = 0;
+        for operand in &self.graph.node(concat).inputs {
+            let (root, part) = self.viewed(*operand);
+            let whole = part.len() == self.graph.ty(root).len();
+            let free = self.home[root.0 as usize].0 == root && self.computed(root) && !self.fixed[root.0 as usize];
+            if !whole || !free || !self.graph.ty(root).batched || !self.writes_parts(root) {
+                return false;
+            }
+            self.home[root.0 as usize] = (concat, start);
+            start += part.len();
+        }
+        true
+    }
+
+    /// Whether the kernel of a value can write into a part of a larger buffer; a joined concatenation has no kernel.
+    fn writes_parts(&self, value: ValueId) -> bool {
+        self.splits[value.0 as usize] == Some(Split::Images)
+    }
+
+    /// Safe code cannot borrow a buffer twice, so a step must not read from the buffer it writes to.
+    fn no_step_reads_what_it_writes(&self, member: ValueId) -> bool {
+        let group = self.located(member).0;
+        self.steps.iter().filter(|s| self.located(s.value).0 == group && !self.is_joined(s.value)).all(|step| {
+            let operands = &self.graph.node(step.value).inputs;
+            let skip = usize::from(self.in_place[step.value.0 as usize]);
+            operands.iter().skip(skip).all(|operand| self.located(*operand).0 != group)
+        })
+    }
+
+    /// Whether a concatenation needs no code because its operands are already in place.
+    fn is_joined(&self, value: ValueId) -> bool {
+        let node = self.graph.node(value);
+        matches!(node.op, Op::Concat(_))
+            && node.inputs.iter().all(|operand| self.located(*operand).0 == self.located(value).0)
+    }
+
+    /// Lets kernels that can do so work in the memory of a first operand that nobody needs afterwards.
+    fn work_in_place(&mut self) {
+        for position in 0..self.steps.len() {
+            let value = self.steps[position].value;
+            let Some(first) = self.graph.node(value).inputs.first() else { continue };
+            let (root, part) = self.viewed(*first);
+            let fits = self.steps[position].kernel.in_place_body.is_some()
+                && self.computed(root)
+                && !self.fixed[root.0 as usize]
+                && self.dies[root.0 as usize] == position
+                && self.home[root.0 as usize].0 == root
+                && (!self.hosts[root.0 as usize] || self.in_place[root.0 as usize])
+                && part.len() == self.graph.ty(root).len()
+                && part.len() == self.graph.ty(value).len()
+                && self.graph.ty(root).batched == self.graph.ty(value).batched
+                && (self.home[value.0 as usize].0 == value || self.writes_parts(root));
+            let once = self.graph.node(value).inputs.iter().filter(|v| self.viewed(**v).0 == root).count() == 1;
+            if !fits || !once {
+                continue;
+            }
+            self.home[root.0 as usize] = (value, 0);
+            self.in_place[value.0 as usize] = true;
+            self.hosts[value.0 as usize] = true;
+            let alone = self.home[value.0 as usize].0 == value;
+            if !alone && !self.no_step_reads_what_it_writes(value) {
+                self.home[root.0 as usize] = (root, 0);
+                self.in_place[value.0 as usize] = false;
+                self.hosts[value.0 as usize] = false;
+            }
+        }
+    }
+
+    fn allocate(self, prepared: &[bool]) -> Placement {
+        let graph = self.graph;
+        let gradients: Vec<(ValueId, ParamId)> =
+            owners(&graph.gradients).map(|(value, param)| (self.viewed(value).0, param)).collect();
+        let mut homes: Vec<ValueId> = self.steps.iter().map(|s| self.located(s.value).0).collect();
+        homes.sort_unstable();
+        homes.dedup();
+        homes.retain(|home| gradients.iter().all(|(value, _)| value != home));
+
+        let mut sizes = Sizes::default();
+        let mut buffers = vec![PlannedBuffer { area: Area::Fixed, offset: 0, len: 0 }; homes.len()];
+        for area in [Area::Arena, Area::Fixed, Area::Prepared] {
+            let members: Vec<usize> = (0..homes.len())
+                .filter(|i| area_of(graph, homes[*i], prepared) == area)
+                .collect();
+            let requests: Vec<Buffer> = members.iter().map(|i| self.request(homes[*i], area)).collect();
+            let layout = memory::place(&requests);
+            for (member, (offset, request)) in members.iter().zip(layout.offsets.iter().zip(&requests)) {
+                buffers[*member] = PlannedBuffer { area, offset: *offset, len: request.len };
+            }
+            match area {
+                Area::Arena => (sizes.arena, sizes.arena_lower_bound) = (layout.len, layout.lower_bound),
+                Area::Fixed => sizes.fixed = layout.len,
+                Area::Prepared => sizes.prepared = layout.len,
+            }
+        }
+        let places = graph.values().map(|value| {
+            let (home, part) = self.located(value);
+            let root = match &graph.node(home).op {
+                Op::Input(input) => Root::Input(input.index),
+                Op::Target(target) => Root::Target(target.index),
+                Op::Param(param) => Root::Param(param.id),
+                _ => match gradients.iter().find(|(v, _)| *v == home) {
+                    Some((_, param)) => Root::Gradient(*param),
+                    None => Root::Buffer(homes.binary_search(&home).expect("computed values have a home")),
+                },
+            };
+            Place { root, part }
+        });
+        let places = places.collect();
+        let joined = graph.values().map(|v| self.is_joined(v)).collect();
+        Placement { places, buffers, in_place: self.in_place, joined, sizes }
+    }
+
+    /// A home's size and the steps between which anything in it is alive.
+    fn request(&self, home: ValueId, area: Area) -> Buffer {
+        let len = self.graph.ty(home).len();
+        if area == Area::Prepared {
+            return Buffer { len, life: 0..=usize::MAX };
+        }
+        let members: Vec<usize> =
+            self.steps.iter().map(|s| s.value).filter(|v| self.located(*v).0 == home).map(|v| v.0 as usize).collect();
+        let born = members.iter().map(|v| self.born[*v]).min().unwrap_or(0);
+        let dies = members.iter().map(|v| self.dies[*v].max(self.born[*v])).max().unwrap_or(0);
+        Buffer { len, life: born..=dies }
+    }
+}
+
+fn area_of(graph: &Graph, value: ValueId, prepared: &[bool]) -> Area {
+    match (graph.ty(value).batched, prepared[value.0 as usize]) {
+        (true, _) => Area::Arena,
+        (false, true) => Area::Prepared,
+        (false, false) => Area::Fixed,
+    }
+}

@@ -1,0 +1,8 @@
+//! Text to syntax tree, and back to text in one style.
+
+pub mod ast;
+mod build;
+mod limits;
+mod parse;
+
+pub use parse::parse;

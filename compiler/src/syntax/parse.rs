@@ -1,0 +1,205 @@
+//! The parser: the grammar of `net.pest`, and its refusals in words.
+
+use pest::Parser;
+use pest::error::{Error, ErrorVariant, InputLocation};
+
+use super::{ast, build, limits};
+use crate::diagnostics::{Diagnostic, FileId, Outcome, SourceMap, Span, nearest};
+
+#[derive(pest_derive::Parser)]
+#[grammar = "syntax/net.pest"]
+pub(super) struct Grammar;
+
+/// Parses a file of the map. Each top-level item is parsed apart, so that a mistake in one does not hide those in others.
+pub fn parse(sources: &SourceMap, file: FileId) -> Outcome<ast::File> {
+    let text = sources.text(file);
+    limits::check(file, text).map_err(|d| vec![d])?;
+    let (mut items, mut mistakes) = (Vec::new(), Vec::new());
+    for (start, end) in item_ranges(text) {
+        match Grammar::parse(Rule::file, &text[start..end]) {
+            Ok(mut pairs) => {
+                let pair = pairs.next().expect("a file has one root");
+                match build::file(pair, file, start) {
+                    Ok(parsed) => items.extend(parsed),
+                    Err(mistake) => mistakes.push(mistake),
+                }
+            }
+            Err(error) => mistakes.push(explain(text, file, start, &error)),
+        }
+    }
+    if mistakes.is_empty() { Ok(ast::File { items }) } else { Err(mistakes) }
+}
+
+/// Where top-level items start: at `net`, `block`, `use`, `const` outside brackets, with the doc lines before them.
+fn item_ranges(text: &str) -> Vec<(usize, usize)> {
+    let (mut starts, mut depth, mut docs, mut in_item) = (vec![0], 0_i32, None, false);
+    let mut offset = 0;
+    for line in text.split_inclusive('\n') {
+        let trimmed = line.trim_start();
+        let start = offset + line.len() - trimmed.len();
+        if depth == 0 {
+            let word: &str = trimmed.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or("");
+            if trimmed.starts_with("///") {
+                docs.get_or_insert(start);
+            } else if ["net", "block", "use", "const"].contains(&word) {
+                let start = docs.take().unwrap_or(start);
+                if in_item {
+                    starts.push(start);
+                }
+                in_item = true;
+            } else if !trimmed.is_empty() && !trimmed.starts_with("//") {
+                docs = None;
+                in_item = true;
+            }
+        }
+        depth += bracket_balance(trimmed);
+        offset += line.len();
+    }
+    let ends = starts[1..].iter().copied().chain([text.len()]);
+    starts.iter().copied().zip(ends).collect()
+}
+
+fn bracket_balance(line: &str) -> i32 {
+    let (mut balance, mut quoted) = (0, false);
+    let mut chars = line.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => quoted = !quoted,
+            '\\' if quoted => {
+                chars.next();
+            }
+            '/' if !quoted && chars.peek() == Some(&'/') => break,
+            '(' | '[' | '{' if !quoted => balance += 1,
+            ')' | ']' | '}' if !quoted => balance -= 1,
+            _ => {}
+        }
+    }
+    balance
+}
+
+/// A refusal of the grammar: what stands there, and what would fit.
+fn explain(text: &str, file: FileId, base: usize, error: &Error<Rule>) -> Diagnostic {
+    let position = match error.location {
+        InputLocation::Pos(p) | InputLocation::Span((p, _)) => base + p,
+    };
+    let found = token_at(&text[position..]);
+    let span = Span { file, start: position as u32, end: (position + found.len()) as u32 };
+    let shown = if found.is_empty() { "the end of the file".to_owned() } else { format!("`{found}`") };
+    let expected: Vec<Rule> = match &error.variant {
+        ErrorVariant::ParsingError { positives, .. } => positives.clone(),
+        ErrorVariant::CustomError { .. } => Vec::new(),
+    };
+    if let Some(habit) = habit(text, position, found) {
+        return Diagnostic::new(span, habit.0).found(shown).fits(habit.1);
+    }
+    let mut diagnostic = Diagnostic::new(span, format!("{shown} does not fit here")).found(shown);
+    let words = phrases(&expected);
+    if !words.is_empty() {
+        diagnostic = diagnostic.fits(words.join(", "));
+    }
+    if KEYWORDS.contains(&found) {
+        diagnostic = diagnostic.hint(format!("`{found}` is a word of the language and cannot be a name"));
+    } else if let Some(word) = nearest(found, KEYWORDS.iter().copied()).filter(|w| *w != found) {
+        diagnostic = diagnostic.hint(format!("did you mean `{word}`?"));
+    }
+    diagnostic
+}
+
+const KEYWORDS: &[&str] = &[
+    "net", "block", "use", "const", "input", "target", "output", "loss", "for", "in", "if", "else", "train", "freeze",
+    "return", "shared", "as", "true", "false", "and", "or", "not",
+];
+
+/// The word or sign at the start of a text.
+fn token_at(text: &str) -> &str {
+    let word = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+    match text.chars().next() {
+        None => "",
+        Some(_) if word > 0 => &text[..word],
+        Some(c) => {
+            let two = text.get(..2).filter(|t| ["|>", "==", "!=", "<=", ">=", "&&", "||", "->", "=>", "+="].contains(t));
+            two.unwrap_or(&text[..c.len_utf8()])
+        }
+    }
+}
+
+/// What people write who come from elsewhere: a title and what would fit.
+fn habit(text: &str, position: usize, found: &str) -> Option<(&'static str, &'static str)> {
+    let before = text[..position].trim_end();
+    let word_before = before.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("");
+    Some(match found {
+        ";" => ("statements do not end in `;`", "a new line, or nothing"),
+        "&&" => ("`&&` is not of this language", "`and`"),
+        "||" => ("`||` is not of this language", "`or`"),
+        "!" => ("`!` is not of this language", "`not`"),
+        "->" | "=>" => ("arrows are not of this language", "`|>` to pass a value on, `return` to give one back"),
+        "+=" => ("there is no `+=`", "`x = x + ...`"),
+        "'" => ("strings stand in double quotes", "`\"...\"`"),
+        "=" if before.ends_with(|c: char| c.is_alphanumeric()) && in_brackets(before) => {
+            ("named arguments are given with `:`", "`name: value`, as in `pad: 2`")
+        }
+        _ if ["let", "var", "def", "fn", "mut"].contains(&word_before) && !found.is_empty() => {
+            ("bindings need no keyword, and blocks start with `block`", "`name = value`")
+        }
+        _ if found.chars().next().is_some_and(|c| !c.is_ascii()) => {
+            ("only strings and comments may have letters outside ASCII", "letters a-z, digits and `_`")
+        }
+        _ => return None,
+    })
+}
+
+/// Whether the last open bracket is a `(`.
+fn in_brackets(before: &str) -> bool {
+    let mut depth = 0;
+    for c in before.chars().rev() {
+        match c {
+            ')' | ']' | '}' => depth += 1,
+            '(' | '[' | '{' if depth > 0 => depth -= 1,
+            '(' => return true,
+            '[' | '{' => return false,
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Rules as a reader would name them, each once.
+fn phrases(rules: &[Rule]) -> Vec<&'static str> {
+    let mut words: Vec<&'static str> = rules.iter().filter_map(|r| phrase(*r)).collect();
+    words.sort_unstable();
+    words.dedup();
+    words
+}
+
+fn phrase(rule: Rule) -> Option<&'static str> {
+    Some(match rule {
+        Rule::item | Rule::use_item | Rule::const_item | Rule::block_item | Rule::net_item => {
+            "`net`, `block`, `const` or `use`"
+        }
+        Rule::kw_net | Rule::kw_block | Rule::kw_use | Rule::kw_const => "`net`, `block`, `const` or `use`",
+        Rule::stmt | Rule::input | Rule::target | Rule::output | Rule::loss | Rule::for_loop | Rule::branch => "a statement",
+        Rule::train | Rule::freeze | Rule::give_back | Rule::binding => "a statement",
+        Rule::expr | Rule::named | Rule::disjunction | Rule::conjunction | Rule::negation | Rule::comparison => "an expression",
+        Rule::range | Rule::sum | Rule::product | Rule::unary | Rule::postfix | Rule::primary | Rule::call => "an expression",
+        Rule::conditional | Rule::shared | Rule::list | Rule::tuple | Rule::number | Rule::truth => "an expression",
+        Rule::float | Rule::integer => "an expression",
+        Rule::name | Rule::label => "a name",
+        Rule::pattern => "a name",
+        Rule::param | Rule::params => "a parameter",
+        Rule::argument | Rule::arguments => "an argument",
+        Rule::path => "a path in quotes",
+        Rule::template | Rule::text | Rule::value => "a string",
+        Rule::body => "`{ ... }`",
+        Rule::comma => "`,`",
+        Rule::pipe => "`|>`",
+        Rule::plus | Rule::minus | Rule::times | Rule::over | Rule::modulo | Rule::compare | Rule::dots => "an operator",
+        Rule::kw_and | Rule::kw_or | Rule::kw_not => "an operator",
+        Rule::field | Rule::index => "`.` or `[`",
+        Rule::kw_as => "`as`",
+        Rule::kw_in => "`in`",
+        Rule::kw_else => "`else`",
+        Rule::EOI => "the end of the file",
+        Rule::doc => return None,
+        _ => return None,
+    })
+}

@@ -1,0 +1,209 @@
+"""Makes the stored PyTorch results for LeNet-5 and the specs of specs/parity.
+
+usage: python tests/parity/make.py    (needs: torch numpy safetensors; made with torch 2.15)
+
+For each net NAME it writes NAME.weights.safetensors, NAME.input.safetensors (inputs and targets, batch first) and
+NAME.expected.safetensors (outputs in inference mode; loss and gradients of every trained weight and every input in
+training mode with dropout off). `cnnc run` takes the first two and must give the third.
+"""
+import pathlib
+
+import numpy as np
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from safetensors.torch import save_file
+
+here = pathlib.Path(__file__).parent
+
+
+def same_pad(x, kernel, stride):
+    """TensorFlow's `same`: output ceil(in / stride), the odd pixel of padding after."""
+    pads = []
+    for size, k, s in reversed(list(zip(x.shape[2:], kernel, stride))):
+        total = max((-(-size // s) - 1) * s + k - size, 0)
+        pads += [total // 2, total - total // 2]
+    return F.pad(x, pads)
+
+
+class LeNet5(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 6, 5, padding=2), nn.Conv2d(6, 16, 5)
+        self.dense1, self.dense2, self.dense3 = nn.Linear(400, 120), nn.Linear(120, 84), nn.Linear(84, 10)
+
+    def forward(self, image):
+        x = F.avg_pool2d(torch.tanh(self.conv1(image)), 2)
+        x = F.avg_pool2d(torch.tanh(self.conv2(x)), 2)
+        x = torch.tanh(self.dense2(torch.tanh(self.dense1(x.flatten(1)))))
+        self.logits = self.dense3(x)
+        return {"probabilities": self.logits.softmax(1)}
+
+    def loss(self, out, label):
+        return F.cross_entropy(self.logits, label)
+
+
+class Plain(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.c1 = nn.Conv2d(3, 8, 3, stride=2, padding=1)
+        self.c2 = nn.Conv2d(8, 12, (3, 2), bias=False)
+        self.c3 = nn.Conv2d(12, 12, 3, padding=2, dilation=2, groups=4)
+        self.f1, self.f2 = nn.Linear(12 * 4 * 3, 24), nn.Linear(24, 7)
+
+    def forward(self, image):
+        x = F.relu(self.c1(image))
+        x = F.leaky_relu(self.c2(F.pad(x, (0, 1, 1, 2))), 0.1)
+        x = F.max_pool2d(F.relu(self.c3(x)), 3, 2, 1)
+        self.logits = self.f2(torch.sigmoid(self.f1(x.flatten(1))))
+        return {"probabilities": self.logits.softmax(1), "features": x}
+
+    def loss(self, out, label):
+        return F.cross_entropy(self.logits, label)
+
+
+class Unit(nn.Module):
+    def __init__(self, i, o, stride):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(i, o, 3, stride, 1, bias=False), nn.BatchNorm2d(o)
+        self.conv2, self.bn2 = nn.Conv2d(o, o, 3, 1, 1, bias=False), nn.BatchNorm2d(o, eps=1e-4, momentum=0.2)
+        if stride != 1 or i != o:
+            self.downsample = nn.Sequential(nn.Conv2d(i, o, 1, stride, bias=False), nn.BatchNorm2d(o))
+
+    def forward(self, x):
+        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        return F.relu(y + (self.downsample(x) if hasattr(self, "downsample") else x))
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3)
+        self.layer1, self.layer2 = nn.Sequential(Unit(8, 8, 1)), nn.Sequential(Unit(8, 16, 2))
+        self.norm, self.fc = nn.BatchNorm1d(16), nn.Linear(16, 5, bias=False)
+
+    def forward(self, image):
+        x = self.layer2(self.layer1(self.stem(image)))
+        self.logits = self.fc(self.norm(x.mean((2, 3))))
+        return {"probabilities": self.logits.softmax(1)}
+
+    def loss(self, out, label):
+        return F.cross_entropy(self.logits, label)
+
+
+class Branches(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.b1 = nn.Conv2d(4, 5, 1)
+        self.b2a, self.b2b = nn.Conv2d(4, 3, 1), nn.Conv2d(3, 6, 3, padding=1)
+        self.b3a, self.b3b = nn.Conv2d(4, 2, 1), nn.Conv2d(2, 4, 5, padding=2)
+        self.b4 = nn.Conv2d(4, 3, 1)
+        self.head, self.aux = nn.Linear(18, 6), nn.Linear(18 * 25, 6)
+
+    def forward(self, image):
+        a = F.relu(self.b1(image))
+        b = F.relu(self.b2b(F.relu(self.b2a(image))))
+        c = F.relu(self.b3b(F.relu(self.b3a(image))))
+        d = F.relu(self.b4(F.max_pool2d(image, 3, 1, 1)))
+        self.x = F.avg_pool2d(torch.cat([a, b, c, d], 1), 2)
+        self.main = self.head(self.x.amax((2, 3)))
+        return {"probabilities": self.main.softmax(1)}
+
+    def loss(self, out, label):
+        return F.cross_entropy(self.main, label) + 0.3 * F.cross_entropy(self.aux(self.x.flatten(1)), label)
+
+
+class Maps(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.c1, self.squeeze, self.c2 = nn.Conv2d(2, 6, 3, stride=(2, 1)), nn.Conv2d(6, 6, 1), nn.Conv2d(6, 1, 1)
+        self.fc = nn.Linear(24, 5)
+
+    def forward(self, image):
+        x = torch.tanh(self.c1(same_pad(image, (3, 3), (2, 1))))
+        x = x * torch.sigmoid(self.squeeze(x.mean((2, 3), keepdim=True)))
+        smooth = F.avg_pool2d(x, 3, 1, 1)
+        mask = torch.sigmoid(self.c2(0.5 * smooth - x * x + 1))
+        return {"mask": mask, "vector": torch.tanh(self.fc(mask.reshape(-1, 24)))}
+
+    def loss(self, out, wanted, point):
+        return F.binary_cross_entropy(out["mask"], wanted) + 2 * F.mse_loss(out["vector"], point)
+
+
+class Tower(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2, self.fc = nn.Conv2d(1, 6, 3), nn.Conv2d(6, 8, 3), nn.Linear(72, 10)
+        for p in self.conv1.parameters():
+            p.requires_grad_(False)
+
+    def forward(self, x):
+        return self.fc(F.leaky_relu(self.conv2(F.avg_pool2d(F.relu(self.conv1(x)), 2))).flatten(1))
+
+
+class Twins(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.tower, self.head = Tower(), nn.Linear(10, 1)
+
+    def forward(self, left, right):
+        a, b = self.tower(left), self.tower(right)
+        return {"embedding": a, "same": torch.sigmoid(self.head((a - b) ** 2))}
+
+    def loss(self, out, wanted):
+        return F.binary_cross_entropy(out["same"], wanted)
+
+
+def classes(n):
+    return lambda count: torch.randint(n, (count,))
+
+
+def floats(*shape):
+    return lambda count: torch.randn(count, *shape)
+
+
+def unit(*shape):
+    return lambda count: torch.rand(count, *shape)
+
+
+NETS = {
+    "lenet5": (LeNet5, 8, {"image": floats(1, 28, 28)}, {"label": classes(10)}),
+    "plain": (Plain, 5, {"image": floats(3, 13, 12)}, {"label": classes(7)}),
+    "residual": (Residual, 6, {"image": floats(3, 12, 12)}, {"label": classes(5)}),
+    "branches": (Branches, 4, {"image": floats(4, 10, 10)}, {"label": classes(6)}),
+    "maps": (Maps, 3, {"image": floats(2, 8, 6)}, {"wanted": unit(1, 4, 6), "point": floats(5)}),
+    "twins": (Twins, 4, {"left": floats(1, 12, 12), "right": floats(1, 12, 12)}, {"wanted": unit(1)}),
+}
+
+
+def make(name):
+    build, count, inputs, targets = NETS[name]
+    torch.manual_seed(len(name))
+    net = build()
+    for key, value in net.state_dict().items():  # statistics that are not the ones a new net has
+        if key.endswith("running_mean"):
+            value.normal_(0, 0.2)
+        if key.endswith("running_var"):
+            value.uniform_(0.5, 1.5)
+    inputs = {k: f(count) for k, f in inputs.items()}
+    targets = {k: f(count) for k, f in targets.items()}
+    weights = {k: v.clone() for k, v in net.state_dict().items() if not k.endswith("num_batches_tracked")}
+    save_file(weights, here / f"{name}.weights.safetensors")
+    save_file({**inputs, **targets}, here / f"{name}.input.safetensors")
+    # In double precision, so that the expected numbers are exact to float32.
+    net.double()
+    inputs = {k: v.double().requires_grad_() for k, v in inputs.items()}
+    targets = {k: v.double() if v.is_floating_point() else v for k, v in targets.items()}
+    net.eval()
+    expected = {k: v.detach().clone() for k, v in net(*inputs.values()).items()}
+    net.train()
+    loss = net.loss(net(*inputs.values()), *targets.values())
+    loss.backward()
+    expected["loss"] = loss.detach()
+    expected |= {f"grad.{k}": p.grad for k, p in net.named_parameters() if p.requires_grad}
+    expected |= {f"grad.{k}": v.grad for k, v in inputs.items()}
+    save_file({k: v.float().contiguous() for k, v in expected.items()}, here / f"{name}.expected.safetensors")
+
+
+for name in NETS:
+    make(name)

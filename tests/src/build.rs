@@ -1,0 +1,178 @@
+//! Emitted networks, many in one program, so that hundreds are built in a minute.
+
+use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use cnnc::compile::Compiled;
+
+/// A program that runs any of several networks on what it reads from standard input.
+#[derive(Debug)]
+pub struct Program {
+    path: PathBuf,
+}
+
+/// What a network is run on; batched values image after image.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// Which network.
+    pub network: usize,
+    /// Number of images.
+    pub count: usize,
+    /// Threads.
+    pub threads: usize,
+    /// Name of the instruction set, or nothing for the best.
+    pub isa: String,
+    /// The parameter vector.
+    pub params: Vec<f32>,
+    /// Inputs.
+    pub inputs: Vec<Vec<f32>>,
+    /// Targets; classes as floats.
+    pub targets: Vec<Vec<f32>>,
+}
+
+/// What it says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answer {
+    /// Outputs of the inference pass.
+    pub outputs: Vec<Vec<f32>>,
+    /// The loss, where the network trains.
+    pub loss: Option<f32>,
+    /// The gradient vector.
+    pub gradients: Vec<f32>,
+    /// Gradients of inputs, where the network has them.
+    pub input_gradients: Vec<Vec<f32>>,
+    /// The parameter vector after the pass of training: running statistics move.
+    pub params: Vec<f32>,
+}
+
+impl Program {
+    /// Builds a program of these networks in the target folder of the tests, under a name of its own.
+    ///
+    /// # Panics
+    /// With cargo's output, if the emitted code does not compile without warnings.
+    pub fn build(name: &str, networks: &[Compiled]) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::create_dir_all(folder.join("src")).expect("the target folder can be written");
+        let runtime = crate::repository().join("runtime");
+        let manifest = format!(
+            "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\n\
+             cnnc-runtime = {{ path = {runtime:?} }}\n\n[workspace]\n\n[profile.dev]\nopt-level = 1\ndebug = false\n\n\
+             [profile.dev.package.\"*\"]\nopt-level = 3\n"
+        );
+        write_if_changed(&folder.join("Cargo.toml"), &manifest);
+        let lock = crate::repository().join("Cargo.lock");
+        if lock.exists() && !folder.join("Cargo.lock").exists() {
+            std::fs::copy(lock, folder.join("Cargo.lock")).expect("the target folder can be written");
+        }
+        let mut main = include_str!("runner.rs").to_owned();
+        let mut table = String::new();
+        for (index, network) in networks.iter().enumerate() {
+            let emitted = network.emit();
+            let path = format!("src/network_{index}.rs");
+            write_if_changed(&folder.join(&path), &emitted.inline_text());
+            writeln!(main, "mod network_{index};").expect("writing to a string");
+            writeln!(table, "        {index} => Box::new(network_{index}::{}::with_options(options)),", emitted.type_name)
+                .expect("writing to a string");
+        }
+        main = main.replace("        // networks\n", &table);
+        write_if_changed(&folder.join("src/main.rs"), &main);
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("emitted");
+        let output = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--manifest-path"])
+            .arg(folder.join("Cargo.toml"))
+            .env("CARGO_TARGET_DIR", &target)
+            .env("RUSTFLAGS", "-D warnings")
+            .output()
+            .expect("cargo runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Self { path: target.join("debug").join(name) }
+    }
+
+    /// Runs requests one after another in one process.
+    pub fn run(&self, requests: &[Request]) -> Vec<Answer> {
+        let mut child = Command::new(&self.path)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program was just built");
+        let mut bytes = Vec::new();
+        put_count(&mut bytes, requests.len());
+        for request in requests {
+            request.write(&mut bytes);
+        }
+        let mut stdin = child.stdin.take().expect("piped");
+        let writer = std::thread::spawn(move || stdin.write_all(&bytes));
+        let mut answers = Vec::new();
+        child.stdout.take().expect("piped").read_to_end(&mut answers).expect("its output can be read");
+        let status = child.wait().expect("it ends");
+        assert!(status.success(), "the emitted program failed: {status}");
+        writer.join().expect("the writer ends").expect("its input can be written");
+        let mut rest = answers.as_slice();
+        requests.iter().map(|_| Answer::read(&mut rest)).collect()
+    }
+}
+
+fn write_if_changed(path: &Path, text: &str) {
+    if std::fs::read_to_string(path).is_ok_and(|old| old == text) {
+        return;
+    }
+    std::fs::write(path, text).expect("the target folder can be written");
+}
+
+fn put_count(bytes: &mut Vec<u8>, count: usize) {
+    bytes.extend((count as u64).to_le_bytes());
+}
+
+fn put_floats(bytes: &mut Vec<u8>, floats: &[f32]) {
+    put_count(bytes, floats.len());
+    bytes.extend(floats.iter().flat_map(|f| f.to_le_bytes()));
+}
+
+fn put_many(bytes: &mut Vec<u8>, many: &[Vec<f32>]) {
+    put_count(bytes, many.len());
+    for floats in many {
+        put_floats(bytes, floats);
+    }
+}
+
+fn take<'a>(bytes: &mut &'a [u8], len: usize) -> &'a [u8] {
+    let (head, tail) = bytes.split_at(len);
+    *bytes = tail;
+    head
+}
+
+fn take_count(bytes: &mut &[u8]) -> usize {
+    u64::from_le_bytes(take(bytes, 8).try_into().expect("eight bytes")) as usize
+}
+
+fn take_floats(bytes: &mut &[u8]) -> Vec<f32> {
+    let count = take_count(bytes);
+    take(bytes, 4 * count).chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().expect("four bytes"))).collect()
+}
+
+fn take_many(bytes: &mut &[u8]) -> Vec<Vec<f32>> {
+    (0..take_count(bytes)).map(|_| take_floats(bytes)).collect()
+}
+
+impl Request {
+    fn write(&self, bytes: &mut Vec<u8>) {
+        put_count(bytes, self.network);
+        put_count(bytes, self.count);
+        put_count(bytes, self.threads);
+        put_count(bytes, self.isa.len());
+        bytes.extend(self.isa.as_bytes());
+        put_floats(bytes, &self.params);
+        put_many(bytes, &self.inputs);
+        put_many(bytes, &self.targets);
+    }
+}
+
+impl Answer {
+    fn read(bytes: &mut &[u8]) -> Self {
+        let outputs = take_many(bytes);
+        let loss = take_floats(bytes).first().copied();
+        Self { outputs, loss, gradients: take_floats(bytes), input_gradients: take_many(bytes), params: take_floats(bytes) }
+    }
+}

@@ -1,0 +1,271 @@
+//! Random small networks, as text.
+
+/// A small generator (splitmix64): a seed names a network for good.
+#[derive(Clone, Debug)]
+pub struct Random(u64);
+
+impl Random {
+    /// From a seed.
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d)
+    }
+
+    /// 64 random bits.
+    pub fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// In `0..limit`.
+    pub fn below(&mut self, limit: usize) -> usize {
+        (self.bits() % limit as u64) as usize
+    }
+
+    /// In `from..=to`.
+    pub fn between(&mut self, from: usize, to: usize) -> usize {
+        from + self.below(to - from + 1)
+    }
+
+    /// One of these.
+    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[self.below(from.len())]
+    }
+
+    /// True once in `n`.
+    pub fn one_in(&mut self, n: usize) -> bool {
+        self.below(n) == 0
+    }
+
+    /// About normal, from a sum of uniforms.
+    pub fn normal(&mut self) -> f32 {
+        let sum: f64 = (0..12).map(|_| (self.bits() >> 11) as f64 / (1_u64 << 53) as f64).sum();
+        (sum - 6.0) as f32
+    }
+}
+
+/// A network under construction: its text and the shape of the value `x`.
+struct Writer {
+    random: Random,
+    lines: Vec<String>,
+    shape: Vec<usize>,
+    names: usize,
+    losses: Vec<String>,
+    targets: Vec<String>,
+}
+
+/// The network of a seed.
+pub fn network(seed: u64) -> String {
+    let mut random = Random::new(seed);
+    let rank = *random.pick(&[1, 2, 2, 2, 2, 3]);
+    let largest = [0, 24, 11, 6][rank];
+    let shape: Vec<usize> =
+        std::iter::once(random.between(1, 6)).chain((0..rank).map(|_| random.between(3, largest))).collect();
+    let input = format!("    input image: {}", list(&shape));
+    let mut writer = Writer { random, lines: vec![input, "    x = image".into()], shape, names: 0, losses: vec![], targets: vec![] };
+    for _ in 0..writer.random.between(1, 5) {
+        writer.layer();
+    }
+    writer.end();
+    writer.text(seed)
+}
+
+fn list(numbers: &[usize]) -> String {
+    let numbers: Vec<String> = numbers.iter().map(usize::to_string).collect();
+    format!("[{}]", numbers.join(", "))
+}
+
+impl Writer {
+    fn text(self, seed: u64) -> String {
+        let Self { lines, targets, losses, .. } = self;
+        let loss = if losses.is_empty() { String::new() } else { format!("    loss {}\n", losses.join(" + ")) };
+        format!("net Random{seed} {{\n{}\n{}{loss}}}\n", lines.join("\n"), targets.concat())
+    }
+
+    fn say(&mut self, line: String) {
+        self.lines.push(format!("    {line}"));
+    }
+
+    fn rank(&self) -> usize {
+        self.shape.len() - 1
+    }
+
+    fn layer(&mut self) {
+        match self.random.below(14) {
+            0..=3 => self.conv("x", "x"),
+            4 => self.pool(),
+            5 => self.say("x = x |> batch_norm".into()),
+            6 | 7 => self.activation(),
+            8 => self.residual(),
+            9 => self.branches(),
+            10 => self.arithmetic(),
+            11 => self.say(format!("x = x |> dropout({})", ["0.1", "0.5"][self.names % 2])),
+            12 => self.gate(),
+            _ => self.depthwise(),
+        }
+    }
+
+    fn activation(&mut self) {
+        let name = *self.random.pick(&["relu", "tanh", "sigmoid", "leaky_relu(0.1)", "leaky_relu(slope: 0.3)"]);
+        self.say(format!("x = x |> {name}"));
+    }
+
+    /// A convolution with random attributes that fit.
+    fn conv(&mut self, from: &str, to: &str) {
+        let groups = if self.random.one_in(3) { self.divisor(self.shape[0]) } else { 1 };
+        let filters = groups * self.random.between(1, 4);
+        let (mut kernels, mut strides, mut dilations, mut pads, mut shape) = (vec![], vec![], vec![], vec![], vec![filters]);
+        for axis in 1..self.shape.len() {
+            let size = self.shape[axis];
+            let kernel = self.random.between(1, size.min(5));
+            let dilation = if kernel > 1 && (kernel - 1) * 2 < size && self.random.one_in(4) { 2 } else { 1 };
+            let pad = self.random.between(0, kernel / 2 + 1);
+            let stride = self.random.between(1, 3);
+            shape.push((size + 2 * pad - dilation * (kernel - 1) - 1) / stride + 1);
+            kernels.push(kernel);
+            strides.push(stride);
+            dilations.push(dilation);
+            pads.push(pad);
+        }
+        let same = self.random.one_in(5);
+        let mut arguments = format!("{filters}, {}", list(&kernels));
+        if strides.iter().any(|s| *s != 1) || self.random.one_in(4) {
+            arguments += &format!(", stride: {}", list(&strides));
+        }
+        if dilations.iter().any(|d| *d != 1) {
+            arguments += &format!(", dilation: {}", list(&dilations));
+        }
+        if same {
+            arguments += ", pad: same";
+            shape = std::iter::once(filters)
+                .chain((1..self.shape.len()).map(|i| self.shape[i].div_ceil(strides[i - 1])))
+                .collect();
+        } else if pads.iter().any(|p| *p != 0) {
+            arguments += &format!(", pad: {}", list(&pads));
+        }
+        if groups != 1 {
+            arguments += &format!(", groups: {groups}");
+        }
+        if self.random.one_in(3) {
+            arguments += ", bias: false";
+        }
+        self.say(format!("{to} = {from} |> conv({arguments})"));
+        self.shape = shape;
+    }
+
+    fn depthwise(&mut self) {
+        let (channels, rank) = (self.shape[0], self.rank());
+        let kernel = list(&vec![3; rank]);
+        self.say(format!("x = x |> conv({channels}, {kernel}, pad: 1, groups: {channels}) |> relu"));
+    }
+
+    fn divisor(&mut self, n: usize) -> usize {
+        let divisors: Vec<usize> = (1..=n).filter(|d| n % d == 0).collect();
+        *self.random.pick(&divisors)
+    }
+
+    fn pool(&mut self) {
+        let smallest = self.shape[1..].iter().copied().min().unwrap_or(1);
+        if smallest < 2 {
+            return;
+        }
+        let size = self.random.between(2, smallest.min(3));
+        let stride = self.random.between(1, 3);
+        let pad = self.random.between(0, size / 2);
+        let kind = *self.random.pick(&["max_pool", "avg_pool"]);
+        let pad_text = if pad > 0 { format!(", pad: {pad}") } else { String::new() };
+        self.say(format!("x = x |> {kind}({size}, stride: {stride}{pad_text})"));
+        for dim in &mut self.shape[1..] {
+            *dim = (*dim + 2 * pad - size) / stride + 1;
+        }
+    }
+
+    /// y = f(x) + x with f keeping the shape.
+    fn residual(&mut self) {
+        let (channels, rank) = (self.shape[0], self.rank());
+        let kernel = list(&vec![3; rank]);
+        self.say(format!("y = x |> conv({channels}, {kernel}, pad: 1, bias: false) |> batch_norm |> relu |> conv({channels}, 1)"));
+        self.say("x = relu(y + x)".into());
+    }
+
+    /// concat of two or three branches over the same space, sometimes with x itself.
+    fn branches(&mut self) {
+        let rank = self.rank();
+        let (a, b) = (self.random.between(1, 4), self.random.between(1, 20));
+        let kernel = list(&vec![3; rank]);
+        let itself = self.random.one_in(2);
+        let pool = self.random.one_in(2);
+        let mut parts = vec![format!("x |> conv({a}, 1) |> relu"), format!("x |> conv({b}, {kernel}, pad: same) |> tanh")];
+        let mut channels = a + b;
+        if pool {
+            parts.push("x |> max_pool(3, stride: 1, pad: 1)".into());
+            channels += self.shape[0];
+        }
+        if itself {
+            parts.push("x".into());
+            channels += self.shape[0];
+        }
+        if pool && self.shape[1..].iter().any(|d| *d < 1) {
+            return;
+        }
+        self.say(format!("x = concat({})", parts.join(", ")));
+        self.shape[0] = channels;
+    }
+
+    fn arithmetic(&mut self) {
+        let line = match self.random.below(4) {
+            0 => "x = 0.5 * x + 1",
+            1 => "x = x * sigmoid(x)",
+            2 => "x = x - tanh(x)",
+            _ => "x = x + x * x",
+        };
+        self.say(line.into());
+    }
+
+    /// Squeeze and excite: a channel's weight from its mean, broadcast over space.
+    fn gate(&mut self) {
+        let channels = self.shape[0];
+        self.say(format!("gate = x |> global_avg_pool |> conv({channels}, 1) |> sigmoid"));
+        self.say("x = x * gate".into());
+    }
+
+    /// Heads, outputs and losses.
+    fn end(&mut self) {
+        let classes = self.random.between(2, 9);
+        match self.random.below(4) {
+            0 => {
+                let pool = *self.random.pick(&["global_avg_pool", "global_max_pool"]);
+                self.say(format!("logits = x |> {pool} |> flatten |> dense({classes})"));
+                self.classes(classes);
+            }
+            1 => {
+                let hidden = self.random.between(1, 40);
+                self.say(format!("logits = x |> flatten |> dense({hidden}) |> relu |> dense({classes}, bias: false)"));
+                self.classes(classes);
+            }
+            2 => {
+                self.say("output map = sigmoid(x)".into());
+                self.targets.push(format!("    target wanted: {}\n", list(&self.shape)));
+                self.losses.push("binary_cross_entropy(map, wanted)".into());
+                self.lines.insert(self.lines.len() - 1, "    map = sigmoid(x)".into());
+                let last = self.lines.len() - 1;
+                self.lines[last] = "    output map".into();
+            }
+            _ => {
+                self.say(format!("y = x |> flatten |> dense({classes}) |> tanh"));
+                self.say("output y".into());
+                self.targets.push(format!("    target wanted: [{classes}]\n"));
+                let extra = if self.random.one_in(2) { " + 0.25 * mse(0.5 * y, wanted)" } else { "" };
+                self.losses.push(format!("mse(y, wanted){extra}"));
+            }
+        }
+    }
+
+    fn classes(&mut self, classes: usize) {
+        self.say("output probabilities = softmax(logits)".into());
+        self.targets.push(format!("    target label: class({classes})\n"));
+        self.losses.push("cross_entropy(logits, label)".into());
+    }
+}

@@ -1,0 +1,53 @@
+//! Emitted code against the reference, on random networks.
+
+use cnnc::compile::{Compiled, Options};
+use cnnc_tests::build::Program;
+use cnnc_tests::compare::Case;
+use cnnc_tests::generate::{Random, network};
+use cnnc_tests::compile_text;
+
+/// Networks per program; the compiler builds a program's modules in parallel units.
+const PER_PROGRAM: u64 = 70;
+
+/// Outputs within 1e-5 and gradients within 1e-4 of the largest.
+fn programs_agree(name: &str, seeds: std::ops::Range<u64>) {
+    let options = Options { input_gradients: true, ..Options::default() };
+    let networks: Vec<Compiled> = seeds.clone().map(|seed| compile_text(&network(seed), &options)).collect();
+    let program = Program::build(name, &networks);
+    let cases: Vec<Case<'_>> = networks
+        .iter()
+        .zip(seeds.clone())
+        .map(|(compiled, seed)| {
+            let mut random = Random::new(seed + 1_000_000);
+            let count = random.between(1, 5);
+            Case::random(compiled, count, &mut random)
+        })
+        .collect();
+    for isa in ["", "avx2", "portable"] {
+        let one: Vec<_> = cases.iter().enumerate().map(|(i, case)| case.request(i, 1, isa)).collect();
+        let answers = program.run(&one);
+        for ((case, answer), seed) in cases.iter().zip(&answers).zip(seeds.clone()) {
+            let wrong = case.differences(answer, 1e-5, 1e-4);
+            assert!(wrong.is_empty(), "seed {seed}, isa `{isa}`:\n{}\n{}", wrong.join("\n"), network(seed));
+        }
+        let three: Vec<_> = cases.iter().enumerate().map(|(i, case)| case.request(i, 3, isa)).collect();
+        for ((a, b), seed) in answers.iter().zip(&program.run(&three)).zip(seeds.clone()) {
+            assert!(a == b, "seed {seed}, isa `{isa}`: results depend on the number of threads\n{}", network(seed));
+        }
+    }
+}
+
+#[test]
+fn first_seventy() {
+    programs_agree("random_networks_a", 0..PER_PROGRAM);
+}
+
+#[test]
+fn second_seventy() {
+    programs_agree("random_networks_b", PER_PROGRAM..2 * PER_PROGRAM);
+}
+
+#[test]
+fn third_seventy() {
+    programs_agree("random_networks_c", 2 * PER_PROGRAM..3 * PER_PROGRAM);
+}
