@@ -10,12 +10,29 @@ extern crate alloc;
 mod batch;
 mod buffer;
 mod check;
+#[cfg(feature = "data")]
+pub mod data;
+#[cfg(feature = "std")]
+pub mod files;
+pub mod init;
 mod isa;
+#[cfg(feature = "harness")]
+pub mod job;
 mod kernels;
 mod memory;
 mod network;
+pub mod optimizer;
 mod pool;
+pub mod random;
+#[cfg(feature = "std")]
+pub mod schedule;
 mod simd;
+#[cfg(feature = "weights")]
+pub mod tensors;
+#[cfg(all(test, feature = "std"))]
+mod testing;
+#[cfg(feature = "weights")]
+pub mod weights;
 
 pub use batch::{Batch, BatchMut};
 pub use buffer::{Buffer, Scratch};
@@ -24,6 +41,7 @@ pub use isa::Isa;
 pub use kernels::*;
 pub use memory::{Memory, Mode, Options, Sizes, view, views};
 pub use network::{Error, Init, Network, ParamSpec, Role, Spec, TargetKind, Targets, ValueSpec};
+pub use optimizer::Optimizer;
 pub use pool::{GROUPS, Pool};
 
 /// Emitted code names this constant, so that code and runtime of different versions do not compile together.

@@ -53,7 +53,7 @@ impl Pool {
 
     /// Calls `f(image, y, scratch)` for every image of `y`.
     pub fn images(&self, y: BatchMut<'_>, scratch: &mut Scratch, f: impl Fn(usize, &mut [f32], &mut [f32]) + Sync) {
-        self.run(Parts::images(y), scratch, &f);
+        self.run(Parts::images(y), scratch, &|index, [y], scratch| f(index, y, scratch));
     }
 
     /// Calls `f(first image, y, scratch)` for blocks of `images_per_block` images of `image_len` floats each, which
@@ -66,8 +66,8 @@ impl Pool {
         scratch: &mut Scratch,
         f: impl Fn(usize, &mut [f32], &mut [f32]) + Sync,
     ) {
-        let parts = Parts::chunks(y, image_len * images_per_block);
-        self.run(parts, scratch, &|block, y, scratch| f(block * images_per_block, y, scratch));
+        let parts = Parts::chunks([y], image_len * images_per_block);
+        self.run(parts, scratch, &|block, [y], scratch| f(block * images_per_block, y, scratch));
     }
 
     /// Calls `f(piece, y, scratch)` for pieces of `piece_len` elements of `y`; the last piece may be shorter.
@@ -77,6 +77,18 @@ impl Pool {
         piece_len: usize,
         scratch: &mut Scratch,
         f: impl Fn(usize, &mut [f32], &mut [f32]) + Sync,
+    ) {
+        self.run(Parts::chunks([y], piece_len), scratch, &|piece, [y], scratch| f(piece, y, scratch));
+    }
+
+    /// Calls `f(piece, y, scratch)` for pieces of `piece_len` elements of several slices of equal length at once; the
+    /// last piece may be shorter.
+    pub fn zip<const N: usize>(
+        &self,
+        y: [&mut [f32]; N],
+        piece_len: usize,
+        scratch: &mut Scratch,
+        f: impl Fn(usize, [&mut [f32]; N], &mut [f32]) + Sync,
     ) {
         self.run(Parts::chunks(y, piece_len), scratch, &f);
     }
@@ -96,12 +108,12 @@ impl Pool {
         let groups = GROUPS.min(count);
         assert!(partials.len() >= groups * len, "{} floats for {groups} partial sums of {len}", partials.len());
         let partials = &mut partials[..groups * len];
-        self.run(Parts::chunks(partials, len), scratch, &|group, partial, scratch| {
+        self.run(Parts::chunks([partials], len), scratch, &|group, [partial], scratch| {
             partial.fill(0.0);
             f(group * count / groups..(group + 1) * count / groups, partial, scratch);
         });
         let partials = &*partials;
-        self.run(Parts::chunks(y, SUM_PIECE), scratch, &|piece, y, _| {
+        self.run(Parts::chunks([y], SUM_PIECE), scratch, &|piece, [y], _| {
             y.fill(0.0);
             for partial in partials.chunks_exact(len) {
                 let partial = &partial[piece * SUM_PIECE..][..y.len()];
@@ -113,12 +125,12 @@ impl Pool {
     }
 
     #[cfg(feature = "std")]
-    fn run(&self, parts: Parts<'_>, scratch: &mut Scratch, task: &Task<'_>) {
+    fn run<const N: usize>(&self, parts: Parts<'_, N>, scratch: &mut Scratch, task: &Task<'_, N>) {
         self.team.run(parts, scratch, task);
     }
 
     #[cfg(not(feature = "std"))]
-    fn run(&self, parts: Parts<'_>, scratch: &mut Scratch, task: &Task<'_>) {
+    fn run<const N: usize>(&self, parts: Parts<'_, N>, scratch: &mut Scratch, task: &Task<'_, N>) {
         parts.in_order(scratch, task);
     }
 }

@@ -1,15 +1,15 @@
-//! A slice divided among tasks.
+//! Slices divided among tasks.
 
 use core::ops::Range;
 
 use crate::{BatchMut, Scratch};
 
 /// What is done with a part: its number, its elements, working memory.
-pub(super) type Task<'a> = dyn Fn(usize, &mut [f32], &mut [f32]) + Sync + 'a;
+pub(super) type Task<'a, const N: usize> = dyn Fn(usize, [&mut [f32]; N], &mut [f32]) + Sync + 'a;
 
-/// A slice and how it is divided.
-pub(super) struct Parts<'a> {
-    pub(super) data: &'a mut [f32],
+/// Slices of equal length and how all of them are divided.
+pub(super) struct Parts<'a, const N: usize> {
+    pub(super) data: [&'a mut [f32]; N],
     pub(super) division: Division,
 }
 
@@ -23,7 +23,7 @@ pub(super) struct Division {
     total: usize,
 }
 
-impl<'a> Parts<'a> {
+impl<'a> Parts<'a, 1> {
     /// One part per image.
     pub(super) fn images(batch: BatchMut<'a>) -> Self {
         let count = batch.count();
@@ -32,22 +32,26 @@ impl<'a> Parts<'a> {
         assert!(offset + len <= pitch || count == 0);
         assert!(count * pitch <= data.len());
         let total = data.len();
-        Self { data, division: Division { pitch, offset, len, count, total } }
+        Self { data: [data], division: Division { pitch, offset, len, count, total } }
     }
+}
 
+impl<'a, const N: usize> Parts<'a, N> {
     /// Parts of `len` elements that follow each other; the last one may be shorter.
-    pub(super) fn chunks(data: &'a mut [f32], len: usize) -> Self {
-        let total = data.len();
+    pub(super) fn chunks(data: [&'a mut [f32]; N], len: usize) -> Self {
+        let total = data.first().map_or(0, |slice| slice.len());
+        assert!(data.iter().all(|slice| slice.len() == total), "slices of different lengths");
         assert!(len > 0 || total == 0, "pieces of no elements");
         let count = total.div_ceil(len.max(1));
         Self { data, division: Division { pitch: len, offset: 0, len, count, total } }
     }
 
     /// One part after another, on the calling thread.
-    pub(super) fn in_order(self, scratch: &mut Scratch, task: &Task<'_>) {
+    pub(super) fn in_order(self, scratch: &mut Scratch, task: &Task<'_, N>) {
+        let Self { mut data, division } = self;
         let scratch = scratch.slot(0);
-        for index in 0..self.division.count() {
-            task(index, &mut self.data[self.division.range(index)], scratch);
+        for index in 0..division.count() {
+            task(index, data.each_mut().map(|slice| &mut slice[division.range(index)]), scratch);
         }
     }
 }

@@ -104,7 +104,7 @@ impl Team {
     }
 
     /// Calls `task(part, its slice, a scratch slot)` once for every part.
-    pub(super) fn run(&self, parts: Parts<'_>, scratch: &mut Scratch, task: &Task<'_>) {
+    pub(super) fn run<const N: usize>(&self, parts: Parts<'_, N>, scratch: &mut Scratch, task: &Task<'_, N>) {
         let division = parts.division;
         let count = division.count();
         let members = self.threads().min(count).min(scratch.slots());
@@ -119,7 +119,7 @@ impl Team {
         }
         let shares = &self.shares[..members];
         let slots = Disjoint::new(scratch.parts());
-        let base = Disjoint::whole(parts.data);
+        let data = parts.data.map(Disjoint::whole);
         self.call(members, &|thread| {
             // SAFETY: `call` runs this once per thread at most, with numbers below `members`, which is at most the
             // number of slots; so no two threads have the same slot.
@@ -133,9 +133,11 @@ impl Team {
                     if part >= end {
                         break;
                     }
+                    let range = division.range(part);
                     // SAFETY: this thread alone has claimed `part`, which is below `count`, and ranges of different
-                    // parts are disjoint and within the slice, as `Division::range` says.
-                    task(part, unsafe { base.slice(division.range(part)) }, scratch);
+                    // parts are disjoint and within the slices, as `Division::range` says.
+                    let slices = data.each_ref().map(|slice| unsafe { slice.slice(range.clone()) });
+                    task(part, slices, scratch);
                 }
             }
         });

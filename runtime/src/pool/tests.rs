@@ -157,3 +157,18 @@ fn fewer_slots_than_threads_are_enough() {
     });
     assert_eq!(y, [1.0; 40]);
 }
+
+#[test]
+fn several_slices_are_divided_alike() {
+    each_pool(|pool, scratch| {
+        let (mut a, mut b, mut c) = ([1.0; 23], [2.0; 23], [0.0; 23]);
+        pool.zip([&mut a, &mut b, &mut c], 5, scratch, |piece, [a, b, c], _| {
+            for i in 0..c.len() {
+                c[i] = a[i] + b[i] + (piece * 5 + i) as f32;
+                a[i] = 0.0;
+            }
+        });
+        assert_eq!(a, [0.0; 23]);
+        assert_eq!(c, core::array::from_fn(|i| 3.0 + i as f32));
+    });
+}

@@ -1,0 +1,155 @@
+use super::*;
+use crate::testing::{CLASSES, Folder, PIXELS, SIDE, SPEC, pictures};
+
+/// Images and labels as IDX files.
+fn idx_files(folder: &Folder, images: &[u8], labels: &[u8]) -> (std::path::PathBuf, std::path::PathBuf) {
+    let header = |dims: &[usize]| {
+        let mut bytes = vec![0, 0, 8, dims.len() as u8];
+        dims.iter().for_each(|&dim| bytes.extend((dim as u32).to_be_bytes()));
+        bytes
+    };
+    let (x, y) = (folder.path("images"), folder.path("labels"));
+    std::fs::write(&x, [&header(&[images.len() / PIXELS, SIDE, SIDE]), images].concat()).expect("written");
+    std::fs::write(&y, [&header(&[labels.len()]), labels].concat()).expect("written");
+    (x, y)
+}
+
+#[test]
+fn idx_images_become_normalised_batches() {
+    let folder = Folder::new("dataset");
+    let (images, labels) = pictures(20, 1);
+    let (x, y) = idx_files(&folder, &images, &labels);
+    let picture = Picture { mean: vec![0.1], std: vec![0.3], invert: true };
+    let data = Dataset::idx(&x, &y, &SPEC, &picture).expect("a data set").part(Part::Last(15)).expect("a part");
+    assert_eq!(data.len(), 15);
+    let mut batch = BatchData::new(&SPEC, 4);
+    batch.load(&data, &[14, 0, 3]);
+    assert_eq!((batch.count(), batch.inputs().len(), batch.inputs()[0].len()), (3, 1, 3 * PIXELS));
+    for (place, image) in [19, 5, 8].into_iter().enumerate() {
+        let x = &batch.inputs()[0][place * PIXELS..][..PIXELS];
+        for (x, &byte) in x.iter().zip(&images[image * PIXELS..]) {
+            assert!((x - (f32::from(byte) / 255.0 - 0.1) / 0.3).abs() < 1e-5);
+        }
+        let [Targets::Classes(classes)] = batch.targets()[..] else { panic!("classes") };
+        assert_eq!(classes[place], u32::from(labels[image]));
+        assert_eq!(data.class(0, [14, 0, 3][place]), Some(u32::from(labels[image])));
+    }
+}
+
+#[test]
+fn files_that_do_not_fit_are_named() {
+    let folder = Folder::new("misfit");
+    let (images, mut labels) = pictures(20, 1);
+    let message = |images: &[u8], labels: &[u8], spec: &Spec| {
+        let (x, y) = idx_files(&folder, images, labels);
+        let error = Dataset::idx(&x, &y, spec, &Picture::default()).expect_err("a misfit");
+        (error.path.file_name().expect("a name").to_os_string(), error.message)
+    };
+    let (file, text) = message(&images, &labels[..19], &SPEC);
+    assert!(file == "labels" && text.starts_with("19 labels, but") && text.ends_with("has 20 images"), "{text}");
+    labels[3] = CLASSES as u8;
+    let (file, text) = message(&images, &labels, &SPEC);
+    assert!(file == "labels" && text == "byte 11: image 3 is class 4, but there are 4 classes", "{text}");
+    static WIDE: &[ValueSpec] =
+        &[ValueSpec { name: "image", shape: &[3, 9, 9], kind: TargetKind::Float, infers: true }];
+    let spec = Spec { inputs: WIDE, params: &[], ..SPEC };
+    let (file, text) = message(&images, &labels, &spec);
+    assert!(file == "images" && text == "images of [6, 6], but `image` is [3, 9, 9]", "{text}");
+    let spec = Spec { targets: &[], params: &[], ..SPEC };
+    let (_, text) = message(&images, &labels, &spec);
+    assert!(text.ends_with("Tiny has 1 input and 0 targets"), "{text}");
+}
+
+#[test]
+fn values_in_memory_are_checked() {
+    let x = || vec![vec![0.5; 2 * PIXELS]];
+    let y = |labels: &[u32]| vec![TargetValues::Classes(labels.to_vec())];
+    assert_eq!(Dataset::in_memory(&SPEC, x(), y(&[1, 3])).expect("a data set").len(), 2);
+    let text = |x, y| Dataset::in_memory(&SPEC, x, y).expect_err("a misfit").to_string();
+    assert_eq!(text(x(), y(&[1])), "`label` has 1 elements, needed are 2");
+    assert_eq!(text(vec![], y(&[1])), "`inputs` has 0 elements, needed are 1");
+    assert!(text(x(), y(&[1, 4])).starts_with("`label` of image 1 is class 4"));
+    assert!(Dataset::in_memory(&SPEC, x(), vec![TargetValues::Floats(vec![0.0; 2])]).is_err());
+}
+
+#[test]
+fn parts_are_checked() {
+    assert_eq!(Part::All.range(10), Ok(0..10));
+    assert_eq!(Part::First(3).range(10), Ok(0..3));
+    assert_eq!(Part::Last(3).range(10), Ok(7..10));
+    assert_eq!(Part::WithoutFirst(3).range(10), Ok(3..10));
+    assert_eq!(Part::WithoutLast(3).range(10), Ok(0..7));
+    assert_eq!(Part::Range(3, 5).range(10), Ok(3..5));
+    for part in [Part::First(11), Part::Last(11), Part::WithoutFirst(11), Part::WithoutLast(11), Part::Range(0, 11)] {
+        assert!(part.range(10).expect_err("too many").ends_with("is more than there is: 10 images"));
+    }
+    for part in [Part::First(0), Part::WithoutFirst(10), Part::Range(5, 5), Part::Range(5, 2)] {
+        assert!(part.range(10).expect_err("none").ends_with("of 10 images leaves none"));
+    }
+    assert!(Part::All.range(0).is_err());
+}
+
+#[test]
+fn orders_depend_on_seed_and_epoch() {
+    let folder = Folder::new("order");
+    let (images, labels) = pictures(50, 1);
+    let (x, y) = idx_files(&folder, &images, &labels);
+    let data = Dataset::idx(&x, &y, &SPEC, &Picture::default()).expect("a data set");
+    let order = |seed, epoch| {
+        let mut order = vec![99; 3];
+        data.shuffle(seed, epoch, &mut order);
+        order
+    };
+    assert_eq!(order(1, 2), order(1, 2));
+    assert_ne!(order(1, 2), order(1, 3));
+    assert_ne!(order(1, 2), order(2, 2));
+    let mut sorted = order(1, 2);
+    sorted.sort_unstable();
+    assert_eq!(sorted, (0..50).collect::<Vec<_>>());
+}
+
+#[cfg(feature = "weights")]
+mod safetensors {
+    use super::*;
+    use crate::tensors::{Tensor, Values, write};
+
+    fn message(tensors: &[Tensor<'_>]) -> String {
+        let folder = Folder::new("tensor-data");
+        let path = folder.path("data.safetensors");
+        write(&path, tensors, None).expect("written");
+        let error = Dataset::tensors(&path, &SPEC).expect_err("a misfit");
+        error.to_string().replace(&format!("{}: ", path.display()), "")
+    }
+
+    #[test]
+    fn tensors_are_data_too() {
+        let folder = Folder::new("tensor-data");
+        let path = folder.path("data.safetensors");
+        let x: Vec<f32> = (0..3 * PIXELS).map(|i| i as f32).collect();
+        let image = Tensor::new("image", &[3, 1, SIDE, SIDE], &x);
+        let label = Tensor { name: String::from("label"), shape: vec![3], values: Values::Classes(&[3, 0, 2]) };
+        write(&path, &[image.clone(), label.clone()], None).expect("written");
+        let data = Dataset::tensors(&path, &SPEC).expect("a data set");
+        let mut batch = BatchData::new(&SPEC, 2);
+        batch.load(&data, &[2, 1]);
+        assert_eq!(batch.inputs()[0][..PIXELS], x[2 * PIXELS..]);
+        assert!(matches!(batch.targets()[..], [Targets::Classes([2, 0])]));
+        assert!(!Dataset::inputs(&path, &SPEC).expect("inputs").has_targets());
+
+        let mut column = label.clone();
+        column.shape = vec![3, 1];
+        write(&path, &[image.clone(), column], None).expect("written");
+        assert_eq!(Dataset::tensors(&path, &SPEC).expect("a data set").class(0, 0), Some(3));
+
+        let text = message(&[Tensor::new("imagge", &[3, 1, SIDE, SIDE], &x), label.clone()]);
+        assert_eq!(text, "there is no tensor `image`\n  help: is it the `imagge` of the file?");
+        let text = message(&[Tensor::new("image", &[3, PIXELS], &x), label.clone()]);
+        assert_eq!(text, "`image` has shape [3, 36], needed is [batch, 1, 6, 6]");
+        let text = message(&[Tensor::new("image", &[1, 1, SIDE, SIDE], &x[..PIXELS]), label]);
+        assert_eq!(text, "`label` has 3 images, but `image` has 1");
+        let text = message(&[image, Tensor::new("label", &[3], &[0.0; 3])]);
+        assert_eq!(text, "`label` is F32, needed are class labels as integers, such as I64");
+        let empty = Tensor::new("image", &[0, 1, SIDE, SIDE], &[]);
+        assert_eq!(message(&[empty]), "`image` has no images");
+    }
+}

@@ -1,0 +1,142 @@
+//! What goes wrong with files, and writing them so that nobody ever sees half of one.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::string::String;
+
+/// A file that cannot be used: which, why, and what may help.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileError {
+    /// The file.
+    pub path: PathBuf,
+    /// What was found and what would fit.
+    pub message: String,
+    /// What may help.
+    pub hint: Option<String>,
+}
+
+impl FileError {
+    /// An error about `path`.
+    pub fn new(path: impl Into<PathBuf>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), message: message.into(), hint: None }
+    }
+
+    /// The operating system's refusal.
+    pub fn io(path: impl Into<PathBuf>, error: &io::Error) -> Self {
+        let message = match error.kind() {
+            io::ErrorKind::NotFound => String::from("there is no such file"),
+            io::ErrorKind::PermissionDenied => String::from("no permission"),
+            _ => std::format!("{error}"),
+        };
+        Self::new(path, message)
+    }
+
+    /// Adds what may help.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.message)?;
+        match &self.hint {
+            Some(hint) => write!(f, "\n  help: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for FileError {}
+
+/// Writes a file under another name in the same folder, has it reach the disk, and only then gives it its name: at any
+/// moment, also after a crash, `path` is the old file or the whole new one.
+pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), FileError> {
+    let error = |e: io::Error| {
+        let folder = folder_of(path);
+        let error = FileError::io(path, &e);
+        match e.kind() {
+            io::ErrorKind::NotFound => {
+                FileError::new(path, std::format!("the folder {} does not exist", folder.display()))
+            }
+            _ => error,
+        }
+    };
+    if path.file_name().is_none() || path.is_dir() {
+        return Err(FileError::new(path, "this is a folder, a file name is needed"));
+    }
+    let temporary = Temporary(temporary_name(path));
+    let file = OpenOptions::new().write(true).create(true).truncate(true).open(&temporary.0).map_err(error)?;
+    let mut buffered = BufWriter::with_capacity(1 << 18, file);
+    write(&mut buffered).map_err(error)?;
+    let file = buffered.into_inner().map_err(|e| error(e.into_error()))?;
+    file.sync_all().map_err(error)?;
+    drop(file);
+    fs::rename(&temporary.0, path).map_err(error)?;
+    std::mem::forget(temporary);
+    // The new name reaches the disk with the folder. Not all systems can do this, and the file is whole either way.
+    if let Ok(folder) = File::open(folder_of(path)) {
+        let _ = folder.sync_all();
+    }
+    Ok(())
+}
+
+/// The folder that holds `path`.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// `.last.safetensors.4711.tmp` for `last.safetensors`: two processes do not write the same one.
+fn temporary_name(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(std::format!(".{}.tmp", std::process::id()));
+    path.with_file_name(name)
+}
+
+/// Removes a file that was not finished.
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_leaves_the_old_file_and_nothing_else() {
+        let folder = crate::testing::Folder::new("atomic");
+        let path = folder.path("a.txt");
+        write_atomically(&path, |w| w.write_all(b"old")).expect("written");
+        let error = write_atomically(&path, |w| {
+            w.write_all(b"new")?;
+            Err(io::Error::other("disk on fire"))
+        });
+        assert!(error.expect_err("a failure").to_string().ends_with("a.txt: disk on fire"));
+        assert_eq!(fs::read(&path).expect("the old file"), b"old");
+        assert_eq!(fs::read_dir(folder.path("")).expect("the folder").count(), 1);
+        write_atomically(&path, |w| w.write_all(b"new")).expect("written");
+        assert_eq!(fs::read(&path).expect("the new file"), b"new");
+    }
+
+    #[test]
+    fn missing_folders_and_folders_are_told_apart() {
+        let folder = crate::testing::Folder::new("folders");
+        let missing = write_atomically(&folder.path("no/such/a"), |_| Ok(())).expect_err("no folder");
+        assert!(missing.message.contains("no/such does not exist"));
+        let is_folder = write_atomically(&folder.path(""), |_| Ok(())).expect_err("a folder");
+        assert!(is_folder.message.contains("a file name is needed"));
+    }
+}

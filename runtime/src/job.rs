@@ -1,0 +1,185 @@
+//! What the command hands to the program it has built: everything resolved, nothing to look up.
+//!
+//! `cnnc train RECIPE.yaml` parses and checks the recipe, compiles the network and starts it with the path of a JSON file
+//! that holds a [`Job`]. Paths are absolute or relative to the folder the program is started in.
+
+use std::boxed::Box;
+use std::path::PathBuf;
+use std::string::String;
+use std::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+pub use crate::data::{Part, Picture};
+use crate::optimizer::Rule;
+use crate::schedule::Schedule;
+
+/// One run of a network's program.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Job {
+    /// Learn, then say how well, then classify one picture.
+    Train(Box<Train>),
+    /// Loss and accuracy of given weights.
+    Eval(Eval),
+    /// Classify pictures.
+    Predict(Predict),
+    /// Tensors in, tensors out.
+    Run(Run),
+}
+
+/// Where and on what the network runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Machine {
+    /// Threads; 0 means one per core.
+    pub threads: usize,
+    /// An instruction set by name; the best one of this machine where it is missing.
+    pub isa: Option<String>,
+}
+
+/// Learning.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Train {
+    /// Threads and instruction set.
+    pub machine: Machine,
+    /// Decides initial weights, order of images and dropout.
+    pub seed: u64,
+    /// What is learnt from.
+    pub data: Source,
+    /// What is held out to see how well it was learnt.
+    pub test: Option<Source>,
+    /// How pictures become inputs.
+    pub picture: Picture,
+    /// Names of the classes, in order; empty where there are none.
+    pub classes: Vec<String>,
+    /// Images of a batch. The last one of an epoch may have fewer.
+    pub batch: usize,
+    /// How often all images are seen.
+    pub epochs: u64,
+    /// How weights are updated.
+    pub optimizer: Rule,
+    /// How the learning rate changes.
+    pub schedule: Schedule,
+    /// Where the run is saved.
+    pub checkpoints: Checkpoints,
+    /// Weights to start from instead of random ones.
+    pub weights: Option<PathBuf>,
+    /// Where the weights go at the end: those of the best epoch.
+    pub output: PathBuf,
+    /// What is classified at the end.
+    pub show: Show,
+}
+
+/// Where a run is saved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Checkpoints {
+    /// The folder of `last.safetensors` and `best.safetensors`; created where missing.
+    pub folder: PathBuf,
+    /// Whether to go on from `last.safetensors` if there is one of the same recipe.
+    pub resume: bool,
+    /// Saves within an epoch, every so many steps; 0 for at the end of epochs only.
+    pub every_steps: u64,
+    /// Identifies recipe and network; a run of another one is not resumed.
+    pub recipe: String,
+}
+
+/// What `train` classifies at the end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Show {
+    /// Nothing.
+    Nothing,
+    /// One of the held-out images.
+    #[default]
+    HeldOut,
+    /// A picture.
+    File(PathBuf),
+}
+
+/// Loss and accuracy of given weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Eval {
+    /// Threads and instruction set.
+    pub machine: Machine,
+    /// The weights, or a checkpoint.
+    pub weights: PathBuf,
+    /// The data.
+    pub data: Source,
+    /// How pictures become inputs; what the weights file says where it is missing.
+    pub picture: Option<Picture>,
+    /// Images of a batch.
+    pub batch: usize,
+    /// Prints JSON.
+    pub json: bool,
+}
+
+/// Classify pictures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Predict {
+    /// Threads and instruction set.
+    pub machine: Machine,
+    /// The weights, or a checkpoint.
+    pub weights: PathBuf,
+    /// PNG or JPEG files.
+    pub files: Vec<PathBuf>,
+    /// How pictures become inputs; what the weights file says where it is missing.
+    pub picture: Option<Picture>,
+    /// Names of the classes; what the weights file says where there are none.
+    pub classes: Vec<String>,
+    /// How many classes are printed per picture.
+    pub top: usize,
+    /// Prints JSON.
+    pub json: bool,
+}
+
+/// Tensors in, tensors out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// Threads and instruction set.
+    pub machine: Machine,
+    /// The weights; those of the seed where they are missing.
+    pub weights: Option<PathBuf>,
+    /// Decides the weights where no file does.
+    pub seed: u64,
+    /// A safetensors file: tensors named like the inputs and targets, batch first, classes as integers.
+    pub input: PathBuf,
+    /// Where outputs are written under their names.
+    pub output: PathBuf,
+    /// Where `loss` and the gradients of weights and inputs are written under their names. Needs targets.
+    pub gradients: Option<PathBuf>,
+}
+
+/// Images and what they show.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// The files.
+    pub files: Files,
+    /// Which of the images.
+    #[serde(default)]
+    pub part: Part,
+}
+
+/// Files of a data set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Files {
+    /// The format of MNIST, plain or `.gz`.
+    Idx {
+        /// Bytes, `[images, height, width]` or `[images, channels, height, width]`.
+        images: PathBuf,
+        /// Bytes, `[images]`.
+        labels: PathBuf,
+    },
+    /// A safetensors file: tensors named like the inputs and targets, batch first, classes as integers.
+    Tensors {
+        /// The file.
+        path: PathBuf,
+    },
+}

@@ -1,0 +1,232 @@
+//! Weights of networks in safetensors files, under the names of the specification.
+
+use std::format;
+use std::path::Path;
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+use crate::files::FileError;
+use crate::tensors::{self, Dtype, Entry, Tensor, TensorFile};
+use crate::{Error, Network, ParamSpec, Spec};
+
+/// What else stands beside weights: counters that PyTorch and its tools keep. No network of ours needs them.
+const EXTRAS: [&str; 3] = ["num_batches_tracked", "total_ops", "total_params"];
+
+/// Tensors of a checkpoint that are not weights start like this.
+pub(crate) const OPTIMIZER_PREFIX: &str = "optimizer:";
+
+/// More problems than this are counted, not listed.
+const MOST_LISTED: usize = 8;
+
+/// What is let pass when weights are loaded. The default is strict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lenience {
+    /// Parameters that the file lacks keep their values.
+    pub missing: bool,
+    /// Tensors that no parameter is named like are skipped. Networks compiled for inference only always skip them, since
+    /// they lack what serves training alone.
+    pub unexpected: bool,
+    /// Infinities and NaN are loaded.
+    pub not_finite: bool,
+}
+
+/// What was found in a file of weights.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// Tensors that were loaded.
+    pub tensors: usize,
+    /// Numbers that were loaded.
+    pub floats: usize,
+    /// Parameters that the file lacks.
+    pub missing: Vec<String>,
+    /// Tensors that no parameter is named like.
+    pub unexpected: Vec<String>,
+    /// Known extras that were skipped, such as `num_batches_tracked`.
+    pub ignored: Vec<String>,
+    /// The text the file says about itself.
+    pub metadata: Option<String>,
+}
+
+/// Loads all weights and buffers of a network; every tensor must fit by name, shape and type. If anything does not, the
+/// network is left as it was and the error lists all that does not fit.
+pub fn load(network: &mut dyn Network, path: impl AsRef<Path>) -> Result<Loaded, Error> {
+    load_with(network, path, Lenience::default())
+}
+
+/// The same with some things let pass.
+pub fn load_with(network: &mut dyn Network, path: impl AsRef<Path>, lenience: Lenience) -> Result<Loaded, Error> {
+    Ok(load_from(network, &mut TensorFile::open(path.as_ref())?, lenience)?)
+}
+
+/// The same for a file in memory, such as that of `include_bytes!`.
+pub fn load_bytes(network: &mut dyn Network, bytes: &[u8], lenience: Lenience) -> Result<Loaded, Error> {
+    Ok(load_from(network, &mut TensorFile::from_bytes(bytes)?, lenience)?)
+}
+
+/// The same for an open file.
+pub fn load_from(
+    network: &mut dyn Network,
+    file: &mut TensorFile<'_>,
+    lenience: Lenience,
+) -> Result<Loaded, FileError> {
+    let spec = network.spec();
+    let mut loaded = match_names(spec, file);
+    let mut problems = Vec::new();
+    let mut params = network.params().to_vec();
+    for param in spec.params {
+        let Some(entry) = file.entry(param.name).cloned() else { continue };
+        if let Err(problem) = load_one(param, &entry, file, &mut params[param.range.clone()], lenience)? {
+            problems.push(problem);
+        }
+        loaded.tensors += 1;
+        loaded.floats += entry.len();
+    }
+    if !lenience.missing {
+        problems.extend(loaded.missing.iter().map(|name| missing(spec, name, &loaded.unexpected, file)));
+    }
+    if !lenience.unexpected && spec.trains {
+        problems.extend(loaded.unexpected.iter().map(|name| unexpected(spec, name, &loaded.missing)));
+    }
+    if !problems.is_empty() {
+        return Err(complain(spec, file, &problems));
+    }
+    network.params_mut().copy_from_slice(&params);
+    Ok(loaded)
+}
+
+/// Saves all weights and buffers of a network, atomically, with a text about them.
+pub fn save(network: &dyn Network, path: impl AsRef<Path>, metadata: Option<&str>) -> Result<(), Error> {
+    Ok(tensors::write(path.as_ref(), &tensors_of(network), metadata)?)
+}
+
+/// The weights and buffers of a network in order of definition.
+pub(crate) fn tensors_of(network: &dyn Network) -> Vec<Tensor<'_>> {
+    let params = network.params();
+    let tensor = |param: &ParamSpec| Tensor::new(param.name, param.shape, &params[param.range.clone()]);
+    network.spec().params.iter().map(tensor).collect()
+}
+
+impl From<FileError> for Error {
+    fn from(error: FileError) -> Self {
+        Self::Weights(error.to_string())
+    }
+}
+
+/// Which names of the network and of the file have no partner.
+fn match_names(spec: &Spec, file: &TensorFile<'_>) -> Loaded {
+    let mut loaded = Loaded { metadata: file.metadata().map(String::from), ..Loaded::default() };
+    let known = |name: &str| spec.params.iter().any(|param| param.name == name);
+    for entry in file.entries().iter().filter(|entry| !known(&entry.name)) {
+        let last = entry.name.rsplit('.').next().unwrap_or_default();
+        if entry.name.starts_with(OPTIMIZER_PREFIX) {
+        } else if EXTRAS.contains(&last) {
+            loaded.ignored.push(entry.name.clone());
+        } else {
+            loaded.unexpected.push(entry.name.clone());
+        }
+    }
+    let lacks = |param: &&ParamSpec| file.entry(param.name).is_none();
+    loaded.missing = spec.params.iter().filter(lacks).map(|param| param.name.to_string()).collect();
+    loaded
+}
+
+/// Reads one tensor. The outer error is one of the file, the inner one says what does not fit.
+fn load_one(
+    param: &ParamSpec,
+    entry: &Entry,
+    file: &mut TensorFile<'_>,
+    values: &mut [f32],
+    lenience: Lenience,
+) -> Result<Result<(), String>, FileError> {
+    let name = param.name;
+    if entry.dtype != Dtype::F32 {
+        return Ok(Err(format!("`{name}` is {}, needed is F32 (in Python: tensor.float())", entry.dtype)));
+    }
+    if entry.shape != param.shape {
+        let transposed = entry.shape.len() == 2 && entry.shape.iter().rev().eq(param.shape);
+        let hint = if transposed { " (transposed?)" } else { "" };
+        return Ok(Err(format!("`{name}` has shape {:?}, needed is {:?}{hint}", entry.shape, param.shape)));
+    }
+    file.floats(entry, values)?;
+    if !lenience.not_finite
+        && let Some(index) = values.iter().position(|x| !x.is_finite())
+    {
+        let place = place(index, param.shape);
+        return Ok(Err(format!("`{name}` is {} at {place:?}", values[index])));
+    }
+    Ok(Ok(()))
+}
+
+/// The position of an element in a shape.
+fn place(mut index: usize, shape: &[usize]) -> Vec<usize> {
+    let mut place: Vec<usize> = shape
+        .iter()
+        .rev()
+        .map(|&dim| {
+            let at = index % dim.max(1);
+            index /= dim.max(1);
+            at
+        })
+        .collect();
+    place.reverse();
+    place
+}
+
+fn missing(spec: &Spec, name: &str, unexpected: &[String], file: &TensorFile<'_>) -> String {
+    let shape = spec.params.iter().find(|param| param.name == name).map_or(&[][..], |param| param.shape);
+    // A tensor of the right shape is the better guess, also where its name is less alike.
+    let fits = |other: &&String| file.entry(other).is_some_and(|entry| entry.shape == shape);
+    let guess = nearest(name, unexpected.iter().filter(fits).map(String::as_str), usize::MAX)
+        .or_else(|| nearest(name, unexpected.iter().map(String::as_str), name.len() / 3));
+    match guess {
+        Some(guess) => format!("`{name}` {shape:?} is missing; is it the `{guess}` of the file?"),
+        None => format!("`{name}` {shape:?} is missing"),
+    }
+}
+
+fn unexpected(spec: &Spec, name: &str, missing: &[String]) -> String {
+    let guess = nearest(name, missing.iter().map(String::as_str), name.len() / 2);
+    match guess {
+        Some(guess) => format!("`{name}` of the file is no parameter of {}; is it `{guess}`?", spec.name),
+        None => format!("`{name}` of the file is no parameter of {}", spec.name),
+    }
+}
+
+fn complain(spec: &Spec, file: &TensorFile<'_>, problems: &[String]) -> FileError {
+    let mut message = format!("these weights do not fit {}:", spec.name);
+    for problem in problems.iter().take(MOST_LISTED) {
+        message.push_str("\n  - ");
+        message.push_str(problem);
+    }
+    if problems.len() > MOST_LISTED {
+        message.push_str(&format!("\n  - and {} more", problems.len() - MOST_LISTED));
+    }
+    file.error(message)
+}
+
+/// The candidate that takes the fewest changes of a letter, if not more than `most`.
+pub(crate) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>, most: usize) -> Option<&'a str> {
+    candidates
+        .map(|candidate| (distance(name, candidate), candidate))
+        .filter(|&(distance, _)| distance <= most)
+        .min_by_key(|&(distance, _)| distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein's distance.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let change = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests;
