@@ -53,7 +53,7 @@ impl Program {
     /// # Panics
     /// With cargo's output, if the emitted code does not compile without warnings.
     pub fn build(name: &str, networks: &[Compiled]) -> Self {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let folder = target().join(name);
         std::fs::create_dir_all(folder.join("src")).expect("the target folder can be written");
         let runtime = crate::repository().join("runtime");
         let manifest = format!(
@@ -82,7 +82,7 @@ impl Program {
         }
         main = main.replace("        // networks\n", &table);
         write_if_changed(&folder.join("src/main.rs"), &main);
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("emitted");
+        let target = target().join("emitted");
         let output = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--manifest-path"])
             .arg(folder.join("Cargo.toml"))
@@ -116,6 +116,12 @@ impl Program {
         let mut rest = answers.as_slice();
         requests.iter().map(|_| Answer::read(&mut rest)).collect()
     }
+}
+
+/// A folder of the tests' own in the target folder: beside the folder of the running test.
+fn target() -> PathBuf {
+    let test = std::env::current_exe().expect("a running test");
+    test.ancestors().nth(3).expect("target/profile/deps/test").join("emitted-tests")
 }
 
 fn write_if_changed(path: &Path, text: &str) {

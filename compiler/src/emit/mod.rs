@@ -7,6 +7,7 @@ mod api;
 mod files;
 mod graph_module;
 mod kernels;
+mod literals;
 mod names;
 mod steps;
 
@@ -90,10 +91,15 @@ impl Emitted {
         }
     }
 
+    /// [`inline`](Self::inline) as formatted text, for a file that is a module of another crate.
+    pub fn inline_text(&self) -> String {
+        files::pretty(self.inline())
+    }
+
     /// The interface with the submodules inside, as one stream.
     pub fn inline(&self) -> TokenStream {
         let modules = self.modules.iter().map(|(name, doc, tokens)| {
-            let name = names::ident(name);
+            let (name, doc) = (names::ident(name), format!(" {doc}"));
             quote! {
                 #[doc = #doc]
                 mod #name {

@@ -111,11 +111,20 @@ fn per_group(groups: usize, body: impl FnOnce(TokenStream) -> TokenStream) -> To
 
 /// `&x0[group * 784..]`, or `x0` where there is one group.
 fn part(of: TokenStream, group: &TokenStream, len: usize) -> TokenStream {
-    if group.is_empty() { quote!(&#of) } else { quote!(&#of[#group * #len..]) }
+    if group.is_empty() { of } else { quote!(&#of[#group * #len..]) }
 }
 
 fn part_mut(of: TokenStream, group: &TokenStream, len: usize) -> TokenStream {
-    if group.is_empty() { quote!(&mut #of) } else { quote!(&mut #of[#group * #len..]) }
+    if group.is_empty() { of } else { quote!(&mut #of[#group * #len..]) }
+}
+
+/// `let (x, w, y) = ...;` where there are groups; else the names are those of the operands.
+fn bind(group: &TokenStream, names: &[&str], values: &[&TokenStream]) -> (TokenStream, Vec<TokenStream>) {
+    if group.is_empty() {
+        return (quote!(), values.iter().map(|v| (*v).clone()).collect());
+    }
+    let names: Vec<TokenStream> = names.iter().map(|n| n.parse().expect("a name")).collect();
+    (quote!(let (#(#names),*) = (#(#values),*);), names)
 }
 
 fn times(shape: &[usize]) -> String {
@@ -179,30 +188,32 @@ impl Conv {
                 };
             }
             let block = s.channel_block();
+            let (binding, bound) = bind(&g, &["x", "w", "y"], &[&x, &w, &y]);
+            let [x, w, y] = &bound[..] else { unreachable!("three names") };
             if block == channels {
                 return quote! {
-                    let (x, w, y) = (#x, #w, #y);
+                    #binding
                     for first in (0..#output).step_by(#PANEL) {
-                        let pixels = #PANEL.min(#output - first);
-                        isa.gather(&#literal, #channels, x, first, pixels, scratch);
+                        let pixels = usize::min(#PANEL, #output - first);
+                        isa.gather(&#literal, #channels, #x, first, pixels, scratch);
                         isa.gemm(
                             &rt::Gemm { m: #filters, n: pixels, k: #depth, a_row: #depth, a_col: 1, b_row: #PANEL, c_row: #output },
-                            w, scratch, #start, &mut y[first..],
+                            #w, scratch, #start, &mut #y[first..],
                         );
                     }
                 };
             }
             quote! {
-                let (x, w, y) = (#x, #w, #y);
+                #binding
                 for first in (0..#output).step_by(#PANEL) {
-                    let pixels = #PANEL.min(#output - first);
+                    let pixels = usize::min(#PANEL, #output - first);
                     for channel in (0..#channels).step_by(#block) {
-                        let channels = #block.min(#channels - channel);
-                        isa.gather(&#literal, channels, &x[channel * #input..], first, pixels, scratch);
+                        let channels = usize::min(#block, #channels - channel);
+                        isa.gather(&#literal, channels, &#x[channel * #input..], first, pixels, scratch);
                         let start = if channel == 0 { #start } else { rt::Start::Add };
                         isa.gemm(
                             &rt::Gemm { m: #filters, n: pixels, k: channels * #window, a_row: #depth, a_col: 1, b_row: #PANEL, c_row: #output },
-                            &w[channel * #window..], scratch, start, &mut y[first..],
+                            &#w[channel * #window..], scratch, start, &mut #y[first..],
                         );
                     }
                 }
@@ -367,17 +378,19 @@ impl Operator for ConvGradInput {
                         );
                     };
                 }
+                let (binding, bound) = bind(&g, &["w", "dy", "dx"], &[&w, &dy, &dx]);
+                let [w, dy, dx] = &bound[..] else { unreachable!("three names") };
                 quote! {
-                    let (w, dy, dx) = (#w, #dy, #dx);
+                    #binding
                     for first in (0..#output).step_by(#PANEL) {
-                        let pixels = #PANEL.min(#output - first);
+                        let pixels = usize::min(#PANEL, #output - first);
                         for channel in (0..#channels).step_by(#block) {
-                            let channels = #block.min(#channels - channel);
+                            let channels = usize::min(#block, #channels - channel);
                             isa.gemm(
                                 &rt::Gemm { m: channels * #window, n: pixels, k: #filters, a_row: 1, a_col: #depth, b_row: #output, c_row: #PANEL },
-                                &w[channel * #window..], &dy[first..], rt::Start::Zero, scratch,
+                                &#w[channel * #window..], &#dy[first..], rt::Start::Zero, scratch,
                             );
-                            isa.scatter(&#literal, channels, scratch, first, pixels, &mut dx[channel * #input..]);
+                            isa.scatter(&#literal, channels, scratch, first, pixels, &mut #dx[channel * #input..]);
                         }
                     }
                 }
@@ -450,16 +463,18 @@ impl Operator for ConvGradWeight {
                     );
                 };
             }
+            let (binding, bound) = bind(&g, &["x", "dy", "dw"], &[&x, &dy, &dw]);
+            let [x, dy, dw] = &bound[..] else { unreachable!("three names") };
             quote! {
-                let (x, dy, dw) = (#x, #dy, #dw);
+                #binding
                 for first in (0..#output).step_by(#panel) {
-                    let pixels = #panel.min(#output - first);
+                    let pixels = usize::min(#panel, #output - first);
                     for channel in (0..#channels).step_by(#block) {
-                        let channels = #block.min(#channels - channel);
-                        isa.gather_rows(&#literal, channels, &x[channel * #input..], first, pixels, #panel, scratch);
+                        let channels = usize::min(#block, #channels - channel);
+                        isa.gather_rows(&#literal, channels, &#x[channel * #input..], first, pixels, #panel, scratch);
                         isa.gemm_nt(
                             &rt::GemmNt { m: #rows, n: channels * #window, k: pixels, a_row: #output, b_row: #panel, c_row: #depth },
-                            &dy[first..], scratch, rt::Start::Add, &mut dw[channel * #window..],
+                            &#dy[first..], scratch, rt::Start::Add, &mut #dw[channel * #window..],
                         );
                     }
                 }
@@ -467,12 +482,12 @@ impl Operator for ConvGradWeight {
         };
         let (split, body) = if large {
             let per_group_pieces = filters / rows;
-            let dy = quote!(dy[piece * #rows * #output..]);
             let g = if s.groups > 1 { quote!((piece / #per_group_pieces)) } else { quote!() };
-            let inner = product(g, quote!(&#dy), quote!(&mut *y));
+            let inner = product(g, quote!(dy), quote!(y));
             let body = quote! {
                 y.fill(0.0);
                 for (x, dy) in x0.images().zip(x1.images()) {
+                    let dy = &dy[piece * #rows * #output..];
                     #inner
                 }
             };
@@ -480,7 +495,7 @@ impl Operator for ConvGradWeight {
         } else {
             let inner = per_group(s.groups, |g| {
                 let dy = part(quote!(dy), &g, filters * output);
-                let dw = if g.is_empty() { quote!(&mut *y) } else { part_mut(quote!(y), &g, filters * depth) };
+                let dw = part_mut(quote!(y), &g, filters * depth);
                 product(g, dy, dw)
             });
             let body = quote! {

@@ -202,8 +202,30 @@ operators! {
 }
 
 /// What users may call, in the order of the reference page.
-pub static DEFINITIONS: &[&Definition] =
-    &[&activation::RELU, &activation::LEAKY_RELU, &activation::TANH, &activation::SIGMOID];
+pub static DEFINITIONS: &[&Definition] = &[
+    &conv::CONV,
+    &dense::DENSE,
+    &pool::MAX_POOL,
+    &pool::AVG_POOL,
+    &pool::GLOBAL_AVG_POOL,
+    &pool::GLOBAL_MAX_POOL,
+    &batch_norm::BATCH_NORM,
+    &dropout::DROPOUT,
+    &activation::RELU,
+    &activation::LEAKY_RELU,
+    &activation::TANH,
+    &activation::SIGMOID,
+    &softmax::SOFTMAX,
+    &elementwise::ADD,
+    &elementwise::SUB,
+    &elementwise::MUL,
+    &shape::CONCAT,
+    &shape::FLATTEN,
+    &shape::RESHAPE,
+    &loss::CROSS_ENTROPY,
+    &loss::MSE,
+    &loss::BINARY_CROSS_ENTROPY,
+];
 
 /// The definition users call by `name`.
 pub fn definition(name: &str) -> Option<&'static Definition> {
