@@ -217,9 +217,9 @@ impl Api<'_> {
             }
 
             fn run_inference(&mut self, count: usize, #(#names: &[f32]),*) {
-                #prepare
                 #n
                 #dropout
+                #prepare
                 inference::run(&mut self.memory, &#pass);
                 self.n = count;
                 self.last = rt::Mode::Inference;
