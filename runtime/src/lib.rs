@@ -29,6 +29,8 @@ pub mod schedule;
 pub mod tensors;
 #[cfg(all(test, feature = "std"))]
 mod testing;
+#[cfg(all(feature = "data", feature = "weights"))]
+pub mod train;
 #[cfg(feature = "weights")]
 pub mod weights;
 
