@@ -91,8 +91,7 @@ impl Compiled {
         let options = format!("{options:?}");
         let texts = self.sources.files().map(|(_, _, text)| text);
         let all = [env!("CARGO_PKG_VERSION"), options.as_str()].into_iter().chain(texts);
-        all.flat_map(|text| text.bytes().chain([0])).fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        })
+        all.flat_map(|text| text.bytes().chain([0]))
+            .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
     }
 }

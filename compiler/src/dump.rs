@@ -11,10 +11,14 @@ use crate::plan::{Area, Plan, Root, plan};
 /// each half.
 pub fn points() -> Vec<String> {
     let half = |name: &'static str, passes: &'static [Pass]| {
-        let passes = passes.iter().map(move |p| if p.name == name { name.to_owned() } else { format!("{name}/{}", p.name) });
+        let passes =
+            passes.iter().map(move |p| if p.name == name { name.to_owned() } else { format!("{name}/{}", p.name) });
         passes.chain([format!("{name}/plan")])
     };
-    std::iter::once("elaborate".to_owned()).chain(half("inference", INFERENCE)).chain(half("training", TRAINING)).collect()
+    std::iter::once("elaborate".to_owned())
+        .chain(half("inference", INFERENCE))
+        .chain(half("training", TRAINING))
+        .collect()
 }
 
 /// The graph (or plan) at a point, as YAML; the message lists the points where there is none of that name.
@@ -50,7 +54,8 @@ fn resolve(after: &str) -> Result<String, String> {
     let points = points();
     let named = |p: &&String| **p == after || p.rsplit('/').next() == Some(after);
     points.iter().find(named).cloned().ok_or_else(|| {
-        let hint = nearest(after, points.iter().map(String::as_str)).map_or(String::new(), |n| format!("; did you mean `{n}`?"));
+        let hint = nearest(after, points.iter().map(String::as_str))
+            .map_or(String::new(), |n| format!("; did you mean `{n}`?"));
         format!("there is no pass `{after}`{hint}\npasses: {}", points.join(", "))
     })
 }

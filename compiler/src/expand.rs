@@ -33,7 +33,12 @@ fn expand_text(input: TokenStream) -> TokenStream {
 }
 
 /// The mistake at its token; one in a file that the text uses is shown whole, at the start of the text.
-fn at_token(failure: &Failure, diagnostic: &Diagnostic, map: &TokenMap, entry: crate::diagnostics::FileId) -> TokenStream {
+fn at_token(
+    failure: &Failure,
+    diagnostic: &Diagnostic,
+    map: &TokenMap,
+    entry: crate::diagnostics::FileId,
+) -> TokenStream {
     let span = diagnostic.span();
     if span.file == entry {
         error(map.span(span.start as usize..span.end as usize), &message(diagnostic))
@@ -121,7 +126,8 @@ impl FileCall {
         let path = package().join(self.path.value());
         let mut sources = SourceMap::default();
         let text = Files.read(&path).map_err(|e| {
-            let text = format!("cannot read `{}`: {e}\nhelp: paths are relative to the package's folder", path.display());
+            let text =
+                format!("cannot read `{}`: {e}\nhelp: paths are relative to the package's folder", path.display());
             syn::Error::new(self.path.span(), text)
         })?;
         let entry = sources.add(&path, text);

@@ -1,9 +1,19 @@
 //! cnnc: a declarative model compiler for convolutional networks.
 //!
-//! A `.net` file says what a network is; this crate turns it into Rust code that is only that network.
+//! A `.net` file says what a network is; this crate turns it into Rust code that is only that network. `ARCHITECTURE.md` in
+//! the repository is the map; [`compile`](mod@compile) is the front door.
 
+pub mod autodiff;
+pub mod compile;
 pub mod diagnostics;
+pub mod dump;
+pub mod elaborate;
+pub mod emit;
+pub mod expand;
 pub mod graph;
+pub mod loader;
 pub mod ops;
+pub mod optimize;
+pub mod plan;
 pub mod reference;
 pub mod syntax;

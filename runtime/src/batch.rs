@@ -35,6 +35,17 @@ impl<'a> Batch<'a> {
         self.len
     }
 
+    /// Floats from one image to the next.
+    pub fn pitch(&self) -> usize {
+        self.pitch
+    }
+
+    /// The memory from the start of an image on: images are [`pitch`](Self::pitch) floats apart, as rows of a matrix.
+    #[inline]
+    pub fn from(&self, index: usize) -> &'a [f32] {
+        &self.data[index * self.pitch + self.offset..]
+    }
+
     /// One image.
     #[inline]
     pub fn image(&self, index: usize) -> &'a [f32] {

@@ -18,6 +18,7 @@ pub mod init;
 mod isa;
 #[cfg(feature = "harness")]
 pub mod job;
+mod kernels;
 mod memory;
 mod network;
 pub mod optimizer;
@@ -25,6 +26,7 @@ mod pool;
 pub mod random;
 #[cfg(feature = "std")]
 pub mod schedule;
+mod simd;
 #[cfg(feature = "weights")]
 pub mod tensors;
 #[cfg(all(test, feature = "std"))]
@@ -38,6 +40,7 @@ pub use batch::{Batch, BatchMut};
 pub use buffer::{Buffer, Scratch};
 pub use check::{check_inputs, check_training};
 pub use isa::Isa;
+pub use kernels::*;
 pub use memory::{Memory, Mode, Options, Sizes, view, views};
 pub use network::{Error, Init, Network, ParamSpec, Role, Spec, TargetKind, Targets, ValueSpec};
 pub use optimizer::Optimizer;

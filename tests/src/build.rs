@@ -53,7 +53,7 @@ impl Program {
     /// # Panics
     /// With cargo's output, if the emitted code does not compile without warnings.
     pub fn build(name: &str, networks: &[Compiled]) -> Self {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let folder = target().join(name);
         std::fs::create_dir_all(folder.join("src")).expect("the target folder can be written");
         let runtime = crate::repository().join("runtime");
         let manifest = format!(
@@ -73,12 +73,16 @@ impl Program {
             let path = format!("src/network_{index}.rs");
             write_if_changed(&folder.join(&path), &emitted.inline_text());
             writeln!(main, "mod network_{index};").expect("writing to a string");
-            writeln!(table, "        {index} => Box::new(network_{index}::{}::with_options(options)),", emitted.type_name)
-                .expect("writing to a string");
+            writeln!(
+                table,
+                "        {index} => Box::new(network_{index}::{}::with_options(options)),",
+                emitted.type_name
+            )
+            .expect("writing to a string");
         }
         main = main.replace("        // networks\n", &table);
         write_if_changed(&folder.join("src/main.rs"), &main);
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("emitted");
+        let target = target().join("emitted");
         let output = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--manifest-path"])
             .arg(folder.join("Cargo.toml"))
@@ -112,6 +116,12 @@ impl Program {
         let mut rest = answers.as_slice();
         requests.iter().map(|_| Answer::read(&mut rest)).collect()
     }
+}
+
+/// A folder of the tests' own in the target folder: beside the folder of the running test.
+fn target() -> PathBuf {
+    let test = std::env::current_exe().expect("a running test");
+    test.ancestors().nth(3).expect("target/profile/deps/test").join("emitted-tests")
 }
 
 fn write_if_changed(path: &Path, text: &str) {
@@ -173,6 +183,12 @@ impl Answer {
     fn read(bytes: &mut &[u8]) -> Self {
         let outputs = take_many(bytes);
         let loss = take_floats(bytes).first().copied();
-        Self { outputs, loss, gradients: take_floats(bytes), input_gradients: take_many(bytes), params: take_floats(bytes) }
+        Self {
+            outputs,
+            loss,
+            gradients: take_floats(bytes),
+            input_gradients: take_many(bytes),
+            params: take_floats(bytes),
+        }
     }
 }

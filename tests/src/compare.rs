@@ -120,8 +120,12 @@ fn check(what: &str, got: &[f32], expected: &Tensor, tolerance: f64, wrong: &mut
     }
     let largest = expected.data.iter().fold(1e-3_f64, |m, x| m.max(x.abs()));
     let differences = got.iter().zip(&expected.data).map(|(g, e)| (f64::from(*g) - e).abs() / largest);
-    let (index, worst) = differences.enumerate().fold((0, 0.0_f64), |m, (i, d)| if d > m.1 || d.is_nan() { (i, d) } else { m });
+    let (index, worst) =
+        differences.enumerate().fold((0, 0.0_f64), |m, (i, d)| if d > m.1 || d.is_nan() { (i, d) } else { m });
     if worst > tolerance || worst.is_nan() {
-        wrong.push(format!("{what}[{index}]: {} instead of {} ({worst:.1e} of the largest)", got[index], expected.data[index]));
+        wrong.push(format!(
+            "{what}[{index}]: {} instead of {} ({worst:.1e} of the largest)",
+            got[index], expected.data[index]
+        ));
     }
 }

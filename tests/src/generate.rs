@@ -64,7 +64,8 @@ pub fn network(seed: u64) -> String {
     let shape: Vec<usize> =
         std::iter::once(random.between(1, 6)).chain((0..rank).map(|_| random.between(3, largest))).collect();
     let input = format!("    input image: {}", list(&shape));
-    let mut writer = Writer { random, lines: vec![input, "    x = image".into()], shape, names: 0, losses: vec![], targets: vec![] };
+    let mut writer =
+        Writer { random, lines: vec![input, "    x = image".into()], shape, names: 0, losses: vec![], targets: vec![] };
     for _ in 0..writer.random.between(1, 5) {
         writer.layer();
     }
@@ -116,7 +117,8 @@ impl Writer {
     fn conv(&mut self, from: &str, to: &str) {
         let groups = if self.random.one_in(3) { self.divisor(self.shape[0]) } else { 1 };
         let filters = groups * self.random.between(1, 4);
-        let (mut kernels, mut strides, mut dilations, mut pads, mut shape) = (vec![], vec![], vec![], vec![], vec![filters]);
+        let (mut kernels, mut strides, mut dilations, mut pads, mut shape) =
+            (vec![], vec![], vec![], vec![], vec![filters]);
         for axis in 1..self.shape.len() {
             let size = self.shape[axis];
             let kernel = self.random.between(1, size.min(5));
@@ -186,7 +188,9 @@ impl Writer {
     fn residual(&mut self) {
         let (channels, rank) = (self.shape[0], self.rank());
         let kernel = list(&vec![3; rank]);
-        self.say(format!("y = x |> conv({channels}, {kernel}, pad: 1, bias: false) |> batch_norm |> relu |> conv({channels}, 1)"));
+        self.say(format!(
+            "y = x |> conv({channels}, {kernel}, pad: 1, bias: false) |> batch_norm |> relu |> conv({channels}, 1)"
+        ));
         self.say("x = relu(y + x)".into());
     }
 
@@ -197,7 +201,8 @@ impl Writer {
         let kernel = list(&vec![3; rank]);
         let itself = self.random.one_in(2);
         let pool = self.random.one_in(2);
-        let mut parts = vec![format!("x |> conv({a}, 1) |> relu"), format!("x |> conv({b}, {kernel}, pad: same) |> tanh")];
+        let mut parts =
+            vec![format!("x |> conv({a}, 1) |> relu"), format!("x |> conv({b}, {kernel}, pad: same) |> tanh")];
         let mut channels = a + b;
         if pool {
             parts.push("x |> max_pool(3, stride: 1, pad: 1)".into());

@@ -3,8 +3,8 @@
 use cnnc::compile::{Compiled, Options};
 use cnnc_tests::build::Program;
 use cnnc_tests::compare::Case;
-use cnnc_tests::generate::{Random, network};
 use cnnc_tests::compile_text;
+use cnnc_tests::generate::{Random, network};
 
 /// Networks per program; the compiler builds a program's modules in parallel units.
 const PER_PROGRAM: u64 = 70;

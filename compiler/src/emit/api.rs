@@ -306,7 +306,7 @@ impl Api<'_> {
         });
         let targets = training.targets().map(|(_, target)| {
             let name = ident(&snake(&target.name));
-            match self.graph.ty(target.value).kind {
+            match training.graph.ty(target.value).kind {
                 Kind::Class(_) => quote!(#name: &[u32]),
                 Kind::Float => quote!(#name: &[f32]),
             }
@@ -403,7 +403,7 @@ impl Api<'_> {
             };
         };
         let inputs = training.inputs().map(|(index, _)| quote!(inputs[#index]));
-        let targets = training.targets().map(|(index, target)| match self.graph.ty(target.value).kind {
+        let targets = training.targets().map(|(index, target)| match training.graph.ty(target.value).kind {
             Kind::Class(_) => quote!(targets[#index].classes()),
             Kind::Float => quote!(targets[#index].floats()),
         });

@@ -107,7 +107,7 @@ impl Emitted {
 }
 
 /// Formatted text with blank lines between items.
-fn pretty(tokens: TokenStream) -> String {
+pub(super) fn pretty(tokens: TokenStream) -> String {
     let file = syn::parse2(tokens.clone()).unwrap_or_else(|e| panic!("emitted code does not parse: {e}\n{tokens}"));
     spaced(&prettyplease::unparse(&file))
 }

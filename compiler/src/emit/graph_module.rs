@@ -64,7 +64,11 @@ impl<'a> GraphModule<'a> {
             };
             all.push((snake(&target.name), ty, format!("`{}`, image after image.", target.name)));
         }
-        all.push(("dropout".to_owned(), quote!(Option<(u64, u64)>), "Seed and step of dropout; `None` keeps every unit.".to_owned()));
+        all.push((
+            "dropout".to_owned(),
+            quote!(Option<(u64, u64)>),
+            "Seed and step of dropout; `None` keeps every unit.".to_owned(),
+        ));
         let steps = || self.prepare.iter().chain(&self.run);
         all.into_iter()
             .filter(|(name, ..)| steps().any(|s| reads_field(&s.tokens, "pass", name)))

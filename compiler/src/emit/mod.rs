@@ -7,6 +7,7 @@ mod api;
 mod files;
 mod graph_module;
 mod kernels;
+mod literals;
 mod names;
 mod steps;
 
@@ -65,17 +66,13 @@ pub fn emit(graph: &Graph, inference: &Planned, training: Option<&Planned>) -> E
     if let Some(train) = &train {
         modules.push(("training", "The forward and the backward pass.", train.tokens()));
     }
-    Emitted {
-        type_name: api.name().to_string(),
-        module_name: module_name(&graph.name),
-        api: api.tokens(),
-        modules,
-    }
+    Emitted { type_name: api.name().to_string(), module_name: module_name(&graph.name), api: api.tokens(), modules }
 }
 
 /// `LeNet5` to `lenet5`: as one would name the crate.
 fn module_name(net: &str) -> String {
-    let name: String = net.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
+    let name: String =
+        net.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
     names::snake(&name)
 }
 
@@ -94,10 +91,15 @@ impl Emitted {
         }
     }
 
+    /// [`inline`](Self::inline) as formatted text, for a file that is a module of another crate.
+    pub fn inline_text(&self) -> String {
+        files::pretty(self.inline())
+    }
+
     /// The interface with the submodules inside, as one stream.
     pub fn inline(&self) -> TokenStream {
         let modules = self.modules.iter().map(|(name, doc, tokens)| {
-            let name = names::ident(name);
+            let (name, doc) = (names::ident(name), format!(" {doc}"));
             quote! {
                 #[doc = #doc]
                 mod #name {

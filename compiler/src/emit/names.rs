@@ -72,7 +72,10 @@ mod tests {
         assert_eq!(snake("layer1.0.conv1"), "layer1_0_conv1");
         assert_eq!(snake("LeNet5"), "lenet5".replace("lenet5", &snake("LeNet5")));
         assert_eq!((snake("3x3").as_str(), snake("loop").as_str(), snake("").as_str()), ("n3x3", "loop_", "value"));
-        assert_eq!((camel("lenet5").as_str(), camel("res_net").as_str(), camel("LeNet5").as_str()), ("Lenet5", "ResNet", "LeNet5"));
+        assert_eq!(
+            (camel("lenet5").as_str(), camel("res_net").as_str(), camel("LeNet5").as_str()),
+            ("Lenet5", "ResNet", "LeNet5")
+        );
         assert_eq!(constant("conv1.weight"), "CONV1_WEIGHT");
     }
 

@@ -19,8 +19,9 @@ pub struct KernelContext<'a> {
 pub enum Split {
     /// One call per image. The value must be batched.
     ///
-    /// `fn(isa: Isa, x0: &[f32], .., y: &mut [f32] [, scratch: &mut [f32]])`: batched operands are this image's slice,
-    /// unbatched ones are whole.
+    /// `fn(isa: Isa, x0: &[f32], .., y: &mut [f32] [, scratch: &mut [f32]])`: batched operands are this image's slice
+    /// (classes: its `u32`), unbatched ones are whole. A body that mentions `dropout` gets
+    /// `dropout: Option<rt::Dropout>`, which names seed, step and image.
     Images,
     /// One call per piece of this many consecutive elements of an unbatched value.
     ///
@@ -32,6 +33,12 @@ pub enum Split {
     ///
     /// `fn(isa: Isa, images: Range<usize>, x0: Batch<'_> | &[f32], .., y: &mut [f32] [, scratch])`: add into `y`.
     Groups,
+    /// One call per block of this many images, the last block perhaps smaller. The value must be batched, and the plan
+    /// gives it memory without gaps.
+    ///
+    /// `fn(isa: Isa, first: usize, x0: Batch<'_> | &[f32], .., y: &mut [f32] [, scratch])`: `first` is the block's first
+    /// image, batched operands are `Batch` (all images; classes `&[u32]`), `y` is the block's images one after another.
+    Blocks(usize),
 }
 
 /// The code of a kernel. Kernels with the same text are emitted once.
@@ -51,17 +58,6 @@ pub struct Kernel {
     pub in_place_body: Option<TokenStream>,
     /// The body. In scope: `isa`, `x0`, `x1`, .., `y`, `scratch` as `split` says, and `rt`, the runtime crate.
     pub body: TokenStream,
-}
-
-/// How an operand reaches a kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Operand {
-    /// A slice.
-    Slice,
-    /// All images of a batched value.
-    Batch,
-    /// Class labels.
-    Labels,
 }
 
 impl Kernel {

@@ -17,7 +17,7 @@ mod mismatch;
 pub use call::{Argument, Call};
 pub use definition::{Attribute, Definition};
 pub use gradient::Gradient;
-pub use kernel::{Kernel, KernelContext, Operand, Split};
+pub use kernel::{Kernel, KernelContext, Split};
 pub use mismatch::Mismatch;
 
 use serde::Serialize;
@@ -101,7 +101,18 @@ macro_rules! operators {
 }
 
 pub mod activation;
+pub mod batch_norm;
+pub mod conv;
+pub mod copy;
+pub mod dense;
+pub mod dropout;
+pub mod elementwise;
+pub mod loss;
+pub mod pool;
+pub mod shape;
+pub mod softmax;
 pub mod source;
+pub mod window;
 
 operators! {
     /// An input of the network.
@@ -114,11 +125,107 @@ operators! {
     Activation(activation::Activation),
     /// The gradient of an activation, from its value.
     ActivationGrad(activation::ActivationGrad),
+    /// Convolution.
+    Conv(conv::Conv),
+    /// Its gradient by the input.
+    ConvGradInput(conv::ConvGradInput),
+    /// Its gradient by the weights.
+    ConvGradWeight(conv::ConvGradWeight),
+    /// Sums over images and space: the gradient of a bias.
+    ChannelSum(conv::ChannelSum),
+    /// Fully connected layer.
+    Dense(dense::Dense),
+    /// Its gradient by the input.
+    DenseGradInput(dense::DenseGradInput),
+    /// Its gradient by the weights.
+    DenseGradWeight(dense::DenseGradWeight),
+    /// max_pool and avg_pool.
+    Pool(pool::Pool),
+    /// The gradient of max_pool.
+    MaxPoolGrad(pool::MaxPoolGrad),
+    /// The gradient of avg_pool.
+    AvgPoolGrad(pool::AvgPoolGrad),
+    /// Batch normalisation with running statistics.
+    BatchNorm(batch_norm::BatchNorm),
+    /// Its gradient by the input, where it is frozen.
+    BatchNormGrad(batch_norm::BatchNormGrad),
+    /// Mean and variance over the batch.
+    BatchStats(batch_norm::BatchStats),
+    /// Normalisation by the statistics of the batch.
+    Normalize(batch_norm::Normalize),
+    /// Sums that its gradients share.
+    NormalizeSums(batch_norm::NormalizeSums),
+    /// Its gradient by the input.
+    NormalizeGrad(batch_norm::NormalizeGrad),
+    /// A column of a table of statistics.
+    Column(batch_norm::Column),
+    /// Running statistics after a step.
+    RunningUpdate(batch_norm::RunningUpdate),
+    /// Weights with a batch normalisation folded in.
+    FoldWeight(batch_norm::FoldWeight),
+    /// A bias with a batch normalisation folded in.
+    FoldBias(batch_norm::FoldBias),
+    /// dropout.
+    Dropout(dropout::Dropout),
+    /// add, sub, mul.
+    Arithmetic(elementwise::Arithmetic),
+    /// factor · x + offset.
+    Scale(elementwise::Scale),
+    /// The sum of several values of one type.
+    AddN(elementwise::AddN),
+    /// The gradient of repetition.
+    SumTo(elementwise::SumTo),
+    /// A constant.
+    Fill(elementwise::Fill),
+    /// A view under another shape.
+    Reshape(shape::Reshape),
+    /// Values behind one another.
+    Concat(shape::Concat),
+    /// A range of an axis.
+    Slice(shape::Slice),
+    /// A value in memory of its own.
+    Copy(copy::Copy),
+    /// softmax.
+    Softmax(softmax::Softmax),
+    /// Its gradient.
+    SoftmaxGrad(softmax::SoftmaxGrad),
+    /// A loss of one image.
+    Loss(loss::Loss),
+    /// Its gradient.
+    LossGrad(loss::LossGrad),
+    /// cross_entropy and its gradient at once.
+    SoftmaxCrossEntropy(loss::SoftmaxCrossEntropy),
+    /// The mean over the batch.
+    BatchMean(loss::BatchMean),
+    /// Its gradient.
+    BatchSpread(loss::BatchSpread),
 }
 
 /// What users may call, in the order of the reference page.
-pub static DEFINITIONS: &[&Definition] =
-    &[&activation::RELU, &activation::LEAKY_RELU, &activation::TANH, &activation::SIGMOID];
+pub static DEFINITIONS: &[&Definition] = &[
+    &conv::CONV,
+    &dense::DENSE,
+    &pool::MAX_POOL,
+    &pool::AVG_POOL,
+    &pool::GLOBAL_AVG_POOL,
+    &pool::GLOBAL_MAX_POOL,
+    &batch_norm::BATCH_NORM,
+    &dropout::DROPOUT,
+    &activation::RELU,
+    &activation::LEAKY_RELU,
+    &activation::TANH,
+    &activation::SIGMOID,
+    &softmax::SOFTMAX,
+    &elementwise::ADD,
+    &elementwise::SUB,
+    &elementwise::MUL,
+    &shape::CONCAT,
+    &shape::FLATTEN,
+    &shape::RESHAPE,
+    &loss::CROSS_ENTROPY,
+    &loss::MSE,
+    &loss::BINARY_CROSS_ENTROPY,
+];
 
 /// The definition users call by `name`.
 pub fn definition(name: &str) -> Option<&'static Definition> {

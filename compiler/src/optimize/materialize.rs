@@ -42,7 +42,7 @@ fn copy_results(graph: &Graph, copies: &[ValueId]) -> Graph {
         rewrite.copy(value);
     }
     let mut new = rewrite.finish();
-    let mut copied = |new: &mut Graph, value: &mut ValueId| {
+    let copied = |new: &mut Graph, value: &mut ValueId| {
         if copies.contains(value) {
             let node = new.node(*value).clone();
             *value = new.push(Copy.into(), &[*value], &node.layer, node.span).expect("a copy accepts anything");

@@ -29,8 +29,16 @@ const fn pass(name: &'static str, why: &'static str, run: fn(Graph) -> Graph) ->
 /// From the elaborated graph to the one that deployment runs.
 pub const INFERENCE: &[Pass] = &[
     pass("inference", "leaves out losses, targets and dropout", modes::inference),
-    pass("fold_batch_norm", "first, so that activations come to stand behind convolutions", fold_batch_norm::fold_batch_norm),
-    pass("fuse_activation", "applies activations while the tile that made their operand is in cache", fuse_activation::fuse_activation),
+    pass(
+        "fold_batch_norm",
+        "first, so that activations come to stand behind convolutions",
+        fold_batch_norm::fold_batch_norm,
+    ),
+    pass(
+        "fuse_activation",
+        "applies activations while the tile that made their operand is in cache",
+        fuse_activation::fuse_activation,
+    ),
     pass("prune", "what fusion left over", prune::prune),
     pass("materialize", "last: outputs get memory of their own", materialize::materialize),
 ];

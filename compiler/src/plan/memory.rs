@@ -72,9 +72,8 @@ fn best_gap(taken: &[(usize, usize)], len: usize) -> usize {
 }
 
 fn lower_bound(buffers: &[Buffer]) -> usize {
-    let alive = |step: usize| -> usize {
-        buffers.iter().filter(|b| b.life.contains(&step)).map(|b| aligned(b.len)).sum()
-    };
+    let alive =
+        |step: usize| -> usize { buffers.iter().filter(|b| b.life.contains(&step)).map(|b| aligned(b.len)).sum() };
     buffers.iter().map(|b| alive(*b.life.start())).max().unwrap_or(0)
 }
 
@@ -85,7 +84,8 @@ mod tests {
 
     #[test]
     fn buffers_that_never_meet_share_memory() {
-        let buffers = [Buffer { len: 32, life: 0..=1 }, Buffer { len: 16, life: 1..=2 }, Buffer { len: 32, life: 2..=3 }];
+        let buffers =
+            [Buffer { len: 32, life: 0..=1 }, Buffer { len: 16, life: 1..=2 }, Buffer { len: 32, life: 2..=3 }];
         let layout = place(&buffers);
         assert_eq!(layout.offsets, [0, 32, 0]);
         assert_eq!((layout.len, layout.lower_bound), (48, 48));

@@ -151,8 +151,8 @@ fn constant_values(graph: &Graph) -> Vec<bool> {
     let mut constant = vec![false; graph.nodes.len()];
     for value in graph.values() {
         let node = graph.node(value);
-        constant[value.0 as usize] = !node.ty.batched
-            && (matches!(node.op, Op::Param(_)) || node.inputs.iter().all(|v| constant[v.0 as usize]));
+        constant[value.0 as usize] =
+            !node.ty.batched && (matches!(node.op, Op::Param(_)) || node.inputs.iter().all(|v| constant[v.0 as usize]));
     }
     constant
 }

@@ -103,7 +103,8 @@ impl<'a> Placer<'a> {
             dies: vec![0; count],
         };
         for result in graph.results() {
-            placer.fixed[placer.viewed(result).0.0 as usize] = true;
+            let root = placer.viewed(result).0;
+            placer.fixed[root.0 as usize] = true;
         }
         for (position, step) in steps.iter().enumerate() {
             placer.born[step.value.0 as usize] = position;
@@ -245,9 +246,8 @@ impl<'a> Placer<'a> {
         let mut sizes = Sizes::default();
         let mut buffers = vec![PlannedBuffer { area: Area::Fixed, offset: 0, len: 0 }; homes.len()];
         for area in [Area::Arena, Area::Fixed, Area::Prepared] {
-            let members: Vec<usize> = (0..homes.len())
-                .filter(|i| area_of(graph, homes[*i], prepared) == area)
-                .collect();
+            let members: Vec<usize> =
+                (0..homes.len()).filter(|i| area_of(graph, homes[*i], prepared) == area).collect();
             let requests: Vec<Buffer> = members.iter().map(|i| self.request(homes[*i], area)).collect();
             let layout = memory::place(&requests);
             for (member, (offset, request)) in members.iter().zip(layout.offsets.iter().zip(&requests)) {

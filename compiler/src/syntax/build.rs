@@ -290,8 +290,7 @@ impl Builder {
         let (cond, then, otherwise) = (self.expr(next())?, self.expr(next())?, next());
         let otherwise =
             if otherwise.as_rule() == Rule::expr { self.expr(otherwise)? } else { self.conditional(otherwise)? };
-        let kind =
-            ExprKind::If { cond: Box::new(cond), then: Box::new(then), otherwise: Box::new(otherwise) };
+        let kind = ExprKind::If { cond: Box::new(cond), then: Box::new(then), otherwise: Box::new(otherwise) };
         Ok(Expr { kind, span })
     }
 
@@ -314,9 +313,11 @@ impl Builder {
         let float = digits.contains(['.', 'e', 'E']);
         match digits.parse::<f64>() {
             Ok(value) if float && value.is_finite() => Ok(ExprKind::Float(value)),
-            _ => Err(Diagnostic::new(span, "this number is too large")
-                .found(text)
-                .fits(if float { "at most 1.7e308" } else { "at most 9223372036854775807" })),
+            _ => Err(Diagnostic::new(span, "this number is too large").found(text).fits(if float {
+                "at most 1.7e308"
+            } else {
+                "at most 9223372036854775807"
+            })),
         }
     }
 

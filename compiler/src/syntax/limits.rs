@@ -68,9 +68,12 @@ fn close(
         Some((_, start)) if partner(start) == bracket => Ok(()),
         Some((place, start)) => {
             let expected = partner(start) as char;
-            Err(Diagnostic::new(at(i, i + 1), format!("`{}` closes a bracket that was not opened here", bracket as char))
-                .also(at(place, place + 1), "this one is open")
-                .fits(format!("`{expected}`")))
+            Err(Diagnostic::new(
+                at(i, i + 1),
+                format!("`{}` closes a bracket that was not opened here", bracket as char),
+            )
+            .also(at(place, place + 1), "this one is open")
+            .fits(format!("`{expected}`")))
         }
         None => Err(Diagnostic::new(at(i, i + 1), format!("`{}` without an opening bracket", bracket as char))),
     }

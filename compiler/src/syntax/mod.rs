@@ -4,5 +4,7 @@ pub mod ast;
 mod build;
 mod limits;
 mod parse;
+pub mod tokens;
 
+pub use limits::MAX_BYTES;
 pub use parse::parse;

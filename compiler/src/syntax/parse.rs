@@ -117,7 +117,8 @@ fn token_at(text: &str) -> &str {
         None => "",
         Some(_) if word > 0 => &text[..word],
         Some(c) => {
-            let two = text.get(..2).filter(|t| ["|>", "==", "!=", "<=", ">=", "&&", "||", "->", "=>", "+="].contains(t));
+            let two =
+                text.get(..2).filter(|t| ["|>", "==", "!=", "<=", ">=", "&&", "||", "->", "=>", "+="].contains(t));
             two.unwrap_or(&text[..c.len_utf8()])
         }
     }
@@ -177,10 +178,16 @@ fn phrase(rule: Rule) -> Option<&'static str> {
             "`net`, `block`, `const` or `use`"
         }
         Rule::kw_net | Rule::kw_block | Rule::kw_use | Rule::kw_const => "`net`, `block`, `const` or `use`",
-        Rule::stmt | Rule::input | Rule::target | Rule::output | Rule::loss | Rule::for_loop | Rule::branch => "a statement",
+        Rule::stmt | Rule::input | Rule::target | Rule::output | Rule::loss | Rule::for_loop | Rule::branch => {
+            "a statement"
+        }
         Rule::train | Rule::freeze | Rule::give_back | Rule::binding => "a statement",
-        Rule::expr | Rule::named | Rule::disjunction | Rule::conjunction | Rule::negation | Rule::comparison => "an expression",
-        Rule::range | Rule::sum | Rule::product | Rule::unary | Rule::postfix | Rule::primary | Rule::call => "an expression",
+        Rule::expr | Rule::named | Rule::disjunction | Rule::conjunction | Rule::negation | Rule::comparison => {
+            "an expression"
+        }
+        Rule::range | Rule::sum | Rule::product | Rule::unary | Rule::postfix | Rule::primary | Rule::call => {
+            "an expression"
+        }
         Rule::conditional | Rule::shared | Rule::list | Rule::tuple | Rule::number | Rule::truth => "an expression",
         Rule::float | Rule::integer => "an expression",
         Rule::name | Rule::label => "a name",
@@ -192,7 +199,9 @@ fn phrase(rule: Rule) -> Option<&'static str> {
         Rule::body => "`{ ... }`",
         Rule::comma => "`,`",
         Rule::pipe => "`|>`",
-        Rule::plus | Rule::minus | Rule::times | Rule::over | Rule::modulo | Rule::compare | Rule::dots => "an operator",
+        Rule::plus | Rule::minus | Rule::times | Rule::over | Rule::modulo | Rule::compare | Rule::dots => {
+            "an operator"
+        }
         Rule::kw_and | Rule::kw_or | Rule::kw_not => "an operator",
         Rule::field | Rule::index => "`.` or `[`",
         Rule::kw_as => "`as`",

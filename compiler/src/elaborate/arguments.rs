@@ -1,0 +1,83 @@
+//! Arguments of calls: by position, by name, by default.
+
+use super::value::Value;
+use super::{Elaborator, Evaluated};
+use crate::diagnostics::{Diagnostic, Span, nearest};
+use crate::syntax::ast;
+
+/// An evaluated argument.
+pub(super) type Given = (Option<ast::Ident>, Value, Span);
+
+/// A parameter as the matching sees it.
+pub(super) struct Slot<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Whether it may be given by position.
+    pub positional: bool,
+    /// Whether it must be given.
+    pub required: bool,
+}
+
+impl Elaborator {
+    /// Which argument fills which slot; mistakes are reported with the signature.
+    pub(super) fn fill(
+        &mut self,
+        what: &str,
+        signature: &str,
+        slots: &[Slot<'_>],
+        given: Vec<Given>,
+        call: Span,
+    ) -> Evaluated<Vec<Option<(Value, Span)>>> {
+        let mut filled: Vec<Option<(Value, Span)>> = vec![None; slots.len()];
+        let mut poisoned = None;
+        let mut next = 0;
+        for (name, value, span) in given {
+            let slot = match &name {
+                Some(name) => slots.iter().position(|s| s.name == name.name).ok_or_else(|| {
+                    let near = nearest(&name.name, slots.iter().map(|s| s.name));
+                    let mut d = Diagnostic::new(name.span, format!("`{what}` has no argument `{}`", name.name));
+                    if let Some(near) = near {
+                        d = d.hint(format!("did you mean `{near}`?"));
+                    }
+                    d
+                }),
+                None => {
+                    let slot = (next..slots.len()).find(|i| slots[*i].positional);
+                    next = slot.map_or(slots.len(), |i| i + 1);
+                    slot.ok_or_else(|| {
+                        Diagnostic::new(span, format!("`{what}` takes no further argument by position"))
+                            .found(value.show())
+                            .hint("name it: `name: value`")
+                    })
+                }
+            };
+            let problem = match slot {
+                Ok(slot) if filled[slot].is_none() => {
+                    filled[slot] = Some((value, span));
+                    continue;
+                }
+                Ok(slot) => {
+                    let before = filled[slot].as_ref().map_or(call, |f| f.1);
+                    Diagnostic::new(span, format!("`{}` of `{what}` is given twice", slots[slot].name))
+                        .also(before, "first here")
+                }
+                Err(problem) => problem,
+            };
+            poisoned = Some(self.report(problem.fits(signature)));
+        }
+        let missing: Vec<String> = slots
+            .iter()
+            .zip(&filled)
+            .filter(|(slot, filled)| slot.required && filled.is_none())
+            .map(|(slot, _)| format!("`{}`", slot.name))
+            .collect();
+        if !missing.is_empty() && poisoned.is_none() {
+            let title = format!("`{what}` needs {}", missing.join(" and "));
+            poisoned = Some(self.report(Diagnostic::new(call, title).fits(signature)));
+        }
+        match poisoned {
+            Some(poisoned) => Err(poisoned),
+            None => Ok(filled),
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! What is decided when the whole net is known: the loss, what is frozen, what is missing.
+
+use super::{Elaborator, Freeze};
+use crate::diagnostics::{Diagnostic, Outcome, nearest};
+use crate::graph::{Graph, Role, ValueId};
+use crate::ops::Op;
+use crate::ops::elementwise::AddN;
+use crate::ops::loss::BatchMean;
+use crate::syntax::ast;
+
+impl Elaborator {
+    /// The graph, or all mistakes in order of place.
+    pub(super) fn finish(mut self, net: &ast::Definition) -> Outcome<Graph> {
+        if self.mistakes.is_empty() {
+            self.total_loss();
+            self.freeze_weights();
+            self.check_complete(net);
+        }
+        if self.mistakes.is_empty() {
+            return Ok(self.graph);
+        }
+        self.mistakes.sort_by_key(|m| (m.span().file, m.span().start));
+        Err(self.mistakes)
+    }
+
+    /// The mean over the batch of the sum of all losses.
+    fn total_loss(&mut self) {
+        let Some((first, span)) = self.losses.first().copied() else { return };
+        let parts: Vec<ValueId> = self.losses.iter().map(|l| l.0).collect();
+        let mut push =
+            |op: Op, inputs: &[ValueId]| self.graph.push(op, inputs, "loss", span).expect("losses are numbers");
+        let sum = if parts.len() == 1 { first } else { push(AddN.into(), &parts) };
+        self.graph.loss = Some(push(BatchMean.into(), &[sum]));
+    }
+
+    fn freeze_weights(&mut self) {
+        for (what, span) in std::mem::take(&mut self.frozen) {
+            let chosen: Vec<bool> = match &what {
+                Freeze::Value(value) => self.weights_of(*value),
+                Freeze::Prefix(prefix) => {
+                    let below = format!("{prefix}.");
+                    self.graph.params.iter().map(|p| p.name == *prefix || p.name.starts_with(&below)).collect()
+                }
+            };
+            if !chosen.contains(&true) {
+                let mut wrong = Diagnostic::new(span, "there are no weights here to freeze");
+                if let Freeze::Prefix(prefix) = &what {
+                    let layers = self.graph.params.iter().filter_map(|p| p.name.rsplit_once('.').map(|n| n.0));
+                    if let Some(near) = nearest(prefix, layers) {
+                        wrong = wrong.hint(format!("did you mean {near:?}?"));
+                    }
+                    wrong = wrong.found(format!("{prefix:?}")).fits("the name of a layer or block, as in weight names");
+                }
+                self.report(wrong);
+            }
+            for (param, _) in self.graph.params.iter_mut().zip(&chosen).filter(|(p, c)| **c && p.role == Role::Trained)
+            {
+                param.role = Role::Frozen;
+            }
+        }
+        self.freeze_statistics();
+    }
+
+    /// A batch-norm with frozen weights keeps its running statistics and uses them.
+    fn freeze_statistics(&mut self) {
+        for index in 0..self.graph.nodes.len() {
+            let weight = self.graph.nodes[index].inputs.get(1).map(|v| self.graph.node(*v).op.clone());
+            let frozen = matches!(weight, Some(Op::Param(p)) if self.graph.param(p.id).role == Role::Frozen);
+            if let Op::BatchNorm(norm) = &mut self.graph.nodes[index].op {
+                norm.frozen = frozen;
+            }
+        }
+    }
+
+    /// Which weights a value was computed from.
+    fn weights_of(&self, value: ValueId) -> Vec<bool> {
+        let (mut chosen, mut seen) = (vec![false; self.graph.params.len()], vec![false; self.graph.nodes.len()]);
+        let mut open = vec![value];
+        while let Some(value) = open.pop() {
+            if std::mem::replace(&mut seen[value.0 as usize], true) {
+                continue;
+            }
+            let node = self.graph.node(value);
+            if let Op::Param(param) = &node.op {
+                chosen[param.id.0 as usize] = true;
+            }
+            open.extend(&node.inputs);
+        }
+        chosen
+    }
+
+    fn check_complete(&mut self, net: &ast::Definition) {
+        let name = &net.name;
+        if self.graph.inputs.is_empty() {
+            let wrong = Diagnostic::new(name.span, format!("the net `{}` has no input", name.name))
+                .fits("`input image: [3, 224, 224]`");
+            self.report(wrong);
+        }
+        if self.graph.outputs.is_empty() {
+            let wrong = Diagnostic::new(name.span, format!("the net `{}` has no output", name.name))
+                .fits("`output name = value`");
+            self.report(wrong);
+        }
+        let used = self.needed();
+        let inputs = self.graph.inputs.iter().map(|i| (i, "input"));
+        let targets = self.graph.targets.iter().map(|t| (t, "target"));
+        let unused: Vec<Diagnostic> = inputs
+            .chain(targets)
+            .filter(|(named, _)| !used[named.value.0 as usize])
+            .map(|(named, what)| {
+                Diagnostic::new(named.span, format!("the {what} `{}` is not used", named.name))
+                    .fits(format!("an output or a loss that depends on it, or no such {what}"))
+            })
+            .collect();
+        for wrong in unused {
+            self.report(wrong);
+        }
+        let dead: Vec<Diagnostic> = self
+            .graph
+            .outputs
+            .iter()
+            .filter(|o| !self.depends_on_input(o.value))
+            .map(|o| {
+                Diagnostic::new(o.span, format!("the output `{}` does not depend on any input", o.name))
+                    .hint("targets are known in training only")
+            })
+            .collect();
+        for wrong in dead {
+            self.report(wrong);
+        }
+    }
+
+    /// Which values outputs and the loss depend on.
+    fn needed(&self) -> Vec<bool> {
+        let mut needed = vec![false; self.graph.nodes.len()];
+        for value in self.graph.results() {
+            needed[value.0 as usize] = true;
+        }
+        for index in (0..needed.len()).rev().filter(|i| *i < self.graph.nodes.len()) {
+            if needed[index] {
+                for operand in &self.graph.nodes[index].inputs {
+                    needed[operand.0 as usize] = true;
+                }
+            }
+        }
+        needed
+    }
+
+    /// Whether a value depends on inputs and on no target.
+    fn depends_on_input(&self, value: ValueId) -> bool {
+        let (mut seen, mut open, mut input) = (vec![false; self.graph.nodes.len()], vec![value], false);
+        while let Some(value) = open.pop() {
+            if std::mem::replace(&mut seen[value.0 as usize], true) {
+                continue;
+            }
+            let node = self.graph.node(value);
+            match node.op {
+                Op::Input(_) => input = true,
+                Op::Target(_) => return false,
+                _ => open.extend(&node.inputs),
+            }
+        }
+        input
+    }
+}

@@ -1,0 +1,316 @@
+//! max_pool, avg_pool and their global forms.
+
+use quote::quote;
+use serde::Serialize;
+
+use super::window::{self, Window};
+use super::{Attribute, Call, Definition, Gradient, Kernel, KernelContext, Mismatch, Op, Operator, Split};
+use crate::diagnostics::Diagnostic;
+use crate::graph::{Type, ValueId, show_shape};
+use crate::reference::{Evaluation, Tensor};
+
+/// What a pool makes of a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PoolKind {
+    /// The largest element; padding does not count.
+    Max,
+    /// The mean, over the whole window or over what is not padding.
+    Average {
+        /// Whether padding counts as zeros.
+        count_pad: bool,
+    },
+}
+
+/// One number per window and channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Pool {
+    /// Largest or mean.
+    pub kind: PoolKind,
+    /// The window.
+    pub window: Window,
+}
+
+impl Pool {
+    fn named(&self) -> &'static str {
+        match self.kind {
+            PoolKind::Max => "max_pool",
+            PoolKind::Average { .. } => "avg_pool",
+        }
+    }
+
+    fn kernel_name(&self, suffix: &str, x: &Type, y: &Type) -> String {
+        let shape = |t: &Type| t.shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
+        format!("{}{suffix}_{}_to_{}", self.named(), shape(x), shape(y))
+    }
+}
+
+/// By which number the sum over each window is divided.
+fn divisors(window: &Window, count_pad: bool, input: &[usize], output: &[usize]) -> Vec<f64> {
+    let mut counts = vec![0.0; output.iter().product()];
+    if count_pad {
+        // As PyTorch: elements beyond the padded input, which `ceil` brings in, do not count.
+        let padded: Vec<usize> = input.iter().zip(&window.pad).map(|(n, p)| n + p.0 + p.1).collect();
+        let unpadded = Window { pad: vec![(0, 0); input.len()], ..window.clone() };
+        unpadded.walk(&padded, output, |out, _, _| counts[out] += 1.0);
+    } else {
+        window.walk(input, output, |out, _, _| counts[out] += 1.0);
+    }
+    counts
+}
+
+impl Operator for Pool {
+    fn name(&self) -> &'static str {
+        self.named()
+    }
+
+    fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
+        let x = inputs[0];
+        for (axis, (pad, kernel)) in self.window.pad.iter().zip(&self.window.kernel).enumerate() {
+            let reach = self.window.dilation[axis] * (kernel - 1) + 1;
+            if pad.0 >= reach || pad.1 >= reach {
+                return Err(Mismatch::new("pool-C2", "a window would lie in the padding alone")
+                    .found(format!("axis {axis}: padding {pad:?}, window {reach}"))
+                    .fits("padding smaller than the window"));
+            }
+        }
+        let mut shape = vec![x.channels()];
+        shape.extend(self.window.output(x.spatial(), "pool-C3")?);
+        Ok(Type { shape, ..x.clone() })
+    }
+
+    fn gradient(&self, cx: &mut Gradient<'_>) {
+        let (x, upstream) = (cx.operand(0), cx.upstream());
+        let gradient = match self.kind {
+            PoolKind::Max => cx.push(MaxPoolGrad { window: self.window.clone() }, &[x, upstream]),
+            PoolKind::Average { count_pad } => {
+                let shape = cx.ty(x).shape.clone();
+                cx.push(AvgPoolGrad { window: self.window.clone(), count_pad, shape }, &[upstream])
+            }
+        };
+        cx.set(0, gradient);
+    }
+
+    fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
+        let mut y = cx.zeros();
+        let (input, output) = (cx.types[0].spatial(), cx.output.spatial());
+        let (len_in, len_out) = (input.iter().product(), output.iter().product());
+        let planes = cx.inputs[0].data.chunks_exact(len_in).zip(y.data.chunks_exact_mut(len_out));
+        match self.kind {
+            PoolKind::Max => planes.for_each(|(x, y)| {
+                y.fill(f64::NEG_INFINITY);
+                self.window.walk(input, output, |out, _, at| y[out] = y[out].max(x[at]));
+            }),
+            PoolKind::Average { count_pad } => {
+                let divisors = divisors(&self.window, count_pad, input, output);
+                planes.for_each(|(x, y)| {
+                    self.window.walk(input, output, |out, _, at| y[out] += x[at]);
+                    y.iter_mut().zip(&divisors).for_each(|(y, n)| *y /= n);
+                });
+            }
+        }
+        y
+    }
+
+    fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
+        let x = &cx.inputs[0];
+        let window = self.window.tokens(x.spatial(), cx.output.spatial());
+        let ends = ends(&self.window, x.spatial());
+        let body = match self.kind {
+            PoolKind::Max => quote!(isa.max_pool(&#window, x0, y);),
+            PoolKind::Average { count_pad } => {
+                quote!(isa.avg_pool(&#window, &rt::Divisor { count_pad: #count_pad, end: #ends }, x0, y);)
+            }
+        };
+        Kernel::new(self.kernel_name("", x, cx.output), Split::Images, body).doc(format!(
+            " {} of {}: {} → {}.",
+            self.named(),
+            self.window.show(),
+            show_shape(&x.shape),
+            show_shape(&cx.output.shape)
+        ))
+    }
+}
+
+/// End of the padded input on each of three axes.
+fn ends(window: &Window, input: &[usize]) -> proc_macro2::TokenStream {
+    let mut all = vec![1; 3 - input.len()];
+    all.extend(input.iter().zip(&window.pad).map(|(n, p)| n + p.0 + p.1));
+    quote!([#(#all),*])
+}
+
+/// The gradient of a maximum: all of it to the first largest element. Operands: x, upstream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MaxPoolGrad {
+    /// The window.
+    pub window: Window,
+}
+
+impl Operator for MaxPoolGrad {
+    fn name(&self) -> &'static str {
+        "max_pool_grad"
+    }
+
+    fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
+        Ok(inputs[0].clone())
+    }
+
+    /// Second derivatives are not part of the language.
+    fn gradient(&self, _cx: &mut Gradient<'_>) {}
+
+    fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
+        let mut dx = cx.zeros();
+        let (input, output) = (cx.types[0].spatial(), cx.types[1].spatial());
+        let (len_in, len_out) = (input.iter().product::<usize>(), output.iter().product::<usize>());
+        for (plane, dx) in dx.data.chunks_exact_mut(len_in).enumerate() {
+            let x = &cx.inputs[0].data[plane * len_in..][..len_in];
+            let mut best = vec![(f64::NEG_INFINITY, 0); len_out];
+            self.window.walk(input, output, |out, _, at| {
+                if x[at] > best[out].0 {
+                    best[out] = (x[at], at);
+                }
+            });
+            for (out, (_, at)) in best.iter().enumerate() {
+                dx[*at] += cx.inputs[1].data[plane * len_out + out];
+            }
+        }
+        dx
+    }
+
+    fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
+        let (x, dy) = (&cx.inputs[0], &cx.inputs[1]);
+        let window = self.window.tokens(x.spatial(), dy.spatial());
+        let name = Pool { kind: PoolKind::Max, window: self.window.clone() }.kernel_name("_grad", x, dy);
+        Kernel::new(name, Split::Images, quote!(isa.max_pool_grad(&#window, x0, x1, y);)).doc(format!(
+            " The gradient of max_pool of {}, to the first largest element of each window.",
+            self.window.show()
+        ))
+    }
+}
+
+/// The gradient of a mean: shared out evenly. Operand: upstream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AvgPoolGrad {
+    /// The window.
+    pub window: Window,
+    /// Whether padding counts.
+    pub count_pad: bool,
+    /// The shape of the pool's operand.
+    pub shape: Vec<usize>,
+}
+
+impl Operator for AvgPoolGrad {
+    fn name(&self) -> &'static str {
+        "avg_pool_grad"
+    }
+
+    fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
+        Ok(Type { shape: self.shape.clone(), ..inputs[0].clone() })
+    }
+
+    /// Second derivatives are not part of the language.
+    fn gradient(&self, _cx: &mut Gradient<'_>) {}
+
+    fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
+        let mut dx = cx.zeros();
+        let (input, output) = (cx.output.spatial(), cx.types[0].spatial());
+        let divisors = divisors(&self.window, self.count_pad, input, output);
+        let (len_in, len_out) = (input.iter().product(), output.iter().product());
+        let planes = dx.data.chunks_exact_mut(len_in).zip(cx.inputs[0].data.chunks_exact(len_out));
+        planes.for_each(|(dx, dy)| self.window.walk(input, output, |out, _, at| dx[at] += dy[out] / divisors[out]));
+        dx
+    }
+
+    fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
+        let dy = &cx.inputs[0];
+        let window = self.window.tokens(cx.output.spatial(), dy.spatial());
+        let (count_pad, ends) = (self.count_pad, ends(&self.window, cx.output.spatial()));
+        let kind = PoolKind::Average { count_pad };
+        let name = Pool { kind, window: self.window.clone() }.kernel_name("_grad", cx.output, dy);
+        let body = quote!(isa.avg_pool_grad(&#window, &rt::Divisor { count_pad: #count_pad, end: #ends }, x0, y););
+        Kernel::new(name, Split::Images, body).doc(format!(" The gradient of avg_pool of {}.", self.window.show()))
+    }
+}
+
+const SIZE: Attribute = Attribute::required("size", "size of the window: a number, or one for each axis");
+const POOL_STRIDE: Attribute =
+    Attribute::optional("stride", "none", "steps between windows: a number, or one for each axis; the size by default");
+const CEIL: Attribute = Attribute::optional("ceil", "false", "whether a last, partly covered window counts");
+
+/// The largest element of each window.
+pub static MAX_POOL: Definition = Definition {
+    name: "max_pool",
+    summary: "the largest element of each window; padding never wins",
+    operands: &["x"],
+    attributes: &[SIZE, POOL_STRIDE, window::PAD, window::DILATION, CEIL],
+    example: "max_pool(x, 3, stride: 2, pad: 1)",
+    build: |call| {
+        let window = Window::from_call(call, "size", "pool-C1")?;
+        push(call, Pool { kind: PoolKind::Max, window })
+    },
+};
+
+/// The mean of each window.
+pub static AVG_POOL: Definition = Definition {
+    name: "avg_pool",
+    summary: "the mean of each window (subsampling of LeCun et al. 1998, without weights)",
+    operands: &["x"],
+    attributes: &[
+        SIZE,
+        POOL_STRIDE,
+        window::PAD,
+        CEIL,
+        Attribute::optional("count_pad", "true", "whether padding counts as zeros in the mean"),
+    ],
+    example: "avg_pool(x, 2)",
+    build: |call| {
+        let window = Window::from_call(call, "size", "pool-C1")?;
+        let count_pad = call.flag("count_pad")?;
+        push(call, Pool { kind: PoolKind::Average { count_pad }, window })
+    },
+};
+
+/// The mean of each channel.
+pub static GLOBAL_AVG_POOL: Definition = Definition {
+    name: "global_avg_pool",
+    summary: "the mean of each channel, with dimensions of 1 for space (Lin et al. 2013)",
+    operands: &["x"],
+    attributes: &[],
+    example: "global_avg_pool(x)",
+    build: |call| global(call, PoolKind::Average { count_pad: false }),
+};
+
+/// The largest element of each channel.
+pub static GLOBAL_MAX_POOL: Definition = Definition {
+    name: "global_max_pool",
+    summary: "the largest element of each channel, with dimensions of 1 for space",
+    operands: &["x"],
+    attributes: &[],
+    example: "global_max_pool(x)",
+    build: |call| global(call, PoolKind::Max),
+};
+
+fn global(call: &mut Call<'_>, kind: PoolKind) -> Result<ValueId, Diagnostic> {
+    let ty = call.ty(0);
+    let rank = ty.spatial().len();
+    if !(1..=3).contains(&rank) {
+        let mismatch = Mismatch::new("pool-C1", format!("`{}` needs 1 to 3 axes of space", call.definition.name))
+            .found(format!("a tensor of shape {ty}"))
+            .fits("[channels, length], [channels, height, width] or [channels, depth, height, width]")
+            .operand(0);
+        return Err(call.explain(mismatch));
+    }
+    let window = Window {
+        kernel: ty.spatial().to_vec(),
+        stride: vec![1; rank],
+        dilation: vec![1; rank],
+        pad: vec![(0, 0); rank],
+        ceil: false,
+    };
+    push(call, Pool { kind, window })
+}
+
+fn push(call: &mut Call<'_>, pool: Pool) -> Result<ValueId, Diagnostic> {
+    let x = call.operand(0);
+    call.push(Op::Pool(pool), &[x])
+}

@@ -1,0 +1,22 @@
+//! What emitted loops call. Each function is a method of [`Isa`](crate::Isa).
+
+mod activation;
+mod conv;
+mod dropout;
+mod elementwise;
+mod gemm;
+mod loss;
+mod math;
+mod normalize;
+mod pool;
+mod softmax;
+mod window;
+
+pub use activation::Activation;
+pub use dropout::Dropout;
+pub use elementwise::{Arithmetic, Broadcast};
+pub use gemm::{Gemm, GemmNt, Start};
+pub use loss::batch_mean;
+pub use normalize::{NormalizeGrad, Statistics};
+pub use pool::Divisor;
+pub use window::Window;

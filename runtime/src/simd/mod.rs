@@ -1,0 +1,35 @@
+//! Vectors of `f32`: one type per instruction set, one trait over them.
+
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+pub(crate) mod avx2;
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+pub(crate) mod avx512;
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod neon;
+
+/// A register of floats.
+///
+/// # Safety
+/// The methods may only be called where the instruction set is available; pointers must be valid for the lanes that are
+/// read or written. They are `inline(always)`, so that they take on the target features of the shell they end up in.
+pub(crate) trait Vector: Copy {
+    /// Floats in a register.
+    const LANES: usize;
+
+    /// All zero.
+    unsafe fn zero() -> Self;
+    /// The same number in each lane.
+    unsafe fn splat(x: f32) -> Self;
+    /// Consecutive floats.
+    unsafe fn load(from: *const f32) -> Self;
+    /// The first `count` lanes from memory, the others zero; `count` is at most [`LANES`](Self::LANES).
+    unsafe fn load_part(from: *const f32, count: usize) -> Self;
+    /// To consecutive floats.
+    unsafe fn store(self, to: *mut f32);
+    /// The first `count` lanes to memory.
+    unsafe fn store_part(self, to: *mut f32, count: usize);
+    /// self + a · b, rounded once.
+    unsafe fn fma(self, a: Self, b: Self) -> Self;
+    /// The sum of all lanes.
+    unsafe fn sum(self) -> f32;
+}
