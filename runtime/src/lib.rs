@@ -31,6 +31,8 @@ mod simd;
 pub mod tensors;
 #[cfg(all(test, feature = "std"))]
 mod testing;
+#[cfg(all(feature = "data", feature = "weights"))]
+pub mod train;
 #[cfg(feature = "weights")]
 pub mod weights;
 

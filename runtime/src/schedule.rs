@@ -2,6 +2,8 @@
 
 #[cfg(feature = "harness")]
 use serde::{Deserialize, Serialize};
+use std::format;
+use std::string::String;
 use std::vec::Vec;
 
 /// A course of the learning rate, as a factor of the optimizer's.
@@ -43,6 +45,25 @@ pub enum Decay {
 }
 
 impl Schedule {
+    /// Whether all numbers are in their ranges; otherwise says which is not and what would fit.
+    pub fn check(&self) -> Result<(), String> {
+        let not_negative = |name: &str, x: f64| match x.is_finite() && x >= 0.0 {
+            true => Ok(()),
+            false => Err(format!("`{name}` is {x}, but it must be 0 or more")),
+        };
+        not_negative("warmup", self.warmup)?;
+        match &self.decay {
+            Decay::Constant => Ok(()),
+            Decay::Step { every: 0, .. } => Err(String::from("`every` is 0, but it must be at least 1")),
+            Decay::Step { factor, .. } => not_negative("factor", *factor),
+            Decay::MultiStep { at, .. } if at.windows(2).any(|pair| pair[0] >= pair[1]) => {
+                Err(format!("`at` is {at:?}, but the epochs must ascend"))
+            }
+            Decay::MultiStep { factor, .. } => not_negative("factor", *factor),
+            Decay::Cosine { end } => not_negative("end", *end),
+        }
+    }
+
     /// The factor for step number `step` (from 0 over the whole run) of `epochs` epochs of `steps_per_epoch` steps.
     pub fn factor(&self, step: u64, steps_per_epoch: u64, epochs: u64) -> f64 {
         let steps_per_epoch = steps_per_epoch.max(1);
@@ -97,6 +118,16 @@ mod tests {
     fn warm_up_rises_in_front() {
         let warm = Schedule { warmup: 4.0 / 3.0, decay: Decay::Constant };
         assert_eq!(course(&warm)[..5], [0.25, 0.5, 0.75, 1.0, 1.0]);
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_named() {
+        let complaint = |decay| Schedule { warmup: 0.0, decay }.check().expect_err("a complaint");
+        assert!(complaint(Decay::Step { every: 0, factor: 0.1 }).contains("`every` is 0"));
+        assert!(complaint(Decay::Step { every: 1, factor: -0.1 }).contains("`factor` is -0.1"));
+        assert!(complaint(Decay::MultiStep { at: vec![3, 3], factor: 0.1 }).contains("must ascend"));
+        assert!(complaint(Decay::Cosine { end: f64::NAN }).contains("`end` is NaN"));
+        assert_eq!(Schedule::default().check(), Ok(()));
     }
 
     #[test]

@@ -223,6 +223,11 @@ impl Dataset {
         self.range.is_empty()
     }
 
+    /// For how many targets it has values.
+    pub fn target_count(&self) -> usize {
+        self.targets.len()
+    }
+
     /// Whether it has values for targets.
     pub fn has_targets(&self) -> bool {
         !self.targets.is_empty()

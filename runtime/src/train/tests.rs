@@ -1,0 +1,211 @@
+use super::*;
+use crate::Options;
+use crate::data::TargetValues;
+use crate::optimizer::{Adam, Sgd};
+use crate::random::Random;
+use crate::schedule::Decay;
+use crate::testing::{Folder, SPEC, Tiny, pictures};
+use std::vec;
+
+fn data(count: usize, seed: u64) -> Dataset {
+    let (bytes, labels) = pictures(count, seed);
+    let x = bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect();
+    let y = TargetValues::Classes(labels.into_iter().map(u32::from).collect());
+    Dataset::in_memory(&SPEC, vec![x], vec![y]).expect("a data set")
+}
+
+fn network(threads: usize) -> Tiny {
+    Tiny::new(&Options { seed: 5, batch: 16, threads, isa: None })
+}
+
+fn options() -> FitOptions {
+    FitOptions {
+        batch: 16,
+        epochs: 4,
+        optimizer: Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 1e-4, ..Sgd::default() }.into(),
+        schedule: Schedule { warmup: 0.5, decay: Decay::Cosine { end: 0.0 } },
+        seed: 11,
+        checkpoints: None,
+    }
+}
+
+fn saved_in(folder: &Folder) -> Checkpoints {
+    Checkpoints {
+        folder: folder.path("run"),
+        resume: true,
+        every_steps: 3,
+        recipe: String::from("a"),
+        about: String::from(r#"{"classes":["dark","left","top","bright"]}"#),
+    }
+}
+
+/// Breaks off after so many steps.
+struct Break(u64);
+
+impl Observer for Break {
+    fn stepped(&mut self, _: &Progress) -> ControlFlow<()> {
+        self.0 -= 1;
+        if self.0 == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+fn bits(network: &dyn Network) -> Vec<u32> {
+    network.params().iter().map(|x| x.to_bits()).collect()
+}
+
+#[test]
+fn a_network_learns() {
+    for rule in [options().optimizer, Adam { learning_rate: 0.02, ..Adam::default() }.into()] {
+        let mut network = network(1);
+        let (train, test) = (data(200, 1), data(100, 2));
+        let mut batch = BatchData::new(&SPEC, 16);
+        let before = evaluate(&mut network, &test, &mut batch, 16).expect("metrics");
+        let options = FitOptions { optimizer: rule, ..options() };
+        let outcome = fit(&mut network, &train, Some(&test), &options, &mut ()).expect("a run");
+        assert!(outcome.finished && outcome.epochs.len() == 4);
+        let last = outcome.epochs.last().expect("an epoch");
+        let after = last.test.as_ref().expect("metrics");
+        assert!(after.accuracy() > Some(0.95) && after.accuracy() > before.accuracy(), "{after:?}");
+        assert!(after.loss() < before.loss());
+        assert_eq!(after.metrics[0].correct, Some((after.accuracy().expect("one") * 100.0).round() as usize));
+        // The last batch has 8 images; none is left out.
+        assert_eq!((last.train.step, last.train.steps, last.train.images), (13, 13, 200));
+        assert!(last.train.accuracy > Some(0.9) && last.train.loss < outcome.epochs[0].train.loss);
+        assert_eq!(evaluate(&mut network, &test, &mut batch, 7).expect("metrics").accuracy(), after.accuracy());
+    }
+}
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    let (train, test) = (data(100, 1), data(40, 2));
+    let results = [1, 2, 5].map(|threads| {
+        let mut network = network(threads);
+        let outcome = fit(&mut network, &train, Some(&test), &options(), &mut ()).expect("a run");
+        (bits(&network), outcome)
+    });
+    assert!(results.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+#[test]
+fn an_interrupted_run_ends_at_the_same_bits() {
+    let (train, test) = (data(100, 1), data(40, 2));
+    let rules: [Rule; 3] = [
+        options().optimizer,
+        Sgd { learning_rate: 0.1, ..Sgd::default() }.into(),
+        Adam { learning_rate: 0.02, ..Adam::default() }.into(),
+    ];
+    for optimizer in rules {
+        let whole_folder = Folder::new("whole");
+        let whole = FitOptions { optimizer, checkpoints: Some(saved_in(&whole_folder)), ..options() };
+        let mut straight = network(1);
+        let expected = fit(&mut straight, &train, Some(&test), &whole, &mut ()).expect("a run");
+
+        let folder = Folder::new("resume");
+        let checkpoints = saved_in(&folder);
+        let options = FitOptions { checkpoints: Some(checkpoints.clone()), ..whole.clone() };
+        let mut random = Random::new(3);
+        let mut epochs = Vec::new();
+        let mut interruptions = 0;
+        let last = loop {
+            // Each process is a new network; steps since the last checkpoint are lost.
+            let mut network = network(1 + interruptions % 3);
+            let steps = 4 + random.below(6);
+            let outcome = fit(&mut network, &train, Some(&test), &options, &mut Break(steps)).expect("a run");
+            epochs.extend(outcome.epochs);
+            if outcome.finished {
+                assert_eq!(outcome.best, expected.best);
+                break network;
+            }
+            interruptions += 1;
+        };
+        assert!(interruptions > 2);
+        assert_eq!(bits(&last), bits(&straight));
+        assert_eq!(epochs, expected.epochs);
+        let whole = whole.checkpoints.expect("checkpoints");
+        for (a, b) in [(whole.last(), checkpoints.last()), (whole.best(), checkpoints.best())] {
+            assert_eq!(std::fs::read(a).expect("a file"), std::fs::read(b).expect("a file"));
+        }
+    }
+}
+
+#[test]
+fn a_finished_run_stays_finished() {
+    let (folder, train) = (Folder::new("finished"), data(50, 1));
+    let options = FitOptions { checkpoints: Some(saved_in(&folder)), ..options() };
+    let mut first = network(1);
+    let outcome = fit(&mut first, &train, None, &options, &mut ()).expect("a run");
+    let mut second = network(1);
+    let again = fit(&mut second, &train, None, &options, &mut ()).expect("a run");
+    assert_eq!((again.epochs.len(), again.finished, again.best), (0, true, outcome.best));
+    assert_eq!(bits(&first), bits(&second));
+    let mut best = network(1);
+    load_best(&mut best, &saved_in(&folder)).expect("weights");
+}
+
+#[test]
+fn checkpoints_of_others_are_refused() {
+    let (folder, train) = (Folder::new("others"), data(50, 1));
+    let mut checkpoints = saved_in(&folder);
+    let with = |checkpoints: &Checkpoints| FitOptions { checkpoints: Some(checkpoints.clone()), ..options() };
+    fit(&mut network(1), &train, None, &with(&checkpoints), &mut ()).expect("a run");
+    checkpoints.recipe = String::from("b");
+    let message = |checkpoints: &Checkpoints| {
+        fit(&mut network(1), &train, None, &with(checkpoints), &mut ()).expect_err("a refusal").to_string()
+    };
+    assert!(message(&checkpoints).contains("one of another recipe"));
+    checkpoints.recipe = String::from("a");
+    std::fs::copy(checkpoints.best(), checkpoints.last()).expect("a copy");
+    assert!(message(&checkpoints).contains("this is no checkpoint of a run"));
+    std::fs::write(checkpoints.last(), b"garbage garbage garbage").expect("written");
+    assert!(message(&checkpoints).contains("no safetensors file"));
+    checkpoints.resume = false;
+    fit(&mut network(1), &train, None, &with(&checkpoints), &mut ()).expect("a new run");
+}
+
+#[test]
+fn divergence_is_caught_and_the_good_state_kept() {
+    let (folder, train) = (Folder::new("diverged"), data(100, 1));
+    let checkpoints = saved_in(&folder);
+    let good = FitOptions { checkpoints: Some(checkpoints.clone()), epochs: 1, ..options() };
+    fit(&mut network(1), &train, None, &good, &mut ()).expect("a run");
+    let before = std::fs::read(checkpoints.last()).expect("a file");
+    let bad = FitOptions {
+        optimizer: Sgd { learning_rate: 1e38, momentum: 0.9, ..Sgd::default() }.into(),
+        epochs: 3,
+        ..good
+    };
+    let error = fit(&mut network(1), &train, None, &bad, &mut ()).expect_err("divergence");
+    let TrainError::Diverged { epoch: 1, ref saved, .. } = error else { panic!("{error}") };
+    assert_eq!(saved.as_ref(), Some(&checkpoints.last()));
+    assert!(error.to_string().contains("training diverged: the loss is not finite in step"), "{error}");
+    assert_eq!(std::fs::read(checkpoints.last()).expect("a file"), before);
+}
+
+#[test]
+fn weights_that_are_not_finite_are_not_saved() {
+    let (folder, train) = (Folder::new("infinite"), data(16, 1));
+    let options = FitOptions {
+        optimizer: Sgd { learning_rate: 3e38, weight_decay: 1e38, ..Sgd::default() }.into(),
+        schedule: Schedule::default(),
+        checkpoints: Some(saved_in(&folder)),
+        epochs: 1,
+        ..options()
+    };
+    let error = fit(&mut network(1), &train, None, &options, &mut ()).expect_err("divergence").to_string();
+    assert!(error.contains("a weight is no longer a finite number in step 1 of epoch 1"), "{error}");
+    assert!(!saved_in(&folder).last().exists() && !saved_in(&folder).best().exists());
+}
+
+#[test]
+fn options_out_of_range_are_errors() {
+    let train = data(20, 1);
+    let message = |options: FitOptions| {
+        fit(&mut network(1), &train, None, &options, &mut ()).expect_err("a complaint").to_string()
+    };
+    assert!(message(FitOptions { batch: 17, ..options() }).contains("at most 16"));
+    assert!(message(FitOptions { batch: 0, ..options() }).contains("at least one"));
+    let bad = Sgd { momentum: 2.0, ..Sgd::default() }.into();
+    assert!(message(FitOptions { optimizer: bad, ..options() }).contains("`momentum` is 2"));
+    let schedule = Schedule { warmup: -1.0, decay: Decay::Constant };
+    assert!(message(FitOptions { schedule, ..options() }).contains("`warmup` is -1"));
+}
