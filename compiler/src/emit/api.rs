@@ -71,8 +71,9 @@ impl Api<'_> {
                 pub const #name: Range<usize> = #start..#end;
             }
         });
+        let range = self.graph.params.first().map(|_| quote!(use core::ops::Range;));
         quote! {
-            use core::ops::Range;
+            #range
             #(#constants)*
         }
     }
