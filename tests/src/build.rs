@@ -66,21 +66,22 @@ impl Program {
         if lock.exists() && !folder.join("Cargo.lock").exists() {
             std::fs::copy(lock, folder.join("Cargo.lock")).expect("the target folder can be written");
         }
-        let mut main = include_str!("runner.rs").to_owned();
-        let mut table = String::new();
+        // The networks are a library, so that what the runner does not use is not dead code.
+        let (mut library, mut table) = (String::new(), String::new());
         for (index, network) in networks.iter().enumerate() {
             let emitted = network.emit();
             let path = format!("src/network_{index}.rs");
             write_if_changed(&folder.join(&path), &emitted.inline_text());
-            writeln!(main, "mod network_{index};").expect("writing to a string");
+            writeln!(library, "pub mod network_{index};").expect("writing to a string");
             writeln!(
                 table,
-                "        {index} => Box::new(network_{index}::{}::with_options(options)),",
+                "        {index} => Box::new({name}::network_{index}::{}::with_options(options)),",
                 emitted.type_name
             )
             .expect("writing to a string");
         }
-        main = main.replace("        // networks\n", &table);
+        let main = include_str!("runner.rs").replace("        // networks\n", &table);
+        write_if_changed(&folder.join("src/lib.rs"), &library);
         write_if_changed(&folder.join("src/main.rs"), &main);
         let target = target().join("emitted");
         let output = Command::new(env!("CARGO"))

@@ -71,8 +71,9 @@ impl Api<'_> {
                 pub const #name: Range<usize> = #start..#end;
             }
         });
+        let range = self.graph.params.first().map(|_| quote!(use core::ops::Range;));
         quote! {
-            use core::ops::Range;
+            #range
             #(#constants)*
         }
     }
@@ -217,9 +218,9 @@ impl Api<'_> {
             }
 
             fn run_inference(&mut self, count: usize, #(#names: &[f32]),*) {
-                #prepare
                 #n
                 #dropout
+                #prepare
                 inference::run(&mut self.memory, &#pass);
                 self.n = count;
                 self.last = rt::Mode::Inference;

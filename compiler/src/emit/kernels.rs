@@ -114,7 +114,7 @@ fn make(name: Ident, kernel: &Kernel, body: &TokenStream, types: &[TokenStream])
 }
 
 /// Whether an identifier occurs in tokens.
-fn mentions(tokens: &TokenStream, name: &str) -> bool {
+pub(super) fn mentions(tokens: &TokenStream, name: &str) -> bool {
     tokens.clone().into_iter().any(|tree| match tree {
         TokenTree::Ident(ident) => ident == name,
         TokenTree::Group(group) => mentions(&group.stream(), name),

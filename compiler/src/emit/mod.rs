@@ -66,7 +66,15 @@ pub fn emit(graph: &Graph, inference: &Planned, training: Option<&Planned>) -> E
     if let Some(train) = &train {
         modules.push(("training", "The forward and the backward pass.", train.tokens()));
     }
-    Emitted { type_name: api.name().to_string(), module_name: module_name(&graph.name), api: api.tokens(), modules }
+    for (_, _, tokens) in &mut modules {
+        *tokens = literals::plain(tokens.clone());
+    }
+    Emitted {
+        type_name: api.name().to_string(),
+        module_name: module_name(&graph.name),
+        api: literals::plain(api.tokens()),
+        modules,
+    }
 }
 
 /// `LeNet5` to `lenet5`: as one would name the crate.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
-use super::kernels::{Function, KernelBook};
+use super::kernels::{Function, KernelBook, mentions};
 use super::names::{Unique, constant, ident, snake};
 use crate::graph::{Graph, Kind, ValueId};
 use crate::ops::Split;
@@ -78,12 +78,16 @@ impl<'a> StepWriter<'a> {
             used.iter().filter_map(|(index, operand)| self.batch_binding(*index, *operand, &borrows)).collect();
         let call = self.call(step, &function, &used, &borrows);
         let doc = self.doc(step);
+        let body = quote! {
+            #(#borrowing)*
+            #batches
+            #call
+        };
+        let pass = if mentions(&body, "pass") { ident("pass") } else { ident("_pass") };
         let tokens = quote! {
             #(#[doc = #doc])*
-            fn #name(memory: &mut rt::Memory, pass: &Pass<'_>) {
-                #(#borrowing)*
-                #batches
-                #call
+            fn #name(memory: &mut rt::Memory, #pass: &Pass<'_>) {
+                #body
             }
         };
         WrittenStep { name, tokens }

@@ -100,7 +100,7 @@ impl Operator for Activation {
     fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
         let (name, activation) = (self.name(), self.tokens());
         Kernel::new(
-            format!("{name}_{}", cx.output.len()),
+            name,
             Split::Images,
             quote! {
                 y.copy_from_slice(x0);
@@ -140,7 +140,7 @@ impl Operator for ActivationGrad {
     fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
         let (name, activation) = (self.name(), self.0.tokens());
         Kernel::new(
-            format!("{name}_{}", cx.output.len()),
+            name,
             Split::Images,
             quote! {
                 y.copy_from_slice(x1);

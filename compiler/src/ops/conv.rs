@@ -540,7 +540,7 @@ impl Operator for ChannelSum {
     fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
         let places = cx.inputs[0].len() / cx.output.len();
         let body = quote!(isa.channel_sum(x0, piece * 16, #places, y););
-        Kernel::new(format!("channel_sum_{}x{places}", cx.output.len()), Split::Pieces(16), body)
+        Kernel::new(format!("channel_sum_{places}"), Split::Pieces(16), body)
             .doc(" The sum of 16 channels over images and space: the gradient of a bias.")
     }
 }

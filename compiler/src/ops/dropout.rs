@@ -49,7 +49,7 @@ impl Operator for Dropout {
     fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
         let (rate, id) = (self.rate as f32, self.id);
         Kernel::new(
-            format!("dropout_{}", cx.output.len()),
+            format!("dropout{}", self.id + 1),
             Split::Images,
             quote! {
                 y.copy_from_slice(x0);

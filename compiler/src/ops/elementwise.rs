@@ -154,7 +154,7 @@ impl Operator for Arithmetic {
         let (a, b) = (&cx.inputs[0].shape, &cx.inputs[1].shape);
         if a == b {
             return Kernel::new(
-                format!("{name}_{}", cx.output.len()),
+                name,
                 Split::Images,
                 quote! {
                     y.copy_from_slice(x0);
