@@ -92,11 +92,10 @@ pub(super) fn bars(guesses: &[Guess]) -> Vec<String> {
     guesses.iter().map(line).collect()
 }
 
-/// A bar in eighths of a column; whatever is not zero is seen.
+/// A bar in eighths of a column.
 fn bar(fraction: f32) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
     let eighths = (fraction.clamp(0.0, 1.0) * (BAR * 8) as f32).round() as usize;
-    let eighths = if fraction > 0.0 { eighths.max(1) } else { eighths };
     "█".repeat(eighths / 8) + EIGHTHS[eighths % 8]
 }
 
@@ -152,9 +151,9 @@ mod tests {
     #[test]
     fn bars_have_the_length_of_probabilities() {
         let guess = |name: &str, probability| Guess { class: 0, name: name.to_string(), probability };
-        let lines = bars(&[guess("cat", 0.5), guess("chicken", 1e-9), guess("dog", 0.0)]);
+        let lines = bars(&[guess("cat", 0.5), guess("chicken", 0.005), guess("dog", 0.0)]);
         assert_eq!(lines[0], format!("    cat {}{} 50.00 %", "█".repeat(12), " ".repeat(12)));
-        assert_eq!(lines[1], format!("chicken ▏{}  0.00 %", " ".repeat(23)));
+        assert_eq!(lines[1], format!("chicken ▏{}  0.50 %", " ".repeat(23)));
         assert_eq!(lines[2], format!("    dog {}  0.00 %", " ".repeat(24)));
     }
 

@@ -83,7 +83,7 @@ impl Harness<'_> {
         let picture = draw::picture(raster, self.color);
         writeln!(self.out)?;
         for line in draw::beside(&picture, draw::width(raster), &draw::bars(&guesses)) {
-            writeln!(self.out, "  {line}")?;
+            writeln!(self.out, "{}", format!("  {line}").trim_end())?;
         }
         let probability = percent(best.probability.into());
         let truth = label.map_or(String::new(), |label| format!(", which is {label}"));
