@@ -81,11 +81,11 @@ impl core::fmt::Debug for Isa {
 ///
 /// Advanced SIMD needs no shell: it is part of every 64-bit ARM target.
 macro_rules! per_isa {
-    ($($(#[$meta:meta])* pub fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block)*) => {
+    ($($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block)*) => {
         impl $crate::Isa {
             $(
                 $(#[$meta])*
-                pub fn $name(self, $($arg: $ty),*) $(-> $ret)? {
+                $vis fn $name(self, $($arg: $ty),*) $(-> $ret)? {
                     #[inline(always)]
                     fn body($($arg: $ty),*) $(-> $ret)? $body
 

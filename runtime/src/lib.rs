@@ -14,6 +14,8 @@ mod check;
 pub mod data;
 #[cfg(feature = "std")]
 pub mod files;
+#[cfg(feature = "harness")]
+pub mod harness;
 pub mod init;
 mod isa;
 #[cfg(feature = "harness")]

@@ -5,7 +5,8 @@ use alloc::string::{String, ToString};
 #[cfg(feature = "harness")]
 use serde::{Deserialize, Serialize};
 
-use crate::{Buffer, Network, Pool, Scratch};
+use crate::isa::per_isa;
+use crate::{Buffer, Isa, Network, Pool, Scratch};
 
 /// How weights are updated.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -213,10 +214,10 @@ impl Optimizer {
     pub fn step(&mut self, network: &mut dyn Network) {
         let trained = network.spec().trained;
         let (params, memory) = network.params_and_memory();
-        self.update(&memory.pool, &mut params[..trained], &memory.gradients[..trained]);
+        self.update(memory.isa, &memory.pool, &mut params[..trained], &memory.gradients[..trained]);
     }
 
-    fn update(&mut self, pool: &Pool, weights: &mut [f32], gradients: &[f32]) {
+    fn update(&mut self, isa: Isa, pool: &Pool, weights: &mut [f32], gradients: &[f32]) {
         let factor = self.factor;
         self.steps += 1;
         let [first, second] = &mut self.state;
@@ -224,18 +225,18 @@ impl Optimizer {
         match self.rule {
             Rule::Sgd(sgd) if sgd.momentum == 0.0 => {
                 let k = SgdStep::new(&sgd, factor, self.steps);
-                pool.pieces(weights, PIECE, &mut self.scratch, |piece, w, _| k.plain(of(piece, w.len()), w));
+                pool.pieces(weights, PIECE, &mut self.scratch, |piece, w, _| isa.sgd_plain(&k, of(piece, w.len()), w));
             }
             Rule::Sgd(sgd) => {
                 let k = SgdStep::new(&sgd, factor, self.steps);
                 pool.zip([weights, first], PIECE, &mut self.scratch, |piece, [w, v], _| {
-                    k.momentum(of(piece, w.len()), w, v);
+                    isa.sgd_momentum(&k, of(piece, w.len()), w, v);
                 });
             }
             Rule::Adam(adam) => {
                 let k = AdamStep::new(&adam, factor, self.steps);
                 pool.zip([weights, first, second], PIECE, &mut self.scratch, |piece, [w, m, v], _| {
-                    k.update(of(piece, w.len()), w, m, v);
+                    isa.adam(&k, of(piece, w.len()), w, m, v);
                 });
             }
         }
@@ -260,21 +261,6 @@ impl SgdStep {
             // The first gradient enters whole: PyTorch starts the momentum with it.
             entering: if step == 1 { 1.0 } else { (1.0 - sgd.dampening) as f32 },
             nesterov: sgd.nesterov,
-        }
-    }
-
-    fn plain(&self, gradients: &[f32], weights: &mut [f32]) {
-        for (w, &g) in weights.iter_mut().zip(gradients) {
-            *w -= self.rate * (g + self.decay * *w);
-        }
-    }
-
-    fn momentum(&self, gradients: &[f32], weights: &mut [f32], velocity: &mut [f32]) {
-        let (of_gradient, of_velocity) = if self.nesterov { (1.0, self.momentum) } else { (0.0, 1.0) };
-        for ((w, v), &g) in weights.iter_mut().zip(velocity).zip(gradients) {
-            let g = g + self.decay * *w;
-            *v = self.momentum * *v + self.entering * g;
-            *w -= self.rate * (of_gradient * g + of_velocity * *v);
         }
     }
 }
@@ -305,13 +291,30 @@ impl AdamStep {
             epsilon: adam.epsilon as f32,
         }
     }
+}
 
-    fn update(&self, gradients: &[f32], weights: &mut [f32], mean: &mut [f32], square: &mut [f32]) {
+per_isa! {
+    fn sgd_plain(k: &SgdStep, gradients: &[f32], weights: &mut [f32]) {
+        for (w, &g) in weights.iter_mut().zip(gradients) {
+            *w -= k.rate * (g + k.decay * *w);
+        }
+    }
+
+    fn sgd_momentum(k: &SgdStep, gradients: &[f32], weights: &mut [f32], velocity: &mut [f32]) {
+        let (of_gradient, of_velocity) = if k.nesterov { (1.0, k.momentum) } else { (0.0, 1.0) };
+        for ((w, v), &g) in weights.iter_mut().zip(velocity).zip(gradients) {
+            let g = g + k.decay * *w;
+            *v = k.momentum * *v + k.entering * g;
+            *w -= k.rate * (of_gradient * g + of_velocity * *v);
+        }
+    }
+
+    fn adam(k: &AdamStep, gradients: &[f32], weights: &mut [f32], mean: &mut [f32], square: &mut [f32]) {
         for (((w, m), v), &g) in weights.iter_mut().zip(mean).zip(square).zip(gradients) {
-            let g = g + self.decay * *w;
-            *m = self.beta1 * *m + self.one_minus_beta1 * g;
-            *v = self.beta2 * *v + self.one_minus_beta2 * (g * g);
-            *w -= self.rate * *m / (root(*v) * self.root_scale + self.epsilon);
+            let g = g + k.decay * *w;
+            *m = k.beta1 * *m + k.one_minus_beta1 * g;
+            *v = k.beta2 * *v + k.one_minus_beta2 * (g * g);
+            *w -= k.rate * *m / (root(*v) * k.root_scale + k.epsilon);
         }
     }
 }

@@ -204,12 +204,16 @@ impl Dataset {
         Ok(Self { inputs, targets, range: 0..items.map_or(0, |(items, _)| items) })
     }
 
-    /// Tensors named like the inputs alone; there are no targets.
+    /// Tensors named like the inputs that inference needs; there are no targets.
     #[cfg(feature = "weights")]
     pub fn inputs(path: &Path, spec: &Spec) -> Result<Self, FileError> {
         let mut file = crate::tensors::TensorFile::open(path)?;
         let mut items = None;
-        let inputs = columns(&mut file, spec.inputs, &mut items)?;
+        let needed = |input: &'static ValueSpec| match input.infers {
+            true => column(&mut file, input, &mut items),
+            false => Ok(Column { values: Values::Floats(Vec::new()), image_len: 0 }),
+        };
+        let inputs = spec.inputs.iter().map(needed).collect::<Result<_, _>>()?;
         Ok(Self { inputs, targets: Arc::from([]), range: 0..items.map_or(0, |(items, _)| items) })
     }
 
@@ -393,6 +397,9 @@ impl BatchData {
 
 fn copy_floats(column: &Column, images: impl Iterator<Item = usize>, y: &mut [f32]) {
     let len = column.image_len;
+    if len == 0 {
+        return;
+    }
     for (image, y) in images.zip(y.chunks_exact_mut(len)) {
         let part = image * len..(image + 1) * len;
         match &column.values {

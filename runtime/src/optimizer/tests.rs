@@ -12,7 +12,7 @@ fn check(rule: Rule, expected: [f32; 3]) {
     let mut weights = START;
     let mut optimizer = Optimizer::with(rule, 3, 1);
     for gradients in &GRADIENTS {
-        optimizer.update(&pool, &mut weights, gradients);
+        optimizer.update(Isa::detect(), &pool, &mut weights, gradients);
     }
     for (w, e) in weights.iter().zip(expected) {
         assert!((w - e).abs() < 4e-7, "{weights:?} instead of {expected:?}");
@@ -41,26 +41,29 @@ fn adam_is_that_of_pytorch() {
 }
 
 #[test]
-fn threads_do_not_change_a_bit() {
+fn neither_threads_nor_instruction_sets_change_a_bit() {
     let rules = [
         Rule::Sgd(Sgd { weight_decay: 1e-3, ..Sgd::default() }),
         Rule::Sgd(Sgd { momentum: 0.9, nesterov: true, ..Sgd::default() }),
         Rule::Adam(Adam::default()),
     ];
     for rule in rules {
-        let results: Vec<Vec<u32>> = [1, 2, 5]
-            .map(|threads| {
+        let detected = [1, 2, 5].map(|threads| (threads, Isa::detect()));
+        let results: Vec<Vec<u32>> = Isa::available()
+            .map(|isa| (2, isa))
+            .chain(detected)
+            .map(|(threads, isa)| {
                 let pool = Pool::new(threads);
                 let mut weights: Vec<f32> = (0..50_001).map(|i| (i as f32).sin()).collect();
                 let mut optimizer = Optimizer::with(rule, weights.len(), threads);
                 optimizer.set_factor(0.5);
                 for step in 0..3 {
                     let gradients: Vec<f32> = (0..weights.len()).map(|i| ((i + step) as f32).cos()).collect();
-                    optimizer.update(&pool, &mut weights, &gradients);
+                    optimizer.update(isa, &pool, &mut weights, &gradients);
                 }
                 weights.iter().map(|w| w.to_bits()).collect()
             })
-            .into();
+            .collect();
         assert!(results.windows(2).all(|pair| pair[0] == pair[1]));
     }
 }
@@ -70,7 +73,7 @@ fn padding_stays_zero() {
     for rule in [Rule::Sgd(Sgd { momentum: 0.9, ..Sgd::default() }), Rule::Adam(Adam::default())] {
         let pool = Pool::new(1);
         let mut weights = [0.0; 4];
-        Optimizer::with(rule, 4, 1).update(&pool, &mut weights, &[0.0; 4]);
+        Optimizer::with(rule, 4, 1).update(Isa::detect(), &pool, &mut weights, &[0.0; 4]);
         assert_eq!(weights, [0.0; 4]);
     }
 }

@@ -1,0 +1,135 @@
+//! `cnnc train`
+
+use std::format;
+use std::string::String;
+use std::vec::Vec;
+
+use super::about::About;
+use super::draw::percent;
+use super::progress::Lines;
+use super::{Failure, Harness, load, plural, thousands};
+use crate::data::{BatchData, Dataset, Raster};
+use crate::job::{Show, Train};
+use crate::optimizer::Rule;
+use crate::train::{Checkpoints, FitOptions, evaluate, fit, load_best};
+use crate::{Network, Role, weights};
+
+impl Harness<'_> {
+    /// Learns, says how well, saves the weights of the best epoch and classifies a picture.
+    pub(super) fn train(&mut self, job: &Train) -> Result<(), Failure> {
+        let mut network = self.network(&job.machine, job.seed, job.batch)?;
+        let network = &mut *network;
+        if let Some(path) = &job.weights {
+            weights::load(network, path)?;
+        }
+        let data = load(&job.data, network.spec(), &job.picture)?;
+        let test = job.test.as_ref().map(|test| load(test, network.spec(), &job.picture)).transpose()?;
+        self.greet(network, job, &data, test.as_ref())?;
+        let about = About::new(network.spec(), &job.picture, &job.classes).to_text();
+        let checkpoints = Checkpoints {
+            folder: job.checkpoints.folder.clone(),
+            resume: job.checkpoints.resume,
+            every_steps: job.checkpoints.every_steps,
+            recipe: job.checkpoints.recipe.clone(),
+            about: about.clone(),
+        };
+        let options = FitOptions {
+            batch: job.batch,
+            epochs: job.epochs,
+            optimizer: job.optimizer,
+            schedule: job.schedule.clone(),
+            seed: job.seed,
+            checkpoints: Some(checkpoints.clone()),
+        };
+        let mut lines = Lines::new(self.out);
+        let outcome = fit(network, &data, test.as_ref(), &options, &mut lines);
+        lines.finish()?;
+        if outcome?.best.is_some() {
+            load_best(network, &checkpoints)?;
+        }
+        weights::save(network, &job.output, Some(&about))?;
+        if let Some(test) = &test {
+            self.say_how_good(network, test, job.batch)?;
+        }
+        writeln!(self.out, "weights: {}", job.output.display())?;
+        self.show(network, job, test.as_ref())
+    }
+
+    fn greet(
+        &mut self,
+        network: &dyn Network,
+        job: &Train,
+        data: &Dataset,
+        test: Option<&Dataset>,
+    ) -> Result<(), Failure> {
+        let (spec, memory) = (network.spec(), network.memory());
+        let of_role = |role: Role| -> usize {
+            spec.params.iter().filter(|param| param.role == role).map(|param| param.range.len()).sum()
+        };
+        let frozen = match of_role(Role::Frozen) {
+            0 => String::new(),
+            n => format!(" and {} frozen ones", thousands(n)),
+        };
+        writeln!(
+            self.out,
+            "{}: {} trained parameters{frozen}, {}, {}",
+            spec.name,
+            thousands(of_role(Role::Trained)),
+            memory.isa.name(),
+            plural(memory.pool.threads() as u64, "thread"),
+        )?;
+        let optimizer = match job.optimizer {
+            Rule::Sgd(sgd) if sgd.nesterov => "SGD with Nesterov momentum",
+            Rule::Sgd(sgd) if sgd.momentum > 0.0 => "SGD with momentum",
+            Rule::Sgd(_) => "SGD",
+            Rule::Adam(_) => "Adam",
+        };
+        let held_out = test.map_or(String::new(), |test| format!(", {} held out", thousands(test.len())));
+        writeln!(
+            self.out,
+            "{} images to learn from{held_out}; {}, batches of {}, {optimizer}",
+            thousands(data.len()),
+            plural(job.epochs, "epoch"),
+            job.batch,
+        )?;
+        Ok(self.out.flush()?)
+    }
+
+    /// The line that scripts look for.
+    fn say_how_good(&mut self, network: &mut dyn Network, test: &Dataset, size: usize) -> Result<(), Failure> {
+        let mut batch = BatchData::new(network.spec(), size);
+        let metrics = evaluate(network, test, &mut batch, size)?;
+        if let Some(accuracy) = metrics.accuracy() {
+            writeln!(self.out, "accuracy: {}", percent(accuracy).trim_start())?;
+        } else if let Some(loss) = metrics.loss() {
+            writeln!(self.out, "loss: {loss:.6}")?;
+        }
+        Ok(())
+    }
+
+    fn show(&mut self, network: &mut dyn Network, job: &Train, test: Option<&Dataset>) -> Result<(), Failure> {
+        let spec = network.spec();
+        match &job.show {
+            Show::Nothing => Ok(()),
+            Show::File(path) => {
+                let raster = Raster::read(path)?;
+                let name = format!("{}", path.display());
+                self.classify(network, &raster, &job.picture, &job.classes, &name, None)
+            }
+            Show::HeldOut => {
+                // Only networks that look at one picture and name its class have something to show.
+                let ([input], Some(test)) = (spec.inputs, test) else { return Ok(()) };
+                if !matches!(input.shape, [1 | 3, _, _]) || super::predict::class_output(spec).is_err() {
+                    return Ok(());
+                }
+                let mut batch = BatchData::new(spec, 1);
+                batch.load(test, &[0]);
+                let values: Vec<f32> = batch.inputs()[0].to_vec();
+                let range = values.iter().fold((f32::MAX, f32::MIN), |(low, high), &x| (low.min(x), high.max(x)));
+                let raster = Raster::from_tensor(&values, input.shape, range)?;
+                let label = test.class(0, 0).map(|class| super::predict::class_name(&job.classes, class as usize));
+                self.print_guesses(network, &values, &raster, &job.classes, "a held-out image", label)
+            }
+        }
+    }
+}
