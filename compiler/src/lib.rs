@@ -4,6 +4,8 @@
 //! the repository is the map; [`compile`](mod@compile) is the front door.
 
 pub mod autodiff;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod compile;
 pub mod diagnostics;
 pub mod dump;
