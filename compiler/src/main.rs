@@ -1,1 +1,5 @@
-fn main() {}
+//! The `cnnc` command.
+
+fn main() -> std::process::ExitCode {
+    cnnc::cli::main()
+}

@@ -1,0 +1,253 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+const EXAMPLES: &str = "\
+Examples:
+  cnnc train specs/lenet5.yaml                         learn to read digits
+  cnnc summary lenet5                                  layers, shapes, parameters, MACs
+  cnnc build specs/lenet5.net --out lenet5             write the network as a crate
+  cnnc dump lenet5 --after fuse_activation             look at the graph behind a pass
+
+A spec is named by its path, or, if it ships with cnnc, by its bare name.";
+
+/// A compiler for convolutional networks: `.net` text in, specialised Rust out.
+#[derive(Debug, Parser)]
+#[command(name = "cnnc", version, after_help = EXAMPLES, arg_required_else_help = true)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the command can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a folder with a first network and a recipe
+    New(New),
+    /// Look for mistakes in specs
+    Check(Check),
+    /// Bring specs into the one style
+    Fmt(Fmt),
+    /// Show layers, shapes, parameters, MACs and memory
+    Summary(SummaryArguments),
+    /// Write the network as a Rust crate
+    Build(Build),
+    /// Train a network by a recipe
+    Train(Train),
+    /// Say how good weights are on data
+    Eval(Eval),
+    /// Classify pictures
+    Predict(Predict),
+    /// Run a network on tensors from a file
+    Run(Run),
+    /// Show the graph behind a pass, or the plan, as YAML
+    Dump(Dump),
+}
+
+/// Which net of a file, with which values.
+#[derive(Args, Clone, Debug, Default)]
+pub struct NetOptions {
+    /// A value for a parameter of the net, `classes=100`; may be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_set)]
+    pub set: Vec<(String, String)>,
+    /// Which net of the file, where it has several; the last one by default
+    #[arg(long, value_name = "NAME")]
+    pub net: Option<String>,
+}
+
+fn parse_set(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.trim().to_owned())),
+        _ => Err("write NAME=VALUE, as in `--set classes=100`".to_owned()),
+    }
+}
+
+/// Threads and instruction set.
+#[derive(Args, Clone, Debug, Default)]
+pub struct MachineOptions {
+    /// Threads; 0 for one on each core
+    #[arg(long, default_value_t = 0)]
+    pub threads: usize,
+    /// Instruction set instead of the best: avx512, avx2, neon, portable
+    #[arg(long)]
+    pub isa: Option<String>,
+}
+
+/// `cnnc new`
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  cnnc new digits && cnnc summary digits/digits.net")]
+pub struct New {
+    /// The folder to make; its name is the name of the network
+    pub folder: PathBuf,
+}
+
+/// `cnnc check`
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  cnnc check specs/*.net")]
+pub struct Check {
+    /// Specs
+    #[arg(required = true)]
+    pub specs: Vec<String>,
+    #[command(flatten)]
+    pub options: NetOptions,
+}
+
+/// `cnnc fmt`
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  cnnc fmt specs/*.net\n  cnnc fmt --check specs/*.net\n  cnnc fmt - < draft.net")]
+pub struct Fmt {
+    /// Files, or `-` for standard input
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// Change nothing; fail where something would change
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// `cnnc summary`
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  cnnc summary lenet5\n  cnnc summary specs/lenet5.net --set classes=26 --json")]
+pub struct SummaryArguments {
+    /// The spec
+    pub spec: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub options: NetOptions,
+}
+
+/// `cnnc build`
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  cnnc build lenet5 --out lenet5 --infer-only && cargo build --release --manifest-path lenet5/Cargo.toml")]
+pub struct Build {
+    /// The spec
+    pub spec: String,
+    /// The folder to write the crate to
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Leave all training code out
+    #[arg(long)]
+    pub infer_only: bool,
+    /// Replace the folder even if cnnc did not write it
+    #[arg(long)]
+    pub force: bool,
+    #[command(flatten)]
+    pub options: NetOptions,
+}
+
+/// `cnnc train`
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  cnnc train specs/lenet5.yaml\n  cnnc train specs/lenet5.yaml --epochs 3 --threads 1\n  cnnc train specs/lenet5.yaml --resume")]
+pub struct Train {
+    /// The recipe
+    pub recipe: PathBuf,
+    /// Go on where an interrupted run of the same recipe stopped
+    #[arg(long)]
+    pub resume: bool,
+    /// Epochs instead of those of the recipe
+    #[arg(long)]
+    pub epochs: Option<u64>,
+    /// Seed instead of that of the recipe
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Folder of the data, instead of the recipe's own, that file names of the recipe are looked up in
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Threads instead of those of the recipe; 0 for one on each core
+    #[arg(long)]
+    pub threads: Option<usize>,
+    /// Instruction set instead of the best: avx512, avx2, neon, portable
+    #[arg(long)]
+    pub isa: Option<String>,
+}
+
+/// `cnnc eval`
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  cnnc eval specs/lenet5.yaml --weights runs/lenet5/weights.safetensors")]
+pub struct Eval {
+    /// The recipe, which names the network and the held-out data
+    pub recipe: PathBuf,
+    /// The weights; those the recipe's training wrote by default
+    #[arg(long)]
+    pub weights: Option<PathBuf>,
+    /// Folder of the data, instead of the recipe's own
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub machine: MachineOptions,
+}
+
+/// `cnnc predict`
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  cnnc predict specs/lenet5.yaml data/digit.png")]
+pub struct Predict {
+    /// The recipe, which names the network and how pictures become inputs
+    pub recipe: PathBuf,
+    /// PNG or JPEG files
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// The weights; those the recipe's training wrote by default
+    #[arg(long)]
+    pub weights: Option<PathBuf>,
+    /// How many classes to show
+    #[arg(long, default_value_t = 3)]
+    pub top: usize,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub machine: MachineOptions,
+}
+
+/// `cnnc run`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Tensors are named like the spec's inputs and targets, batch first; class labels are integers.
+With --gradients the training graph runs, too (batch statistics, dropout off), and `loss` and the gradient of every
+trained weight and every input are written under their names.
+
+Example:
+  cnnc run lenet5 --weights w.safetensors --input digits.safetensors --output answer.safetensors")]
+pub struct Run {
+    /// The spec
+    pub spec: String,
+    /// The weights; random ones by default
+    #[arg(long)]
+    pub weights: Option<PathBuf>,
+    /// A safetensors file with the inputs
+    #[arg(long)]
+    pub input: PathBuf,
+    /// The safetensors file to write outputs to
+    #[arg(long)]
+    pub output: PathBuf,
+    /// The safetensors file to write loss and gradients to
+    #[arg(long)]
+    pub gradients: Option<PathBuf>,
+    /// Decides random weights
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    #[command(flatten)]
+    pub machine: MachineOptions,
+    #[command(flatten)]
+    pub options: NetOptions,
+}
+
+/// `cnnc dump`
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  cnnc dump lenet5 --after elaborate\n  cnnc dump lenet5 --after training/plan")]
+pub struct Dump {
+    /// The spec
+    pub spec: String,
+    /// A pass (`fold_batch_norm`, `training/fuse_activation`, ...), `elaborate`, `inference/plan` or `training/plan`
+    #[arg(long)]
+    pub after: String,
+    #[command(flatten)]
+    pub options: NetOptions,
+}

@@ -1,0 +1,118 @@
+//! Built networks.
+//!
+//! `train`, `eval`, `predict` and `run` need the network as a program: the emitted crate and five lines of `main`. It is kept
+//! in a cache folder under a name that has its digest in it, so it is built once.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use super::arguments::NetOptions;
+use super::spec::{self, Named};
+use super::{Failed, write};
+use crate::compile::Compiled;
+
+/// Builds the program of a network, if it is not there yet, and returns its path.
+pub fn program(named: &Named, compiled: &Compiled, net: &NetOptions, gradients: bool) -> Result<PathBuf, Failed> {
+    let mut options = named.crate_options(compiled, net, false, gradients);
+    options.features = vec!["harness"];
+    let emitted = compiled.emit();
+    let root = root()?;
+    let key = format!("{}-{:016x}", emitted.module_name, options.digest);
+    let folder = root.join("crates").join(&key);
+    // Packages of different specs must not share a file name in the target folder.
+    let package = format!("net-{key}");
+    let mut files: Vec<(String, String)> =
+        emitted.files(&options).into_iter().map(|file| (file.path.to_owned(), file.text)).collect();
+    let library = emitted.module_name.trim_end_matches('_').to_owned();
+    files[0].1 = manifest(&files[0].1, &library, &package);
+    files.push(("src/main.rs".to_owned(), main(&library, &emitted.type_name)));
+    if !same(&folder, &files) {
+        write::folder(&folder, &files, true)?;
+    }
+    lock(&folder)?;
+    build(&folder, &target(&root), &compiled.graph.name)?;
+    Ok(target(&root).join("release").join(format!("{package}{}", std::env::consts::EXE_SUFFIX)))
+}
+
+/// The cache folder: `CNNC_CACHE`, else in the checkout's target folder, else in the user's cache.
+fn root() -> Result<PathBuf, Failed> {
+    if let Some(folder) = std::env::var_os("CNNC_CACHE").filter(|v| !v.is_empty()) {
+        return Ok(PathBuf::from(folder));
+    }
+    if let Some(root) = spec::checkout() {
+        return Ok(root.join("target").join("cnnc"));
+    }
+    let home = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let cache = home("XDG_CACHE_HOME").or_else(|| home("HOME").map(|h| h.join(".cache"))).or_else(|| home("LOCALAPPDATA"));
+    cache.map(|c| c.join("cnnc")).ok_or_else(|| Failed::machine("there is no place for built networks: set CNNC_CACHE to a folder"))
+}
+
+/// Where cargo builds. In a checkout that is its own target folder: what `cargo run --release` has built there serves again.
+fn target(root: &Path) -> PathBuf {
+    match (std::env::var_os("CNNC_CACHE"), spec::checkout()) {
+        (None, Some(checkout)) => {
+            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| checkout.join("target"), PathBuf::from)
+        }
+        _ => root.join("target"),
+    }
+}
+
+fn manifest(text: &str, library: &str, package: &str) -> String {
+    let text = text.replace(&format!("name = \"{library}\""), &format!("name = \"{package}\""));
+    let text = text.replace("features = [\"harness\"]", "default-features = false, features = [\"harness\"]");
+    format!("{text}\n[lib]\nname = \"{library}\"\n\n[profile.release]\ndebug = false\n")
+}
+
+fn main(library: &str, type_name: &str) -> String {
+    format!(
+        "//! Runs the network on a job of `cnnc`.\n\nfn main() -> std::process::ExitCode {{\n    \
+         cnnc_runtime::harness::main(&|options| Ok(Box::new({library}::{type_name}::with_options(options))))\n}}\n"
+    )
+}
+
+fn same(folder: &Path, files: &[(String, String)]) -> bool {
+    files.iter().all(|(name, text)| std::fs::read_to_string(folder.join(name)).is_ok_and(|old| old == *text))
+}
+
+/// The versions of dependencies are those of the checkout: nothing new is resolved or downloaded.
+fn lock(folder: &Path) -> Result<(), Failed> {
+    let to = folder.join("Cargo.lock");
+    let Some(from) = spec::checkout().map(|root| root.join("Cargo.lock")).filter(|p| p.is_file()) else { return Ok(()) };
+    if to.exists() {
+        return Ok(());
+    }
+    std::fs::copy(&from, &to).map(|_| ()).map_err(|e| Failed::machine(format!("cannot write `{}`: {e}", to.display())))
+}
+
+fn build(folder: &Path, target: &Path, name: &str) -> Result<(), Failed> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let start = Instant::now();
+    let show = std::io::stderr().is_terminal();
+    if show {
+        let _ = write!(std::io::stderr(), "building {name} ...");
+    }
+    let output = Command::new(&cargo)
+        .args(["build", "--release", "--quiet", "--manifest-path"])
+        .arg(folder.join("Cargo.toml"))
+        .env("CARGO_TARGET_DIR", target)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|e| {
+            Failed::machine(format!(
+                "cannot start cargo to build {name}: {e}\nfits: a Rust toolchain on the PATH (https://rustup.rs)"
+            ))
+        })?;
+    if show {
+        let _ = write!(std::io::stderr(), "\r\u{1b}[K");
+    }
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(Failed::machine(format!("cargo could not build {name} in `{}`:\n{said}", folder.display())));
+    }
+    if start.elapsed().as_secs_f64() > 1.0 {
+        let _ = writeln!(std::io::stderr(), "built {name} in {:.1} s", start.elapsed().as_secs_f64());
+    }
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! Finding and compiling what the user names.
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+
+use super::arguments::NetOptions;
+use super::{Failed, color};
+use crate::compile::{self, Compiled, Failure, Options};
+use crate::diagnostics::{SourceMap, nearest};
+use crate::elaborate::{self, Loader as _};
+use crate::emit::{CrateOptions, Runtime};
+use crate::graph::Graph;
+use crate::loader::Files;
+
+/// Specs that ship inside the command, so that an installed one has them, too.
+const SHIPPED: &[(&str, &str)] = &[("lenet5", include_str!("../../../specs/lenet5.net"))];
+
+/// A spec that was found.
+#[derive(Debug)]
+pub struct Named {
+    /// As shown.
+    path: PathBuf,
+    text: String,
+}
+
+impl Named {
+    /// By path, or by bare name among those that ship.
+    pub fn find(name: &str) -> Result<Self, Failed> {
+        let path = Path::new(name);
+        let bare = path.components().count() == 1 && path.extension().is_none();
+        if bare && !path.exists() {
+            return Self::shipped(name);
+        }
+        let text = Files.read(path).map_err(|why| {
+            let mut text = format!("cannot read the spec `{name}`: {why}");
+            let siblings = Files.siblings(path);
+            let file = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+            if let Some(near) = nearest(&file, siblings.iter().map(String::as_str).filter(|s| s.ends_with(".net"))) {
+                text += &format!("\nhelp: did you mean `{}`?", path.with_file_name(near).display());
+            }
+            Failed::Input(text)
+        })?;
+        Ok(Self { path: path.to_owned(), text })
+    }
+
+    fn shipped(name: &str) -> Result<Self, Failed> {
+        if let Some(path) = checkout().map(|root| root.join("specs").join(format!("{name}.net"))).filter(|p| p.is_file()) {
+            let text = Files.read(&path).map_err(|why| Failed::input(format!("cannot read `{}`: {why}", path.display())))?;
+            return Ok(Self { path, text });
+        }
+        if let Some((_, text)) = SHIPPED.iter().find(|(n, _)| *n == name) {
+            return Ok(Self { path: PathBuf::from(format!("{name}.net")), text: (*text).to_owned() });
+        }
+        let known = known();
+        let near = nearest(name, known.iter().map(String::as_str)).map_or(String::new(), |n| format!("\nhelp: did you mean `{n}`?"));
+        Err(Failed::Input(format!(
+            "there is no spec `{name}`\nfits: a path such as `./{name}.net`, or one that ships: {}{near}",
+            known.join(", ")
+        )))
+    }
+
+    /// Checks and elaborates.
+    pub fn elaborate(&self, net: &NetOptions) -> Result<Graph, Failed> {
+        let (sources, entry) = self.sources();
+        let options = options(net, false, false);
+        compile::elaborate(sources, &Files, entry, &options).map(|(_, graph)| graph).map_err(|f| rendered(&f))
+    }
+
+    /// Compiles.
+    pub fn compile(&self, net: &NetOptions, infer_only: bool, input_gradients: bool) -> Result<Compiled, Failed> {
+        let (sources, entry) = self.sources();
+        compile::compile(sources, &Files, entry, &options(net, infer_only, input_gradients)).map_err(|f| rendered(&f))
+    }
+
+    fn sources(&self) -> (SourceMap, crate::diagnostics::FileId) {
+        let mut sources = SourceMap::default();
+        let entry = sources.add(&self.path, self.text.clone());
+        (sources, entry)
+    }
+
+    /// What the header and the manifest of an emitted crate say.
+    pub fn crate_options(&self, compiled: &Compiled, net: &NetOptions, infer_only: bool, gradients: bool) -> CrateOptions {
+        let mut said: Vec<String> = net.set.iter().map(|(name, value)| format!("--set {name}={value}")).collect();
+        said.extend(net.net.iter().map(|name| format!("--net {name}")));
+        said.extend(infer_only.then(|| "--infer-only".to_owned()));
+        let file = self.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        CrateOptions {
+            spec: file,
+            options: said.join(" "),
+            digest: compiled.digest(&options(net, infer_only, gradients)),
+            runtime: runtime(),
+            features: Vec::new(),
+        }
+    }
+}
+
+fn options(net: &NetOptions, infer_only: bool, input_gradients: bool) -> Options {
+    let elaborate = elaborate::Options { net: net.net.clone(), set: net.set.clone() };
+    Options { elaborate, infer_only, input_gradients }
+}
+
+fn rendered(failure: &Failure) -> Failed {
+    Failed::Input(failure.render(color(std::io::stderr().is_terminal())))
+}
+
+/// The checkout that this command was built from, if it is still there.
+pub fn checkout() -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?;
+    root.join("runtime").join("Cargo.toml").is_file().then(|| root.to_owned())
+}
+
+/// Where emitted crates find the runtime: in the checkout, else on the registry.
+pub fn runtime() -> Runtime {
+    checkout().map_or(Runtime::Version, |root| Runtime::Path(root.join("runtime")))
+}
+
+/// Bare names of the specs that ship.
+fn known() -> Vec<String> {
+    let mut names: Vec<String> = SHIPPED.iter().map(|(name, _)| (*name).to_owned()).collect();
+    if let Some(root) = checkout() {
+        let files = Files.siblings(&root.join("specs").join("any"));
+        names.extend(files.iter().filter_map(|f| f.strip_suffix(".net")).map(str::to_owned));
+    }
+    names.sort();
+    names.dedup();
+    names
+}

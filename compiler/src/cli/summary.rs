@@ -1,0 +1,198 @@
+//! `cnnc summary`.
+
+use serde_json::json;
+
+use crate::compile::Compiled;
+use crate::emit::grouped;
+use crate::graph::{Graph, Role, show_shape};
+use crate::plan::{Sizes, is_source};
+
+/// A network in figures.
+#[derive(Debug)]
+pub struct Summary<'a> {
+    compiled: &'a Compiled,
+    rows: Vec<Row>,
+}
+
+/// A layer.
+#[derive(Debug)]
+struct Row {
+    layer: String,
+    operator: &'static str,
+    shape: Vec<usize>,
+    params: usize,
+    macs: u64,
+    bytes: usize,
+}
+
+/// `1.5 KiB`
+pub fn bytes(count: usize) -> String {
+    match count {
+        0..1024 => format!("{count} B"),
+        1024..1_048_576 => format!("{:.1} KiB", count as f64 / 1024.0),
+        _ => format!("{:.1} MiB", count as f64 / 1_048_576.0),
+    }
+}
+
+/// Percent of the arena above its lower bound.
+pub fn above(sizes: &Sizes) -> f64 {
+    100.0 * (sizes.arena as f64 / sizes.arena_lower_bound.max(1) as f64 - 1.0)
+}
+
+impl<'a> Summary<'a> {
+    /// Counts what deployment computes, layer by layer as written.
+    pub fn of(compiled: &'a Compiled) -> Self {
+        let graph = &compiled.graph;
+        let used = used_by_outputs(graph);
+        let mut counted = vec![false; graph.params.len()];
+        let rows = graph
+            .values()
+            .filter(|v| used[v.0 as usize] && !is_source(&graph.node(*v).op))
+            .map(|value| {
+                let node = graph.node(value);
+                let types: Vec<_> = node.inputs.iter().map(|v| graph.ty(*v)).collect();
+                let mut params = 0;
+                for operand in &node.inputs {
+                    if let crate::ops::Op::Param(param) = &graph.node(*operand).op {
+                        let info = graph.param(param.id);
+                        // A shared weight counts where it is first used; running statistics are not parameters.
+                        if info.role != Role::Buffer && !std::mem::replace(&mut counted[param.id.0 as usize], true) {
+                            params += info.len();
+                        }
+                    }
+                }
+                Row {
+                    layer: node.layer.clone(),
+                    operator: node.op.name(),
+                    shape: node.ty.shape.clone(),
+                    params,
+                    macs: node.op.macs(&types, &node.ty),
+                    bytes: node.ty.len() * 4,
+                }
+            })
+            .collect();
+        Self { compiled, rows }
+    }
+
+    fn params(&self) -> usize {
+        self.compiled.graph.params.iter().filter(|p| p.role != Role::Buffer).map(crate::graph::Param::len).sum()
+    }
+
+    fn macs(&self) -> u64 {
+        self.rows.iter().map(|r| r.macs).sum()
+    }
+
+    /// For people.
+    pub fn table(&self) -> String {
+        let head = ["layer", "operator", "output", "parameters", "MACs", "activation"].map(str::to_owned);
+        let row = |r: &Row| {
+            let number = |n: u64| if n == 0 { String::new() } else { grouped(n) };
+            [
+                r.layer.clone(),
+                r.operator.to_owned(),
+                show_shape(&r.shape),
+                number(r.params as u64),
+                number(r.macs),
+                bytes(r.bytes),
+            ]
+        };
+        let lines: Vec<[String; 6]> = std::iter::once(head).chain(self.rows.iter().map(row)).collect();
+        let widths: Vec<usize> = (0..6).map(|c| lines.iter().map(|l| l[c].chars().count()).max().unwrap_or(0)).collect();
+        let mut out = format!("{}\n\n", self.compiled.graph.name);
+        for (index, line) in lines.iter().enumerate() {
+            let cells: Vec<String> = line
+                .iter()
+                .enumerate()
+                .map(|(c, cell)| match c {
+                    0..3 => format!("{cell:<width$}", width = widths[c]),
+                    _ => format!("{cell:>width$}", width = widths[c]),
+                })
+                .collect();
+            out += cells.join("  ").trim_end();
+            out.push('\n');
+            if index == 0 {
+                out += &"─".repeat(widths.iter().sum::<usize>() + 10);
+                out.push('\n');
+            }
+        }
+        let inputs: Vec<String> = self
+            .compiled
+            .graph
+            .inputs
+            .iter()
+            .map(|i| format!("{} {}", i.name, self.compiled.graph.ty(i.value)))
+            .collect();
+        out += &format!(
+            "\ninputs      {}\nparameters  {} ({})\nMACs        {}\n",
+            inputs.join(", "),
+            grouped(self.params() as u64),
+            bytes(self.params() * 4),
+            grouped(self.macs())
+        );
+        out += &self.memory_line("inference", &self.compiled.inference.plan.sizes);
+        if let Some(training) = &self.compiled.training {
+            out += &self.memory_line("training", &training.plan.sizes);
+        }
+        out
+    }
+
+    fn memory_line(&self, what: &str, sizes: &Sizes) -> String {
+        format!(
+            "{what:<10}  arena {} per image, lower bound {} (+{:.1} %)\n",
+            bytes(sizes.arena * 4),
+            bytes(sizes.arena_lower_bound * 4),
+            above(sizes)
+        )
+    }
+
+    /// For programs.
+    pub fn json(&self) -> String {
+        let graph = &self.compiled.graph;
+        let memory = |sizes: &Sizes| json!({"arena_bytes": sizes.arena * 4, "lower_bound_bytes": sizes.arena_lower_bound * 4});
+        let named = |all: &[crate::graph::Named]| -> Vec<serde_json::Value> {
+            all.iter().map(|n| json!({"name": n.name, "shape": graph.ty(n.value).shape})).collect()
+        };
+        let layers: Vec<_> = self
+            .rows
+            .iter()
+            .map(|r| {
+                json!({"layer": r.layer, "operator": r.operator, "shape": r.shape, "params": r.params, "macs": r.macs, "activation_bytes": r.bytes})
+            })
+            .collect();
+        let parameters: Vec<_> = graph
+            .params
+            .iter()
+            .map(|p| json!({"name": p.name, "shape": p.shape, "role": p.role}))
+            .collect();
+        let value = json!({
+            "net": graph.name,
+            "inputs": named(&graph.inputs),
+            "targets": named(&graph.targets),
+            "outputs": named(&graph.outputs),
+            "parameters": parameters,
+            "layers": layers,
+            "totals": {"params": self.params(), "macs": self.macs()},
+            "params": self.params(),
+            "macs": self.macs(),
+            "inference": memory(&self.compiled.inference.plan.sizes),
+            "training": self.compiled.training.as_ref().map(|t| memory(&t.plan.sizes)),
+        });
+        serde_json::to_string_pretty(&value).expect("numbers and strings serialize")
+    }
+}
+
+/// Which values outputs depend on.
+fn used_by_outputs(graph: &Graph) -> Vec<bool> {
+    let mut used = vec![false; graph.nodes.len()];
+    for output in &graph.outputs {
+        used[output.value.0 as usize] = true;
+    }
+    for index in (0..used.len()).rev().filter(|i| *i < graph.nodes.len()) {
+        if used[index] {
+            for operand in &graph.nodes[index].inputs {
+                used[operand.0 as usize] = true;
+            }
+        }
+    }
+    used
+}
