@@ -9,8 +9,8 @@ use crate::weights;
 use std::vec;
 use std::vec::Vec;
 
-fn construct(options: &Options) -> Box<dyn Network> {
-    Box::new(Tiny::new(options))
+fn construct(options: &Options) -> Result<Box<dyn Network>, Error> {
+    Ok(Box::new(Tiny::new(options)))
 }
 
 fn run(job: &Job) -> Result<String, Failure> {
