@@ -68,7 +68,7 @@ fn manifest(text: &str, library: &str, package: &str) -> String {
 fn main(library: &str, type_name: &str) -> String {
     format!(
         "//! Runs the network on a job of `cnnc`.\n\nfn main() -> std::process::ExitCode {{\n    \
-         cnnc_runtime::harness::main(&|options| Box::new({library}::{type_name}::with_options(options)))\n}}\n"
+         cnnc_runtime::harness::main(&|options| Ok(Box::new({library}::{type_name}::with_options(options))))\n}}\n"
     )
 }
 

@@ -296,6 +296,12 @@ impl<'a> Printer<'a> {
         if flat.chars().count() <= room && !broken {
             return self.line(&flat);
         }
+        if let (1, ExprKind::If { cond, then, .. }) = (stages.len(), &value.kind) {
+            // `else` on a line of its own.
+            let first = format!("if {} {{ {} }}", self.flat(cond), self.flat(then));
+            let rest = self.flat(value).split_off(first.len()).trim_start().to_owned();
+            return self.line(&format!("{head}{first}\n{}{rest}", " ".repeat(INDENT)));
+        }
         if stages.len() == 1 {
             let text = format!("{head}{}", self.fitted(value, room, 0));
             return self.line(&text);
