@@ -11,7 +11,9 @@ use safetensors::SafeTensors;
 fn tensors(path: &Path) -> BTreeMap<String, Vec<f64>> {
     let bytes = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let file = SafeTensors::deserialize(&bytes).expect("a safetensors file");
-    let floats = |data: &[u8]| data.chunks_exact(4).map(|b| f64::from(f32::from_le_bytes(b.try_into().expect("four")))).collect();
+    let floats = |data: &[u8]| {
+        data.chunks_exact(4).map(|b| f64::from(f32::from_le_bytes(b.try_into().expect("four")))).collect()
+    };
     file.tensors().into_iter().map(|(name, view)| (name, floats(view.data()))).collect()
 }
 

@@ -85,11 +85,8 @@ fn start(named: &Named, net: &NetOptions, gradients: bool, job: &Job) -> Done {
     }
     let program = cache::program(named, &compiled, net, gradients)?;
     let failed = |what: &str, e: &dyn std::fmt::Display| Failed::machine(format!("cannot {what} the job: {e}"));
-    let mut file = tempfile::Builder::new()
-        .prefix("cnnc-job-")
-        .suffix(".json")
-        .tempfile()
-        .map_err(|e| failed("write", &e))?;
+    let mut file =
+        tempfile::Builder::new().prefix("cnnc-job-").suffix(".json").tempfile().map_err(|e| failed("write", &e))?;
     serde_json::to_writer(&mut file, job).map_err(|e| failed("write", &e))?;
     let status = Command::new(&program).arg(file.path()).status().map_err(|e| failed("start", &e))?;
     match status.code() {

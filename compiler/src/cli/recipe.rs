@@ -244,7 +244,8 @@ impl Page<'_> {
         let message = message.split(" at line ").next().unwrap_or(&message);
         let unknown = message.split("unknown field `").nth(1).and_then(|t| t.split('`').next());
         if let Some(name) = unknown {
-            let known: Vec<&str> = message.split("expected").nth(1).unwrap_or("").split('`').skip(1).step_by(2).collect();
+            let known: Vec<&str> =
+                message.split("expected").nth(1).unwrap_or("").split('`').skip(1).step_by(2).collect();
             let place = self.key(name).unwrap_or_else(|| Self::span(start, self.end_of_word(start)));
             let mut d = Diagnostic::new(place, format!("a recipe has no `{name}` here")).fits(known.join(", "));
             if let Some(near) = nearest(name, known.iter().copied()) {
@@ -334,8 +335,9 @@ impl Page<'_> {
             if !idx && !tensors {
                 let place = self.key(name).unwrap_or_else(|| Self::span(0, 0));
                 mistakes.push(
-                    Diagnostic::new(place, format!("`{name}` does not say where its data is"))
-                        .fits("`images` and `labels` (IDX files, as MNIST has them), or `tensors` (a safetensors file)"),
+                    Diagnostic::new(place, format!("`{name}` does not say where its data is")).fits(
+                        "`images` and `labels` (IDX files, as MNIST has them), or `tensors` (a safetensors file)",
+                    ),
                 );
             }
         }
@@ -346,9 +348,14 @@ impl Page<'_> {
     fn found(&self, recipe: &Recipe) -> Result<(), Failed> {
         let mut mistakes = Vec::new();
         let data = [Some(&recipe.written.data.train), recipe.written.data.test.as_ref()];
-        let files = data.into_iter().flatten().flat_map(|i| [("images", &i.images), ("labels", &i.labels), ("tensors", &i.tensors)]);
+        let files = data
+            .into_iter()
+            .flatten()
+            .flat_map(|i| [("images", &i.images), ("labels", &i.labels), ("tensors", &i.tensors)]);
         let own = [("weights", &recipe.written.weights), ("show", &recipe.written.show)];
-        let files = files.map(|(key, path)| (key, path, recipe.data.as_path())).chain(own.map(|(key, path)| (key, path, recipe.home())));
+        let files = files
+            .map(|(key, path)| (key, path, recipe.data.as_path()))
+            .chain(own.map(|(key, path)| (key, path, recipe.home())));
         for (key, path, folder) in files {
             let Some(path) = path else { continue };
             let full = folder.join(path);
@@ -357,11 +364,9 @@ impl Page<'_> {
             }
             let shown = path.display().to_string();
             let place = self.text.find(&shown).map_or_else(|| self.at(key), |at| Self::span(at, at + shown.len()));
-            mistakes.push(
-                Diagnostic::new(place, "there is no such file")
-                    .found(full.display().to_string())
-                    .fits("a path relative to the recipe, or to the folder of the data: `data: { folder: ... }`, `--data DIR`"),
-            );
+            mistakes.push(Diagnostic::new(place, "there is no such file").found(full.display().to_string()).fits(
+                "a path relative to the recipe, or to the folder of the data: `data: { folder: ... }`, `--data DIR`",
+            ));
         }
         if mistakes.is_empty() { Ok(()) } else { Err(self.failed(&mistakes)) }
     }

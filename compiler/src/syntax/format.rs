@@ -151,7 +151,8 @@ impl<'a> Printer<'a> {
 
     fn definition(&mut self, keyword: &str, d: &Definition) {
         let params: Vec<String> = d.params.iter().map(|p| self.param(p)).collect();
-        let params = if d.params.is_empty() && keyword == "net" { String::new() } else { format!("({})", params.join(", ")) };
+        let params =
+            if d.params.is_empty() && keyword == "net" { String::new() } else { format!("({})", params.join(", ")) };
         self.line(&format!("{keyword} {}{params} {{", d.name.name));
         let open = self.text[d.name.span.end as usize..d.span.end as usize].find('{').unwrap_or(0);
         self.at = d.name.span.end as usize + open + 1;
@@ -239,7 +240,9 @@ impl<'a> Printer<'a> {
         // `}` and `else` share a line.
         self.out.pop();
         match otherwise.as_slice() {
-            [inner @ Stmt { kind: StmtKind::If { .. }, .. }] if self.text[close..inner.span.start as usize].trim_end().ends_with("else") => {
+            [inner @ Stmt { kind: StmtKind::If { .. }, .. }]
+                if self.text[close..inner.span.start as usize].trim_end().ends_with("else") =>
+            {
                 let indent = self.level;
                 self.level = 0;
                 let before = self.out.len();
@@ -414,7 +417,9 @@ impl<'a> Printer<'a> {
             ExprKind::Named(inner, _, span) => format!("{} as {}", self.flat(inner), self.snippet(*span)),
             ExprKind::If { cond, then, otherwise } => {
                 let rest = match otherwise.kind {
-                    ExprKind::If { .. } if !self.wrapped(otherwise) && self.follows_else(otherwise) => self.flat(otherwise),
+                    ExprKind::If { .. } if !self.wrapped(otherwise) && self.follows_else(otherwise) => {
+                        self.flat(otherwise)
+                    }
                     _ => format!("{{ {} }}", self.flat(otherwise)),
                 };
                 format!("if {} {{ {} }} else {rest}", self.flat(cond), self.flat(then))
@@ -475,7 +480,11 @@ fn comments(text: &str) -> Vec<Comment> {
                 '/' if !quoted && line[index..].starts_with("//") => {
                     if !line[index..].starts_with("///") {
                         let trails = !line[..index].trim().is_empty();
-                        found.push(Comment { start: offset + index, text: line[index..].trim_end().to_owned(), trails });
+                        found.push(Comment {
+                            start: offset + index,
+                            text: line[index..].trim_end().to_owned(),
+                            trails,
+                        });
                     }
                     break;
                 }
@@ -492,7 +501,8 @@ mod tests {
     use super::*;
 
     fn formatted(text: &str) -> String {
-        format("text", text).unwrap_or_else(|(sources, d)| panic!("{}", crate::diagnostics::render(&sources, &d, false)))
+        format("text", text)
+            .unwrap_or_else(|(sources, d)| panic!("{}", crate::diagnostics::render(&sources, &d, false)))
     }
 
     #[test]
