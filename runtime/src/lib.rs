@@ -28,6 +28,7 @@ mod pool;
 pub mod random;
 #[cfg(feature = "std")]
 pub mod schedule;
+#[cfg(any(all(feature = "std", target_arch = "x86_64"), target_arch = "aarch64"))]
 mod simd;
 #[cfg(feature = "weights")]
 pub mod tensors;
