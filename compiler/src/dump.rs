@@ -54,7 +54,7 @@ fn resolve(after: &str) -> Result<String, String> {
     let points = points();
     let named = |p: &&String| **p == after || p.rsplit('/').next() == Some(after);
     points.iter().find(named).cloned().ok_or_else(|| {
-        let hint = nearest(after, points.iter().map(String::as_str))
+        let hint = nearest(after, points.iter().map(|p| p.rsplit('/').next().unwrap_or(p)))
             .map_or(String::new(), |n| format!("; did you mean `{n}`?"));
         format!("there is no pass `{after}`{hint}\npasses: {}", points.join(", "))
     })

@@ -4,6 +4,9 @@
 //! the repository is the map; [`compile`](mod@compile) is the front door.
 
 pub mod autodiff;
+#[cfg(feature = "cli")]
+#[allow(clippy::disallowed_methods, reason = "the command reads and writes files")]
+pub mod cli;
 pub mod compile;
 pub mod diagnostics;
 pub mod dump;
@@ -11,6 +14,7 @@ pub mod elaborate;
 pub mod emit;
 pub mod expand;
 pub mod graph;
+#[allow(clippy::disallowed_methods, reason = "the place where texts are read")]
 pub mod loader;
 pub mod ops;
 pub mod optimize;

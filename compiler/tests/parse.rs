@@ -1,4 +1,6 @@
 //! The parser on the examples of the language.
+#![allow(clippy::disallowed_methods, reason = "tests read files")]
+
 use cnnc::diagnostics::{SourceMap, render};
 use cnnc::syntax::{ast, parse};
 

@@ -28,6 +28,7 @@ mod pool;
 pub mod random;
 #[cfg(feature = "std")]
 pub mod schedule;
+#[cfg(any(all(feature = "std", target_arch = "x86_64"), target_arch = "aarch64"))]
 mod simd;
 #[cfg(feature = "weights")]
 pub mod tensors;
@@ -43,7 +44,7 @@ pub use buffer::{Buffer, Scratch};
 pub use check::{check_inputs, check_training};
 pub use isa::Isa;
 pub use kernels::*;
-pub use memory::{Memory, Mode, Options, Sizes, view, views};
+pub use memory::{Memory, Mode, Options, Sizes, view, view_mut, views};
 pub use network::{Error, Init, Network, ParamSpec, Role, Spec, TargetKind, Targets, ValueSpec};
 pub use optimizer::Optimizer;
 pub use pool::{GROUPS, Pool};

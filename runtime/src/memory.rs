@@ -108,6 +108,12 @@ pub fn view(memory: &[f32], count: usize, region: core::ops::Range<usize>) -> &[
     &memory[count * region.start..count * region.end]
 }
 
+/// A region to be written; see [`view`].
+#[inline]
+pub fn view_mut(memory: &mut [f32], count: usize, region: core::ops::Range<usize>) -> &mut [f32] {
+    &mut memory[count * region.start..count * region.end]
+}
+
 /// Several regions at once, all to be written; see [`view`].
 ///
 /// # Panics

@@ -210,7 +210,7 @@ impl<'a> TensorFile<'a> {
         self.entries.iter().find(|entry| entry.name == name)
     }
 
-    /// The text that [`write`] was given.
+    /// The text that [`write()`] was given.
     pub fn metadata(&self) -> Option<&str> {
         self.metadata.as_deref()
     }

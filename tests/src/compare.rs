@@ -81,7 +81,14 @@ impl<'a> Case<'a> {
         let inference = &self.compiled.inference.graph;
         let values = evaluate(inference, &self.feed);
         for (output, got) in inference.outputs.iter().zip(&answer.outputs) {
-            check(&format!("output `{}`", output.name), got, &values[output.value.0 as usize], outputs, 1e-3, &mut wrong);
+            check(
+                &format!("output `{}`", output.name),
+                got,
+                &values[output.value.0 as usize],
+                outputs,
+                1e-3,
+                &mut wrong,
+            );
         }
         if let Some(training) = &self.compiled.training {
             self.check_training(&training.graph, answer, gradients, &mut wrong);

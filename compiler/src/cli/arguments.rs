@@ -122,7 +122,9 @@ pub struct SummaryArguments {
 
 /// `cnnc build`
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  cnnc build lenet5 --out lenet5 --infer-only && cargo build --release --manifest-path lenet5/Cargo.toml")]
+#[command(
+    after_help = "Example:\n  cnnc build lenet5 --out lenet5 --infer-only && cargo build --release --manifest-path lenet5/Cargo.toml"
+)]
 pub struct Build {
     /// The spec
     pub spec: String,
@@ -141,7 +143,9 @@ pub struct Build {
 
 /// `cnnc train`
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  cnnc train specs/lenet5.yaml\n  cnnc train specs/lenet5.yaml --epochs 3 --threads 1\n  cnnc train specs/lenet5.yaml --resume")]
+#[command(
+    after_help = "Examples:\n  cnnc train specs/lenet5.yaml\n  cnnc train specs/lenet5.yaml --epochs 3 --threads 1\n  cnnc train specs/lenet5.yaml --resume"
+)]
 pub struct Train {
     /// The recipe
     pub recipe: PathBuf,

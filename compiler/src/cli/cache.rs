@@ -45,8 +45,11 @@ fn root() -> Result<PathBuf, Failed> {
         return Ok(root.join("target").join("cnnc"));
     }
     let home = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    let cache = home("XDG_CACHE_HOME").or_else(|| home("HOME").map(|h| h.join(".cache"))).or_else(|| home("LOCALAPPDATA"));
-    cache.map(|c| c.join("cnnc")).ok_or_else(|| Failed::machine("there is no place for built networks: set CNNC_CACHE to a folder"))
+    let cache =
+        home("XDG_CACHE_HOME").or_else(|| home("HOME").map(|h| h.join(".cache"))).or_else(|| home("LOCALAPPDATA"));
+    cache
+        .map(|c| c.join("cnnc"))
+        .ok_or_else(|| Failed::machine("there is no place for built networks: set CNNC_CACHE to a folder"))
 }
 
 /// Where cargo builds. In a checkout that is its own target folder: what `cargo run --release` has built there serves again.
@@ -79,7 +82,9 @@ fn same(folder: &Path, files: &[(String, String)]) -> bool {
 /// The versions of dependencies are those of the checkout: nothing new is resolved or downloaded.
 fn lock(folder: &Path) -> Result<(), Failed> {
     let to = folder.join("Cargo.lock");
-    let Some(from) = spec::checkout().map(|root| root.join("Cargo.lock")).filter(|p| p.is_file()) else { return Ok(()) };
+    let Some(from) = spec::checkout().map(|root| root.join("Cargo.lock")).filter(|p| p.is_file()) else {
+        return Ok(());
+    };
     if to.exists() {
         return Ok(());
     }

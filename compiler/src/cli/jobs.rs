@@ -85,15 +85,15 @@ fn start(named: &Named, net: &NetOptions, gradients: bool, job: &Job) -> Done {
     }
     let program = cache::program(named, &compiled, net, gradients)?;
     let failed = |what: &str, e: &dyn std::fmt::Display| Failed::machine(format!("cannot {what} the job: {e}"));
-    let mut file = tempfile::Builder::new()
-        .prefix("cnnc-job-")
-        .suffix(".json")
-        .tempfile()
-        .map_err(|e| failed("write", &e))?;
+    let mut file =
+        tempfile::Builder::new().prefix("cnnc-job-").suffix(".json").tempfile().map_err(|e| failed("write", &e))?;
     serde_json::to_writer(&mut file, job).map_err(|e| failed("write", &e))?;
     let status = Command::new(&program).arg(file.path()).status().map_err(|e| failed("start", &e))?;
     match status.code() {
         Some(0) => Ok(()),
+        // The program's own codes: a damaged job is ours, training that diverged is the recipe's.
+        Some(2) => Err(Failed::Said(3)),
+        Some(3) => Err(Failed::Said(1)),
         Some(code) => Err(Failed::Said(u8::try_from(code).unwrap_or(3))),
         None => Err(Failed::machine(format!("the program was ended from outside: {status}"))),
     }

@@ -64,7 +64,8 @@ pub fn main() -> ExitCode {
 
 fn complain(text: &str, code: u8) -> u8 {
     let text = text.trim_end();
-    let prefix = if text.contains("error:") || text.contains("error[") || text.contains("\u{1b}[") { "" } else { "error: " };
+    let prefix =
+        if text.contains("error:") || text.contains("error[") || text.contains("\u{1b}[") { "" } else { "error: " };
     // Nothing is left to do where even this cannot be written.
     let _ = writeln!(std::io::stderr(), "{prefix}{text}");
     code

@@ -44,15 +44,19 @@ impl Named {
     }
 
     fn shipped(name: &str) -> Result<Self, Failed> {
-        if let Some(path) = checkout().map(|root| root.join("specs").join(format!("{name}.net"))).filter(|p| p.is_file()) {
-            let text = Files.read(&path).map_err(|why| Failed::input(format!("cannot read `{}`: {why}", path.display())))?;
+        if let Some(path) =
+            checkout().map(|root| root.join("specs").join(format!("{name}.net"))).filter(|p| p.is_file())
+        {
+            let text =
+                Files.read(&path).map_err(|why| Failed::input(format!("cannot read `{}`: {why}", path.display())))?;
             return Ok(Self { path, text });
         }
         if let Some((_, text)) = SHIPPED.iter().find(|(n, _)| *n == name) {
             return Ok(Self { path: PathBuf::from(format!("{name}.net")), text: (*text).to_owned() });
         }
         let known = known();
-        let near = nearest(name, known.iter().map(String::as_str)).map_or(String::new(), |n| format!("\nhelp: did you mean `{n}`?"));
+        let near = nearest(name, known.iter().map(String::as_str))
+            .map_or(String::new(), |n| format!("\nhelp: did you mean `{n}`?"));
         Err(Failed::Input(format!(
             "there is no spec `{name}`\nfits: a path such as `./{name}.net`, or one that ships: {}{near}",
             known.join(", ")
@@ -79,7 +83,13 @@ impl Named {
     }
 
     /// What the header and the manifest of an emitted crate say.
-    pub fn crate_options(&self, compiled: &Compiled, net: &NetOptions, infer_only: bool, gradients: bool) -> CrateOptions {
+    pub fn crate_options(
+        &self,
+        compiled: &Compiled,
+        net: &NetOptions,
+        infer_only: bool,
+        gradients: bool,
+    ) -> CrateOptions {
         let mut said: Vec<String> = net.set.iter().map(|(name, value)| format!("--set {name}={value}")).collect();
         said.extend(net.net.iter().map(|name| format!("--net {name}")));
         said.extend(infer_only.then(|| "--infer-only".to_owned()));

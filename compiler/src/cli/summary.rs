@@ -97,7 +97,8 @@ impl<'a> Summary<'a> {
             ]
         };
         let lines: Vec<[String; 6]> = std::iter::once(head).chain(self.rows.iter().map(row)).collect();
-        let widths: Vec<usize> = (0..6).map(|c| lines.iter().map(|l| l[c].chars().count()).max().unwrap_or(0)).collect();
+        let widths: Vec<usize> =
+            (0..6).map(|c| lines.iter().map(|l| l[c].chars().count()).max().unwrap_or(0)).collect();
         let mut out = format!("{}\n\n", self.compiled.graph.name);
         for (index, line) in lines.iter().enumerate() {
             let cells: Vec<String> = line
@@ -148,7 +149,8 @@ impl<'a> Summary<'a> {
     /// For programs.
     pub fn json(&self) -> String {
         let graph = &self.compiled.graph;
-        let memory = |sizes: &Sizes| json!({"arena_bytes": sizes.arena * 4, "lower_bound_bytes": sizes.arena_lower_bound * 4});
+        let memory =
+            |sizes: &Sizes| json!({"arena_bytes": sizes.arena * 4, "lower_bound_bytes": sizes.arena_lower_bound * 4});
         let named = |all: &[crate::graph::Named]| -> Vec<serde_json::Value> {
             all.iter().map(|n| json!({"name": n.name, "shape": graph.ty(n.value).shape})).collect()
         };
@@ -159,11 +161,8 @@ impl<'a> Summary<'a> {
                 json!({"layer": r.layer, "operator": r.operator, "shape": r.shape, "params": r.params, "macs": r.macs, "activation_bytes": r.bytes})
             })
             .collect();
-        let parameters: Vec<_> = graph
-            .params
-            .iter()
-            .map(|p| json!({"name": p.name, "shape": p.shape, "role": p.role}))
-            .collect();
+        let parameters: Vec<_> =
+            graph.params.iter().map(|p| json!({"name": p.name, "shape": p.shape, "role": p.role})).collect();
         let value = json!({
             "net": graph.name,
             "inputs": named(&graph.inputs),

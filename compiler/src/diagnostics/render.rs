@@ -15,12 +15,9 @@ fn render_one(renderer: &Renderer, sources: &SourceMap, diagnostic: &Diagnostic)
     if !diagnostic.code.is_empty() {
         title = title.id(diagnostic.code);
     }
-    let mut report = title.element(place(sources, &diagnostic.labels[0], AnnotationKind::Primary));
-    for label in &diagnostic.labels[1..] {
-        report = report.element(place(sources, label, AnnotationKind::Context));
-    }
+    let mut report = title.elements(places(sources, &diagnostic.labels, true));
     for call in &diagnostic.trace {
-        report = report.element(place(sources, call, AnnotationKind::Context));
+        report = report.elements(places(sources, std::slice::from_ref(call), false));
     }
     let notes = [("found", &diagnostic.found), ("fits", &diagnostic.fits)];
     for (what, text) in notes.into_iter().filter_map(|(what, text)| Some((what, text.as_ref()?))) {
@@ -32,14 +29,23 @@ fn render_one(renderer: &Renderer, sources: &SourceMap, diagnostic: &Diagnostic)
     renderer.render(&[report])
 }
 
-fn place<'a>(
+/// A snippet for each file, with all labels in it; the first label of all is where the caret stands.
+fn places<'a>(
     sources: &'a SourceMap,
-    label: &'a super::Label,
-    kind: AnnotationKind,
-) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
-    let text = sources.text(label.span.file);
-    let (start, end) = (label.span.start as usize, (label.span.end as usize).min(text.len()));
-    let annotation = kind.span(start.min(end)..end);
-    let annotation = if label.text.is_empty() { annotation } else { annotation.label(&*label.text) };
-    Snippet::source(text).path(sources.path(label.span.file).to_string_lossy()).annotation(annotation)
+    labels: &'a [super::Label],
+    primary: bool,
+) -> Vec<Snippet<'a, annotate_snippets::Annotation<'a>>> {
+    let mut files: Vec<super::FileId> = labels.iter().map(|l| l.span.file).collect();
+    files.dedup();
+    let annotation = |(index, label): (usize, &'a super::Label)| {
+        let kind = if primary && index == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
+        let end = (label.span.end as usize).min(sources.text(label.span.file).len());
+        let annotation = kind.span((label.span.start as usize).min(end)..end);
+        if label.text.is_empty() { annotation } else { annotation.label(&*label.text) }
+    };
+    let snippet = |file: super::FileId| {
+        let inside = labels.iter().enumerate().filter(|(_, l)| l.span.file == file).map(annotation);
+        Snippet::source(sources.text(file)).path(sources.path(file).to_string_lossy()).annotations(inside)
+    };
+    files.into_iter().map(snippet).collect()
 }

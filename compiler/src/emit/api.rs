@@ -71,7 +71,11 @@ impl Api<'_> {
                 pub const #name: Range<usize> = #start..#end;
             }
         });
-        let range = self.graph.params.first().map(|_| quote!(use core::ops::Range;));
+        let range = self.graph.params.first().map(|_| {
+            quote!(
+                use core::ops::Range;
+            )
+        });
         quote! {
             #range
             #(#constants)*

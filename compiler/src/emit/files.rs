@@ -119,10 +119,10 @@ fn spaced(text: &str) -> String {
     let mut before = "";
     for line in text.lines() {
         let indent = line.len() - line.trim_start().len();
+        let starts = starts_item(line);
         let after_item = before.trim_start() == "}" && before.len() - before.trim_start().len() == indent;
-        if after_item && !line.trim_start().starts_with('}') && (indent == 0 || indent == 4 && starts_item(line)) {
-            out.push('\n');
-        } else if indent == 0 && starts_item(line) && !before.is_empty() && !attached(before) && before != "}" {
+        let apart = after_item && !line.trim_start().starts_with('}') && (indent == 0 || indent == 4 && starts);
+        if apart || indent == 0 && starts && !before.is_empty() && !attached(before) && before != "}" {
             out.push('\n');
         }
         out.push_str(line);

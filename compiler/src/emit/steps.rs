@@ -332,7 +332,9 @@ fn borrow_tokens(borrow: &Borrow) -> TokenStream {
             quote!(#start..#end)
         })
         .collect();
-    if borrow.writes {
+    if let ([name], [range], true) = (names.as_slice(), ranges.as_slice(), borrow.writes) {
+        quote!(let #name = rt::view_mut(&mut memory.#field, #count, #range);)
+    } else if borrow.writes {
         quote!(let [#(#names),*] = rt::views(&mut memory.#field, #count, [#(#ranges),*]);)
     } else {
         quote!(#(let #names = rt::view(&memory.#field, #count, #ranges);)*)

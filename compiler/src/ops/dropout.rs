@@ -46,7 +46,7 @@ impl Operator for Dropout {
         y
     }
 
-    fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
+    fn kernel(&self, _cx: &KernelContext<'_>) -> Kernel {
         let (rate, id) = (self.rate as f32, self.id);
         Kernel::new(
             format!("dropout{}", self.id + 1),

@@ -43,10 +43,10 @@ fn with_activation(op: &Op, activation: Activation) -> Option<Op> {
             Some(Op::Conv(crate::ops::conv::Conv { activation: Some(activation), ..conv.clone() }))
         }
         Op::Dense(dense) if dense.activation.is_none() => {
-            Some(Op::Dense(crate::ops::dense::Dense { activation: Some(activation), ..dense.clone() }))
+            Some(Op::Dense(crate::ops::dense::Dense { activation: Some(activation) }))
         }
         Op::Normalize(norm) if norm.activation.is_none() => {
-            Some(Op::Normalize(crate::ops::batch_norm::Normalize { activation: Some(activation), ..norm.clone() }))
+            Some(Op::Normalize(crate::ops::batch_norm::Normalize { activation: Some(activation), ..*norm }))
         }
         _ => None,
     }

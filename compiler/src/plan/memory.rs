@@ -98,7 +98,7 @@ mod tests {
                 raw.iter().map(|(len, start, more)| Buffer { len: *len, life: *start..=start + more }).collect();
             let layout = place(&buffers);
             for (i, a) in buffers.iter().enumerate() {
-                prop_assert!(layout.offsets[i] % ALIGN == 0 && layout.offsets[i] + a.len <= layout.len);
+                prop_assert!(layout.offsets[i].is_multiple_of(ALIGN) && layout.offsets[i] + a.len <= layout.len);
                 for (j, b) in buffers.iter().enumerate().take(i).filter(|(_, b)| overlap(&a.life, &b.life)) {
                     let apart = layout.offsets[i] + a.len <= layout.offsets[j]
                         || layout.offsets[j] + b.len <= layout.offsets[i];

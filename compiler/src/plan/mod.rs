@@ -55,7 +55,7 @@ pub struct Sizes {
     pub prepared: usize,
     /// Working memory per thread.
     pub scratch: usize,
-    /// Partial sums over groups of images, without the factor of [`GROUPS`].
+    /// Partial sums over groups of images, without the factor of the number of groups.
     pub partials: usize,
 }
 

@@ -24,8 +24,8 @@ struct Builder {
 
 impl Builder {
     fn span(&self, pair: &Pair<'_, Rule>) -> Span {
-        let span = pair.as_span();
-        Span { file: self.file, start: self.base + span.start() as u32, end: self.base + span.end() as u32 }
+        let start = self.base + pair.as_span().start() as u32;
+        Span { file: self.file, start, end: start + code_len(pair.as_str()) as u32 }
     }
 
     fn item(&self, pair: Pair<'_, Rule>) -> Built<Item> {
@@ -329,6 +329,24 @@ impl Builder {
             })
         });
         Ok(Template(parts.collect::<Built<_>>()?))
+    }
+}
+
+/// The length of a text without the space and the comments at its end, which the grammar takes along.
+fn code_len(text: &str) -> usize {
+    let mut len = text.trim_end().len();
+    loop {
+        let line = text[..len].rfind('\n').map_or(0, |i| i + 1);
+        let mut quoted = false;
+        let comment = text[line..len].char_indices().find(|(at, c)| {
+            quoted ^= *c == '"';
+            !quoted && text[line + at..len].starts_with("//")
+        });
+        match comment {
+            // A doc line is code.
+            Some((at, _)) if !text[line + at..len].starts_with("///") => len = text[..line + at].trim_end().len(),
+            _ => return len,
+        }
     }
 }
 

@@ -2,9 +2,11 @@
 
 pub mod ast;
 mod build;
+mod format;
 mod limits;
 mod parse;
 pub mod tokens;
 
+pub use format::format;
 pub use limits::MAX_BYTES;
 pub use parse::parse;

@@ -22,7 +22,7 @@ impl TokenMap {
         let last = || self.tokens.iter().rev().find(|(r, _)| r.start <= range.start).map(|(_, span)| *span);
         let Some(first) = inside.next().or_else(last) else { return Span::call_site() };
         // Stable compilers join spans only where they can; the first token is where the mistake starts.
-        inside.last().and_then(|end| first.join(end)).unwrap_or(first)
+        inside.next_back().and_then(|end| first.join(end)).unwrap_or(first)
     }
 }
 

@@ -3,7 +3,7 @@
 //! The command emits a crate for the network and a `main` of a few lines,
 //! ```ignore
 //! fn main() -> std::process::ExitCode {
-//!     cnnc_runtime::harness::main(&|options| Box::new(my_network::MyNetwork::with_options(options)))
+//!     cnnc_runtime::harness::main(&|options| Ok(Box::new(my_network::MyNetwork::with_options(options))))
 //! }
 //! ```
 //! builds it and starts it with the path of a JSON file that holds the job.
@@ -29,7 +29,7 @@ use crate::train::TrainError;
 use crate::{Error, Isa, Network, Options, Spec};
 
 /// Constructs the network.
-pub type Construct<'a> = dyn Fn(&Options) -> Box<dyn Network> + 'a;
+pub type Construct<'a> = dyn Fn(&Options) -> Result<Box<dyn Network>, Error> + 'a;
 
 /// The job file is missing or damaged: the command and the program do not belong together.
 const EXIT_JOB: u8 = 2;
@@ -135,7 +135,7 @@ impl Harness<'_> {
             Isa::named(name).ok_or_else(|| Failure::new(format!("this machine has no instruction set `{name}`")))
         };
         let isa = machine.isa.as_ref().map(named).transpose()?;
-        Ok((self.construct)(&Options { seed, batch, threads: machine.threads, isa }))
+        Ok((self.construct)(&Options { seed, batch, threads: machine.threads, isa })?)
     }
 }
 

@@ -109,7 +109,8 @@ pub(super) fn class_name(classes: &[String], class: usize) -> String {
     classes.get(class).cloned().unwrap_or_else(|| class.to_string())
 }
 
-fn to_input(raster: &Raster, spec: &Spec, picture: &Picture) -> Result<Vec<f32>, String> {
+/// The only input of a network from a picture.
+pub(super) fn to_input(raster: &Raster, spec: &Spec, picture: &Picture) -> Result<Vec<f32>, String> {
     let needed: Vec<&ValueSpec> = spec.inputs.iter().filter(|input| input.infers).collect();
     match needed[..] {
         [input] if spec.inputs.len() == 1 => raster.to_input(input.shape, picture),

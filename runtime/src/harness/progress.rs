@@ -32,7 +32,7 @@ pub(super) struct Lines<'a> {
 impl<'a> Lines<'a> {
     pub(super) fn new(out: &'a mut dyn Write) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        let style = ProgressStyle::with_template("{prefix} {bar:24.cyan/blue} {msg}");
+        let style = ProgressStyle::with_template("{prefix} {wide_bar:.cyan/blue} {msg}");
         if let Ok(style) = style {
             bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
         }

@@ -9,8 +9,8 @@ use crate::weights;
 use std::vec;
 use std::vec::Vec;
 
-fn construct(options: &Options) -> Box<dyn Network> {
-    Box::new(Tiny::new(options))
+fn construct(options: &Options) -> Result<Box<dyn Network>, Error> {
+    Ok(Box::new(Tiny::new(options)))
 }
 
 fn run(job: &Job) -> Result<String, Failure> {
@@ -56,7 +56,7 @@ fn train_job(folder: &Folder) -> Train {
             recipe: String::from("x"),
         },
         weights: None,
-        output: folder.path("tiny.safetensors"),
+        output: folder.path("weights/tiny.safetensors"),
         show: Show::HeldOut,
     }
 }
@@ -188,6 +188,9 @@ fn failures_say_what_is_wrong() {
     let mut part = job.clone();
     part.data.part = Part::First(301);
     assert!(failure(part).message.contains("images: the first 301 is more than there is: 300 images"));
+    let shown = Train { show: Show::File(folder.path("none.png")), ..job.clone() };
+    assert!(failure(shown).message.ends_with("none.png: there is no such file"));
+    assert!(!folder.path("run").exists(), "found before anything is learnt");
     let diverged = Train { optimizer: Sgd { learning_rate: 1e38, momentum: 0.9, ..Sgd::default() }.into(), ..job };
     let diverged = failure(diverged);
     assert_eq!((diverged.code, diverged.message.contains("training diverged")), (EXIT_DIVERGED, true));

@@ -9,6 +9,7 @@ use super::draw::percent;
 use super::progress::Lines;
 use super::{Failure, Harness, load, plural, thousands};
 use crate::data::{BatchData, Dataset, Raster};
+use crate::files::FileError;
 use crate::job::{Show, Train};
 use crate::optimizer::Rule;
 use crate::train::{Checkpoints, FitOptions, evaluate, fit, load_best};
@@ -24,6 +25,7 @@ impl Harness<'_> {
         }
         let data = load(&job.data, network.spec(), &job.picture)?;
         let test = job.test.as_ref().map(|test| load(test, network.spec(), &job.picture)).transpose()?;
+        check_ahead(network, job)?;
         self.greet(network, job, &data, test.as_ref())?;
         let about = About::new(network.spec(), &job.picture, &job.classes).to_text();
         let checkpoints = Checkpoints {
@@ -55,6 +57,7 @@ impl Harness<'_> {
         self.show(network, job, test.as_ref())
     }
 
+    /// Who learns what, and how.
     fn greet(
         &mut self,
         network: &dyn Network,
@@ -132,4 +135,17 @@ impl Harness<'_> {
             }
         }
     }
+}
+
+/// What would fail at the end fails at the start.
+fn check_ahead(network: &dyn Network, job: &Train) -> Result<(), Failure> {
+    if let Show::File(path) = &job.show {
+        super::predict::class_output(network.spec())?;
+        let raster = Raster::read(path)?;
+        super::predict::to_input(&raster, network.spec(), &job.picture).map_err(|m| FileError::new(path, m))?;
+    }
+    if let Some(folder) = job.output.parent() {
+        std::fs::create_dir_all(folder).map_err(|e| FileError::io(folder, &e))?;
+    }
+    Ok(())
 }

@@ -6,7 +6,6 @@
 
 use crate::Isa;
 use crate::isa::Level;
-use crate::simd::Vector;
 
 /// Sizes and distances of c = start + a · b, in floats.
 #[derive(Clone, Copy, Debug)]
@@ -102,7 +101,7 @@ impl Isa {
             Level::Avx2 => unsafe { avx2::gemm(g, a, b, start, c) },
             // SAFETY: as above.
             #[cfg(target_arch = "aarch64")]
-            Level::Neon => unsafe { tiles::<crate::simd::neon::F32x4, 6, 4>(g, a, b, start, c) },
+            Level::Neon => unsafe { super::tiles::tiles::<crate::simd::neon::F32x4, 6, 4>(g, a, b, start, c) },
             Level::Portable => {
                 begin(start, g.m, g.n, g.c_row, c);
                 // SAFETY: the slices hold their matrices, checked above.
@@ -147,7 +146,7 @@ impl Isa {
             Level::Avx2 => unsafe { avx2::gemm_nt(g, a, b, c) },
             // SAFETY: as above.
             #[cfg(target_arch = "aarch64")]
-            Level::Neon => unsafe { dots::<crate::simd::neon::F32x4, 4, 4>(g, a, b, c) },
+            Level::Neon => unsafe { super::tiles::dots::<crate::simd::neon::F32x4, 4, 4>(g, a, b, c) },
             // SAFETY: the slices hold their matrices, checked above.
             Level::Portable => unsafe {
                 matrixmultiply::sgemm(
@@ -176,7 +175,8 @@ impl Isa {
 macro_rules! shells {
     ($module:ident, $features:literal, $vector:ty, $gemm:tt, $dots:tt) => {
         mod $module {
-            use super::{Gemm, GemmNt, Start, dots, tiles};
+            use super::{Gemm, GemmNt, Start};
+            use crate::kernels::tiles::{dots, tiles};
 
             /// # Safety
             /// The features are there, and the slices hold their matrices.
@@ -204,230 +204,6 @@ macro_rules! shells {
 shells!(avx512, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma", crate::simd::avx512::F32x16, (6, 4), (4, 4));
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 shells!(avx2, "avx2,fma", crate::simd::avx2::F32x8, (6, 2), (3, 2));
-
-/// Covers c with tiles of `MR` rows and `NV` vectors, smaller ones at the edges.
-///
-/// Columns outermost: a panel of b stays in the cache while all rows of a pass over it.
-///
-/// # Safety
-/// The vector's instructions are there, and the slices hold their matrices.
-#[inline(always)]
-unsafe fn tiles<V: Vector, const MR: usize, const NV: usize>(
-    g: &Gemm,
-    a: &[f32],
-    b: &[f32],
-    start: Start<'_>,
-    c: &mut [f32],
-) {
-    let mut j = 0;
-    while j < g.n {
-        let vectors = (g.n - j).div_ceil(V::LANES).min(NV);
-        // SAFETY: columns j.. are in range, the caller promises the rest.
-        unsafe {
-            match vectors {
-                1 => rows::<V, MR, 1>(g, a, b, start, c, j),
-                2 => rows::<V, MR, 2>(g, a, b, start, c, j),
-                3 => rows::<V, MR, 3>(g, a, b, start, c, j),
-                _ => rows::<V, MR, NV>(g, a, b, start, c, j),
-            }
-        }
-        j += vectors * V::LANES;
-    }
-}
-
-/// All rows of the panel of columns that starts at `j`.
-///
-/// # Safety
-/// As [`tiles`]; `j` is less than `n`.
-#[inline(always)]
-unsafe fn rows<V: Vector, const MR: usize, const NV: usize>(
-    g: &Gemm,
-    a: &[f32],
-    b: &[f32],
-    start: Start<'_>,
-    c: &mut [f32],
-    j: usize,
-) {
-    let mut i = 0;
-    while i + MR <= g.m {
-        // SAFETY: rows i..i + MR are in range.
-        unsafe { tile::<V, MR, NV>(g, a, b, start, c, i, j) };
-        i += MR;
-    }
-    while i + 2 <= g.m {
-        // SAFETY: rows i..i + 2 are in range.
-        unsafe { tile::<V, 2, NV>(g, a, b, start, c, i, j) };
-        i += 2;
-    }
-    if i < g.m {
-        // SAFETY: row i is in range.
-        unsafe { tile::<V, 1, NV>(g, a, b, start, c, i, j) };
-    }
-}
-
-/// One tile: `MR` rows from `i`, up to `NV` vectors of columns from `j`.
-///
-/// # Safety
-/// As [`tiles`]; rows `i..i + MR` and column `j` exist.
-#[inline(always)]
-#[allow(clippy::too_many_arguments, reason = "three matrices and a place")]
-unsafe fn tile<V: Vector, const MR: usize, const NV: usize>(
-    g: &Gemm,
-    a: &[f32],
-    b: &[f32],
-    start: Start<'_>,
-    c: &mut [f32],
-    i: usize,
-    j: usize,
-) {
-    let columns = (g.n - j).min(NV * V::LANES);
-    // Lanes of the last vector that are columns.
-    let last = columns - (NV - 1) * V::LANES;
-    // SAFETY: all pointers stay in their matrices: rows i..i + MR, columns j..j + columns, and the last vector is read and
-    // written in part only.
-    unsafe {
-        let mut acc = [[V::zero(); NV]; MR];
-        let c = c.as_mut_ptr().add(i * g.c_row + j);
-        match start {
-            Start::Zero => {}
-            Start::Add => {
-                for (r, acc) in acc.iter_mut().enumerate() {
-                    for (v, acc) in acc.iter_mut().enumerate() {
-                        let from = c.add(r * g.c_row + v * V::LANES);
-                        *acc = if v + 1 < NV { V::load(from) } else { V::load_part(from, last) };
-                    }
-                }
-            }
-            Start::Rows(bias) => {
-                for (r, acc) in acc.iter_mut().enumerate() {
-                    *acc = [V::splat(bias[i + r]); NV];
-                }
-            }
-            Start::Columns(bias) => {
-                for acc in &mut acc {
-                    for (v, acc) in acc.iter_mut().enumerate() {
-                        let from = bias.as_ptr().add(j + v * V::LANES);
-                        *acc = if v + 1 < NV { V::load(from) } else { V::load_part(from, last) };
-                    }
-                }
-            }
-        }
-        let mut a = a.as_ptr().add(i * g.a_row);
-        let mut b = b.as_ptr().add(j);
-        if last == V::LANES {
-            for _ in 0..g.k {
-                step::<V, MR, NV>(&mut acc, a, g.a_row, core::array::from_fn(|v| V::load(b.add(v * V::LANES))));
-                a = a.wrapping_add(g.a_col);
-                b = b.wrapping_add(g.b_row);
-            }
-        } else {
-            for _ in 0..g.k {
-                let row = core::array::from_fn(|v| {
-                    let from = b.add(v * V::LANES);
-                    if v + 1 < NV { V::load(from) } else { V::load_part(from, last) }
-                });
-                step::<V, MR, NV>(&mut acc, a, g.a_row, row);
-                a = a.wrapping_add(g.a_col);
-                b = b.wrapping_add(g.b_row);
-            }
-        }
-        for (r, acc) in acc.iter().enumerate() {
-            for (v, acc) in acc.iter().enumerate() {
-                let to = c.add(r * g.c_row + v * V::LANES);
-                if v + 1 < NV { acc.store(to) } else { acc.store_part(to, last) }
-            }
-        }
-    }
-}
-
-/// One step of the inner dimension: a column of a times a row of b.
-///
-/// # Safety
-/// `a` points to `MR` rows.
-#[inline(always)]
-unsafe fn step<V: Vector, const MR: usize, const NV: usize>(
-    acc: &mut [[V; NV]; MR],
-    a: *const f32,
-    a_row: usize,
-    b: [V; NV],
-) {
-    for (r, acc) in acc.iter_mut().enumerate() {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let a = V::splat(*a.add(r * a_row));
-            for (acc, b) in acc.iter_mut().zip(b) {
-                *acc = acc.fma(a, b);
-            }
-        }
-    }
-}
-
-/// Adds products of rows with rows to c, `MR` × `NR` at a time.
-///
-/// # Safety
-/// The vector's instructions are there, and the slices hold their matrices.
-#[inline(always)]
-unsafe fn dots<V: Vector, const MR: usize, const NR: usize>(g: &GemmNt, a: &[f32], b: &[f32], c: &mut [f32]) {
-    let mut i = 0;
-    while i < g.m {
-        let rows = if i + MR <= g.m { MR } else { 1 };
-        let mut j = 0;
-        while j < g.n {
-            let columns = if j + NR <= g.n { NR } else { 1 };
-            // SAFETY: rows i..i + rows of a and j..j + columns of b exist.
-            unsafe {
-                let (a, b) = (a.as_ptr().add(i * g.a_row), b.as_ptr().add(j * g.b_row));
-                let c = c.as_mut_ptr().add(i * g.c_row + j);
-                match (rows == MR, columns == NR) {
-                    (true, true) => dot_tile::<V, MR, NR>(g, a, b, c),
-                    (true, false) => dot_tile::<V, MR, 1>(g, a, b, c),
-                    (false, true) => dot_tile::<V, 1, NR>(g, a, b, c),
-                    (false, false) => dot_tile::<V, 1, 1>(g, a, b, c),
-                }
-            }
-            j += columns;
-        }
-        i += rows;
-    }
-}
-
-/// `MR` rows with `NR` rows.
-///
-/// # Safety
-/// As [`dots`]; the pointers stand at rows of which that many exist.
-#[inline(always)]
-unsafe fn dot_tile<V: Vector, const MR: usize, const NR: usize>(g: &GemmNt, a: *const f32, b: *const f32, c: *mut f32) {
-    // SAFETY: columns 0..k of the rows exist; the last vector is read in part only.
-    unsafe {
-        let mut acc = [[V::zero(); NR]; MR];
-        let mut k = 0;
-        while k + V::LANES <= g.k {
-            let b: [V; NR] = core::array::from_fn(|j| V::load(b.add(j * g.b_row + k)));
-            for (i, acc) in acc.iter_mut().enumerate() {
-                let a = V::load(a.add(i * g.a_row + k));
-                for (acc, b) in acc.iter_mut().zip(b) {
-                    *acc = acc.fma(a, b);
-                }
-            }
-            k += V::LANES;
-        }
-        if k < g.k {
-            let rest = g.k - k;
-            let b: [V; NR] = core::array::from_fn(|j| V::load_part(b.add(j * g.b_row + k), rest));
-            for (i, acc) in acc.iter_mut().enumerate() {
-                let a = V::load_part(a.add(i * g.a_row + k), rest);
-                for (acc, b) in acc.iter_mut().zip(b) {
-                    *acc = acc.fma(a, b);
-                }
-            }
-        }
-        for (i, acc) in acc.iter().enumerate() {
-            for (j, acc) in acc.iter().enumerate() {
-                *c.add(i * g.c_row + j) += acc.sum();
-            }
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -35,10 +35,10 @@ pub(crate) fn tanh(x: f32) -> f32 {
     let square = x * x;
     // Coefficients of tanh(x) = x + x³·P(x²) for |x| < 0.625 (Cephes, S. Moshier).
     let mut p = -5.704_988_7e-3;
-    p = p * square + 2.063_908_9e-2;
+    p = p * square + 2.063_909e-2;
     p = p * square - 5.373_971_6e-2;
     p = p * square + 1.333_144_2e-1;
-    p = p * square - 3.333_328_2e-1;
+    p = p * square - 3.333_328e-1;
     let near = x + x * square * p;
     let far = 1.0 - 2.0 / (exp(2.0 * x.abs()) + 1.0);
     let far = if x < 0.0 { -far } else { far };

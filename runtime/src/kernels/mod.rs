@@ -10,6 +10,8 @@ mod math;
 mod normalize;
 mod pool;
 mod softmax;
+#[cfg(any(all(feature = "std", target_arch = "x86_64"), target_arch = "aarch64"))]
+mod tiles;
 mod window;
 
 pub use activation::Activation;

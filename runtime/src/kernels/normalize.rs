@@ -84,6 +84,7 @@ per_isa! {
     }
 
     /// Normalises by the statistics of the batch.
+    #[allow(clippy::too_many_arguments, reason = "the operands of the layer and their shape")]
     pub fn normalize(stats: &[f32], weight: &[f32], bias: &[f32], eps: f32, places: usize, x: &[f32], y: &mut [f32]) {
         for (c, (x, y)) in x.chunks_exact(places).zip(y.chunks_exact_mut(places)).enumerate() {
             let (mean, scale) = (stats[2 * c], weight[c] / sqrt(stats[2 * c + 1] + eps));
@@ -94,6 +95,7 @@ per_isa! {
     }
 
     /// Σdy, Σdy·x̂ of one channel, and both divided by the number of elements.
+    #[allow(clippy::too_many_arguments, reason = "the operands of the layer and their shape")]
     pub fn normalize_sums(
         x: Batch<'_>,
         stats: &[f32],

@@ -152,6 +152,7 @@ per_isa! {
     }
 
     /// As [`gather`](Self::gather), into rows of `pitch`.
+    #[allow(clippy::too_many_arguments, reason = "a window, what it sees and where that goes")]
     pub fn gather_rows(
         window: &Window,
         channels: usize,

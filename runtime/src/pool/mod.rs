@@ -148,5 +148,5 @@ impl core::fmt::Debug for Pool {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "std"))]
 mod tests;

@@ -115,7 +115,7 @@ pub(super) fn save(
     run["recipe"] = json!(checkpoints.recipe);
     run["steps"] = json!(optimizer.steps());
     about.insert(String::from("run"), run);
-    tensors::write(&path, &all, Some(&format!("{:#}", Value::Object(about))))
+    tensors::write(&path, &all, Some(&Value::Object(about).to_string()))
 }
 
 /// `optimizer:momentum:conv1.weight`

@@ -1,0 +1,384 @@
+//! Recipes: what a network is trained on, and how.
+//!
+//! A recipe is YAML; its mistakes are shown as those of specifications are, at the place.
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+
+use cnnc_runtime::data::{Part, Picture};
+use cnnc_runtime::job::{self, Checkpoints, Files, Job, Machine, Show, Source};
+use cnnc_runtime::optimizer::{Rule, Sgd};
+use cnnc_runtime::schedule::Schedule;
+use serde::Deserialize;
+
+use super::arguments::NetOptions;
+use super::spec::Named;
+use super::{Failed, color, write};
+use crate::diagnostics::{Diagnostic, FileId, SourceMap, Span, nearest, render};
+
+/// A recipe as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    /// The network: a path, or the bare name of a spec that ships.
+    spec: String,
+    /// Which net of the file.
+    net: Option<String>,
+    /// Values for the net's parameters.
+    #[serde(default)]
+    set: std::collections::BTreeMap<String, serde_yaml::Value>,
+    /// What is learnt from and what is held out.
+    data: Data,
+    /// How pictures become inputs.
+    #[serde(default)]
+    picture: Picture,
+    /// Names of the classes.
+    #[serde(default)]
+    classes: Vec<String>,
+    /// Images of a batch.
+    #[serde(default = "default_batch")]
+    batch: usize,
+    /// How often all images are seen.
+    epochs: u64,
+    /// How weights are updated.
+    #[serde(default = "default_optimizer", with = "serde_yaml::with::singleton_map_recursive")]
+    optimizer: Rule,
+    /// How the learning rate changes.
+    #[serde(default, with = "serde_yaml::with::singleton_map_recursive")]
+    schedule: Schedule,
+    /// Decides initial weights, order of images and dropout.
+    #[serde(default)]
+    seed: u64,
+    /// Threads; 0 for one on each core.
+    #[serde(default)]
+    threads: usize,
+    /// The folder for checkpoints and weights.
+    checkpoints: Option<PathBuf>,
+    /// Checkpoints within an epoch, every so many steps.
+    #[serde(default)]
+    save_every: u64,
+    /// Weights to start from.
+    weights: Option<PathBuf>,
+    /// A picture to classify at the end; one of the held-out images by default.
+    show: Option<PathBuf>,
+}
+
+fn default_batch() -> usize {
+    64
+}
+
+fn default_optimizer() -> Rule {
+    Rule::Sgd(Sgd::default())
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Data {
+    /// Where files are looked up; the recipe's folder by default.
+    folder: Option<PathBuf>,
+    train: Images,
+    test: Option<Images>,
+}
+
+/// Either images and labels in IDX files, or tensors.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Images {
+    images: Option<PathBuf>,
+    labels: Option<PathBuf>,
+    tensors: Option<PathBuf>,
+    #[serde(default, with = "serde_yaml::with::singleton_map_recursive")]
+    part: Part,
+}
+
+/// A recipe that was read and checked.
+#[derive(Debug)]
+pub struct Recipe {
+    /// Its own path.
+    pub path: PathBuf,
+    /// Epochs.
+    pub epochs: u64,
+    /// Seed.
+    pub seed: u64,
+    /// Threads.
+    pub threads: usize,
+    /// How pictures become inputs.
+    pub picture: Picture,
+    /// Names of the classes.
+    pub classes: Vec<String>,
+    written: Written,
+    /// Where data files are looked up.
+    data: PathBuf,
+    text: String,
+}
+
+impl Recipe {
+    /// Reads a recipe; `data` stands in for its data folder.
+    pub fn read(path: &Path, data: Option<&Path>) -> Result<Self, Failed> {
+        let text = write::read_text(path)?;
+        let page = Page { path, text: &text };
+        let written: Written = serde_yaml::from_str(&text).map_err(|e| page.unreadable(&e))?;
+        page.check(&written)?;
+        let home = path.parent().unwrap_or(Path::new("")).to_owned();
+        let data = match (data, &written.data.folder) {
+            (Some(given), _) => given.to_owned(),
+            (None, Some(folder)) => home.join(folder),
+            (None, None) => home,
+        };
+        let recipe = Self {
+            path: path.to_owned(),
+            epochs: written.epochs,
+            seed: written.seed,
+            threads: written.threads,
+            picture: written.picture.clone(),
+            classes: written.classes.clone(),
+            written,
+            data,
+            text: text.clone(),
+        };
+        page.found(&recipe)?;
+        Ok(recipe)
+    }
+
+    /// The spec.
+    pub fn named(&self) -> Result<Named, Failed> {
+        let beside = self.home().join(&self.written.spec);
+        let name = if beside.is_file() { beside.display().to_string() } else { self.written.spec.clone() };
+        Named::find(&name)
+    }
+
+    /// Which net with which values.
+    pub fn net(&self) -> NetOptions {
+        let text = |value: &serde_yaml::Value| serde_json::to_string(value).unwrap_or_default();
+        let set = self.written.set.iter().map(|(name, value)| (name.clone(), text(value))).collect();
+        NetOptions { set, net: self.written.net.clone() }
+    }
+
+    /// Where training leaves the weights.
+    pub fn output(&self) -> PathBuf {
+        self.folder().join("weights.safetensors")
+    }
+
+    fn home(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
+    }
+
+    /// Checkpoints and weights: as said, relative to where the command runs, else `runs/` and the recipe's name.
+    fn folder(&self) -> PathBuf {
+        let name = self.path.file_stem().unwrap_or_default();
+        self.written.checkpoints.clone().unwrap_or_else(|| Path::new("runs").join(name))
+    }
+
+    fn source(&self, images: &Images) -> Source {
+        let at = |path: &Option<PathBuf>| self.data.join(path.as_deref().unwrap_or(Path::new("")));
+        let files = match &images.tensors {
+            Some(_) => Files::Tensors { path: at(&images.tensors) },
+            None => Files::Idx { images: at(&images.images), labels: at(&images.labels) },
+        };
+        Source { files, part: images.part }
+    }
+
+    /// The job of training.
+    pub fn train(&self, machine: Machine, resume: bool) -> Result<Job, Failed> {
+        let folder = self.folder();
+        let recipe = format!("{:016x}", digest(&format!("{}\n{} {}", self.text, self.seed, self.epochs)));
+        Ok(Job::Train(Box::new(job::Train {
+            machine,
+            seed: self.seed,
+            data: self.source(&self.written.data.train),
+            test: self.written.data.test.as_ref().map(|t| self.source(t)),
+            picture: self.picture.clone(),
+            classes: self.classes.clone(),
+            batch: self.written.batch,
+            epochs: self.epochs,
+            optimizer: self.written.optimizer,
+            schedule: self.written.schedule.clone(),
+            checkpoints: Checkpoints { folder, resume, every_steps: self.written.save_every, recipe },
+            weights: self.written.weights.as_ref().map(|w| self.home().join(w)),
+            output: self.output(),
+            show: self.written.show.as_ref().map_or(Show::HeldOut, |file| Show::File(self.home().join(file))),
+        })))
+    }
+
+    /// The job of evaluation on the held-out data.
+    pub fn eval(&self, machine: Machine, weights: PathBuf, json: bool) -> Result<Job, Failed> {
+        let data = self.written.data.test.as_ref().unwrap_or(&self.written.data.train);
+        Ok(Job::Eval(job::Eval {
+            machine,
+            weights,
+            data: self.source(data),
+            picture: Some(self.picture.clone()),
+            batch: self.written.batch,
+            json,
+        }))
+    }
+}
+
+/// FNV-1a.
+fn digest(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+}
+
+/// The recipe's text, for mistakes to point at.
+struct Page<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
+
+impl Page<'_> {
+    fn failed(&self, mistakes: &[Diagnostic]) -> Failed {
+        let mut sources = SourceMap::default();
+        sources.add(self.path, self.text);
+        Failed::Input(render(&sources, mistakes, color(std::io::stderr().is_terminal())))
+    }
+
+    fn span(start: usize, end: usize) -> Span {
+        Span { file: FileId(0), start: start as u32, end: end as u32 }
+    }
+
+    /// A mistake that the YAML reader found: its message says what fits; the place is its own.
+    fn unreadable(&self, error: &serde_yaml::Error) -> Failed {
+        let start = error.location().map_or(0, |l| l.index().min(self.text.len()));
+        let start = (0..=start).rev().find(|i| self.text.is_char_boundary(*i)).unwrap_or(0);
+        let message = error.to_string();
+        let message = message.split(" at line ").next().unwrap_or(&message);
+        let unknown = message.split("unknown field `").nth(1).and_then(|t| t.split('`').next());
+        if let Some(name) = unknown {
+            let known: Vec<&str> =
+                message.split("expected").nth(1).unwrap_or("").split('`').skip(1).step_by(2).collect();
+            let place = self.key(name).unwrap_or_else(|| Self::span(start, self.end_of_word(start)));
+            let mut d = Diagnostic::new(place, format!("a recipe has no `{name}` here")).fits(known.join(", "));
+            if let Some(near) = nearest(name, known.iter().copied()) {
+                d = d.hint(format!("did you mean `{near}`?"));
+            }
+            return self.failed(&[d]);
+        }
+        let (field, what) = message.rsplit_once(": ").unwrap_or(("", message));
+        let place = match field.rsplit('.').next().filter(|f| !f.is_empty()).and_then(|f| self.key(f)) {
+            Some(key) => self.value(key),
+            None => Self::span(start, self.end_of_word(start)),
+        };
+        let mut d = Diagnostic::new(place, "the recipe cannot be read").found(what.to_owned());
+        if let Some(missing) = message.split("missing field `").nth(1).and_then(|t| t.split('`').next()) {
+            d.title = format!("the recipe needs `{missing}`");
+            d.found = None;
+            d = d.fits(example(missing));
+        }
+        self.failed(&[d])
+    }
+
+    fn end_of_word(&self, start: usize) -> usize {
+        let rest = &self.text[start..];
+        start + rest.find(|c: char| c.is_whitespace()).unwrap_or(rest.len())
+    }
+
+    /// The first place where a key stands.
+    fn key(&self, name: &str) -> Option<Span> {
+        let mut from = 0;
+        while let Some(at) = self.text[from..].find(name).map(|i| from + i) {
+            let before = self.text[..at].chars().next_back();
+            let after = self.text[at + name.len()..].trim_start();
+            let starts = before.is_none_or(|c| !c.is_alphanumeric() && c != '_');
+            let in_comment = self.text[..at].rsplit('\n').next().is_some_and(|line| line.contains('#'));
+            if starts && after.starts_with(':') && !in_comment {
+                return Some(Self::span(at, at + name.len()));
+            }
+            from = at + name.len();
+        }
+        None
+    }
+
+    /// What stands behind a key, to the end of its line.
+    fn value(&self, key: Span) -> Span {
+        let from = key.end as usize;
+        let line = self.text[from..].split('\n').next().unwrap_or("");
+        let value = line.trim_start_matches([':', ' ']);
+        let value = value.split([',', '}', '#']).next().unwrap_or(value).trim_end();
+        if value.is_empty() {
+            return key;
+        }
+        let start = from + line.find(value).unwrap_or(0);
+        Self::span(start, start + value.len())
+    }
+
+    fn at(&self, name: &str) -> Span {
+        self.key(name).map_or_else(|| Self::span(0, 0), |key| self.value(key))
+    }
+
+    /// Numbers in their ranges, and data that is said in one way.
+    fn check(&self, recipe: &Written) -> Result<(), Failed> {
+        let mut mistakes = Vec::new();
+        let mut wrong = |name: &str, found: String, fits: &str| {
+            mistakes.push(Diagnostic::new(self.at(name), format!("`{name}` does not fit")).found(found).fits(fits));
+        };
+        if !(1..=65_536).contains(&recipe.batch) {
+            wrong("batch", recipe.batch.to_string(), "a whole number from 1 to 65536");
+        }
+        if !(1..=1_000_000).contains(&recipe.epochs) {
+            wrong("epochs", recipe.epochs.to_string(), "a whole number from 1 to 1000000");
+        }
+        if recipe.threads > 1024 {
+            wrong("threads", recipe.threads.to_string(), "0 for one on each core, or up to 1024");
+        }
+        let checks = [("optimizer", recipe.optimizer.check()), ("schedule", recipe.schedule.check())];
+        for (name, result) in checks {
+            if let Err(text) = result {
+                let inner = text.split('`').nth(1).unwrap_or(name).to_owned();
+                let place = self.key(&inner).map_or_else(|| self.at(name), |key| self.value(key));
+                mistakes.push(Diagnostic::new(place, text));
+            }
+        }
+        for (name, images) in [("train", Some(&recipe.data.train)), ("test", recipe.data.test.as_ref())] {
+            let Some(images) = images else { continue };
+            let idx = images.images.is_some() && images.labels.is_some() && images.tensors.is_none();
+            let tensors = images.tensors.is_some() && images.images.is_none() && images.labels.is_none();
+            if !idx && !tensors {
+                let place = self.key(name).unwrap_or_else(|| Self::span(0, 0));
+                mistakes.push(
+                    Diagnostic::new(place, format!("`{name}` does not say where its data is")).fits(
+                        "`images` and `labels` (IDX files, as MNIST has them), or `tensors` (a safetensors file)",
+                    ),
+                );
+            }
+        }
+        if mistakes.is_empty() { Ok(()) } else { Err(self.failed(&mistakes)) }
+    }
+
+    /// Files that must be there.
+    fn found(&self, recipe: &Recipe) -> Result<(), Failed> {
+        let mut mistakes = Vec::new();
+        let data = [Some(&recipe.written.data.train), recipe.written.data.test.as_ref()];
+        let files = data
+            .into_iter()
+            .flatten()
+            .flat_map(|i| [("images", &i.images), ("labels", &i.labels), ("tensors", &i.tensors)]);
+        let own = [("weights", &recipe.written.weights), ("show", &recipe.written.show)];
+        let files = files
+            .map(|(key, path)| (key, path, recipe.data.as_path()))
+            .chain(own.map(|(key, path)| (key, path, recipe.home())));
+        for (key, path, folder) in files {
+            let Some(path) = path else { continue };
+            let full = folder.join(path);
+            if full.is_file() {
+                continue;
+            }
+            let shown = path.display().to_string();
+            let place = self.text.find(&shown).map_or_else(|| self.at(key), |at| Self::span(at, at + shown.len()));
+            mistakes.push(Diagnostic::new(place, "there is no such file").found(full.display().to_string()).fits(
+                "a path relative to the recipe, or to the folder of the data: `data: { folder: ... }`, `--data DIR`",
+            ));
+        }
+        if mistakes.is_empty() { Ok(()) } else { Err(self.failed(&mistakes)) }
+    }
+}
+
+/// How a key that is missing would be written.
+fn example(key: &str) -> &'static str {
+    match key {
+        "spec" => "`spec: lenet5.net`",
+        "data" => "`data: { train: { images: a.gz, labels: b.gz }, test: { images: c.gz, labels: d.gz } }`",
+        "train" => "`train: { images: train-images.gz, labels: train-labels.gz }`",
+        "epochs" => "`epochs: 10`",
+        _ => "the key and its value",
+    }
+}

@@ -1,0 +1,73 @@
+//! `cnnc run` against stored results of PyTorch; `tests/parity/make.py` made them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use cnnc_tests::repository;
+use safetensors::SafeTensors;
+
+/// Tensors of a file by name, as numbers.
+fn tensors(path: &Path) -> BTreeMap<String, Vec<f64>> {
+    let bytes = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let file = SafeTensors::deserialize(&bytes).expect("a safetensors file");
+    let floats = |data: &[u8]| {
+        data.chunks_exact(4).map(|b| f64::from(f32::from_le_bytes(b.try_into().expect("four")))).collect()
+    };
+    file.tensors().into_iter().map(|(name, view)| (name, floats(view.data()))).collect()
+}
+
+fn command() -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["run", "--quiet", "--package", "cnnc", "--"]).current_dir(repository());
+    command
+}
+
+/// Runs a net on its stored input and compares outputs (1e-5 of the largest), loss and gradients (1e-4).
+fn parity(spec: &str, name: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let stored = |kind: &str| repository().join("tests/parity").join(format!("{name}.{kind}.safetensors"));
+    let [output, gradients] = ["output", "gradients"].map(|n| folder.path().join(n).with_extension("safetensors"));
+    let run = |isa: Option<&str>| {
+        let mut run = command();
+        run.args(["run", spec, "--weights"]).arg(stored("weights")).arg("--input").arg(stored("input"));
+        run.arg("--output").arg(&output).arg("--gradients").arg(&gradients);
+        if let Some(isa) = isa {
+            run.args(["--isa", isa]);
+        }
+        let done = run.output().expect("cargo runs");
+        assert!(done.status.success(), "{name}: {}", String::from_utf8_lossy(&done.stderr));
+    };
+    for isa in [None, Some("portable")] {
+        run(isa);
+        compare(name, &stored("expected"), &output, &gradients);
+    }
+}
+
+fn compare(name: &str, expected: &Path, output: &PathBuf, gradients: &PathBuf) {
+    let (outputs, gradients) = (tensors(output), tensors(gradients));
+    for (key, expected) in tensors(expected) {
+        let (got, tolerance) = match key.strip_prefix("grad.") {
+            Some(key) => (gradients.get(key), 1e-4),
+            None if key == "loss" => (gradients.get("loss"), 1e-5),
+            None => (outputs.get(&key), 1e-5),
+        };
+        let got = got.unwrap_or_else(|| panic!("{name}: no `{key}` was written"));
+        assert_eq!(got.len(), expected.len(), "{name}: length of `{key}`");
+        let largest = expected.iter().fold(1e-6_f64, |m, x| m.max(x.abs()));
+        let worst = got.iter().zip(&expected).fold(0.0_f64, |m, (g, e)| m.max((g - e).abs() / largest));
+        assert!(worst <= tolerance, "{name}: `{key}` is off by {worst:.1e} of its largest element");
+    }
+}
+
+#[test]
+fn lenet5() {
+    parity("lenet5", "lenet5");
+}
+
+#[test]
+fn five_nets_that_use_every_operator() {
+    for name in ["plain", "residual", "branches", "maps", "twins"] {
+        parity(&format!("specs/parity/{name}.net"), name);
+    }
+}
