@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::diagnostics::Span;
+use crate::diagnostics::{FileId, Span};
 use crate::graph::{ParamId, ValueId};
 use crate::ops::Argument;
 use crate::syntax::ast;
@@ -38,6 +38,8 @@ pub enum Value {
 /// A block or operator with one set of weights.
 #[derive(Debug)]
 pub struct Shared {
+    /// The file it was made in, which knows what the callee means.
+    pub file: FileId,
     /// What is called.
     pub callee: ast::Ident,
     /// Arguments given at `shared`, behind those of each call.
