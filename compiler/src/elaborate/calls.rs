@@ -7,7 +7,7 @@ use super::arguments::{Given, Slot};
 use super::value::{Shared, Value};
 use super::{Elaborator, Evaluated, MAX_CALLS, MAX_ELEMENTS, Poisoned, Scope};
 use crate::diagnostics::{Diagnostic, FileId, Label, Span, nearest};
-use crate::graph::{ValueId, show_shape};
+use crate::graph::{Param, ValueId, show_shape};
 use crate::ops::{self, Call, Definition, Op};
 use crate::syntax::ast::{self, Expr, ExprKind, Ident};
 
@@ -173,7 +173,7 @@ impl Elaborator {
         let shares = reuse.is_some();
         let mut call =
             Call { definition, graph: &mut self.graph, operands, arguments, layer, reuse, made: Vec::new(), span };
-        let before = call.graph.nodes.len();
+        let before = (call.graph.nodes.len(), call.graph.params.len());
         let built = (definition.build)(&mut call);
         let (reuse, made) = (call.reuse.take(), std::mem::take(&mut call.made));
         self.reuse = reuse;
@@ -186,23 +186,42 @@ impl Elaborator {
         }
     }
 
-    /// Checks the sizes of nodes and weights that were just added.
-    fn within_limits(&mut self, before: usize, span: Span) -> Evaluated<()> {
+    /// Checks the sizes of nodes and weights that were just added, and that the weights have names of their own.
+    fn within_limits(&mut self, (nodes, params): (usize, usize), span: Span) -> Evaluated<()> {
         let checked = |shape: &[usize]| shape.iter().try_fold(1_usize, |n, d| n.checked_mul(*d)).unwrap_or(usize::MAX);
-        let large = self.graph.nodes[before..].iter().map(|n| n.ty.shape.clone()).find(|s| checked(s) > MAX_ELEMENTS);
+        let large = self.graph.nodes[nodes..].iter().map(|n| n.ty.shape.clone()).find(|s| checked(s) > MAX_ELEMENTS);
         if let Some(shape) = large {
             let wrong = Diagnostic::new(span, "this value is too large")
                 .found(format!("{} has more than {MAX_ELEMENTS} elements", show_shape(&shape)))
                 .fits(format!("at most {MAX_ELEMENTS} elements for one image"));
             return Err(self.report(wrong));
         }
-        let weights = self.graph.params.iter().try_fold(0_usize, |n, p| n.checked_add(checked(&p.shape)));
-        if weights.is_none_or(|w| w > MAX_ELEMENTS) {
+        for param in self.graph.params[params..].to_vec() {
+            self.weight_count = self.weight_count.saturating_add(checked(&param.shape));
+            if let Some(first) = self.weights.insert(param.name.clone(), param.span) {
+                return Err(self.named_twice(&param, first));
+            }
+        }
+        if self.weight_count > MAX_ELEMENTS {
             let wrong = Diagnostic::new(span, "the net has too many weights")
+                .found(format!("{} numbers up to this layer", self.weight_count))
                 .fits(format!("at most {MAX_ELEMENTS} numbers in all weights together"));
             return Err(self.report(wrong));
         }
         Ok(())
+    }
+
+    fn named_twice(&mut self, param: &Param, first: Span) -> Poisoned {
+        let layer = param.name.rsplit_once('.').map_or(param.name.as_str(), |(layer, _)| layer);
+        let mut wrong = Diagnostic::new(param.span, format!("there are two layers `{layer}`"))
+            .found(format!("the weight `{}` is defined twice", param.name))
+            .fits("a name of its own for each layer");
+        if first == param.span {
+            wrong = wrong.hint("in a loop, make the round a part of the name: `as \"unit{i}\"`");
+        } else {
+            wrong = wrong.also(first, "first here").hint("name one of them otherwise with `as`");
+        }
+        self.report(wrong.hint("to use the same weights twice, call a `shared` instance twice"))
     }
 
     /// The tensor operands: by position at the front, or by name.

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::value::{Shared, Value};
-use super::{Elaborator, Evaluated, MAX_NAME, Poisoned, Scope};
+use super::{Elaborator, Evaluated, MAX_LIST, MAX_LIST_DEPTH, MAX_NAME, Poisoned, Scope};
 use crate::diagnostics::{Diagnostic, Span, nearest};
 use crate::ops::elementwise::Scale;
 use crate::syntax::ast::{Binary, Expr, ExprKind, Ident, Template, TemplatePart, Unary};
@@ -12,14 +12,24 @@ use crate::syntax::ast::{Binary, Expr, ExprKind, Ident, Template, TemplatePart, 
 impl Elaborator {
     /// The value of an expression.
     pub(super) fn eval(&mut self, scope: &Scope, expr: &Expr) -> Evaluated<Value> {
+        self.nested(expr.span, |elaborator| elaborator.eval_here(scope, expr))
+    }
+
+    fn eval_here(&mut self, scope: &Scope, expr: &Expr) -> Evaluated<Value> {
         let value = match &expr.kind {
             ExprKind::Int(v) => Value::Int(*v),
             ExprKind::Float(v) => Value::Float(*v),
             ExprKind::Bool(v) => Value::Bool(*v),
-            ExprKind::Str(template) => Value::Str(self.template(scope, template)?),
+            ExprKind::Str(template) => Value::Str(self.template(scope, template, expr.span)?),
             ExprKind::Name(name) => return self.lookup(scope, name, expr.span),
-            ExprKind::List(items) => Value::List(self.eval_all(scope, items)?),
-            ExprKind::Tuple(items) => Value::Tuple(self.eval_all(scope, items)?),
+            ExprKind::List(items) => {
+                let items = self.eval_all(scope, items)?;
+                return self.sized(Value::List(items), expr.span);
+            }
+            ExprKind::Tuple(items) => {
+                let items = self.eval_all(scope, items)?;
+                return self.sized(Value::Tuple(items), expr.span);
+            }
             ExprKind::Range(from, to) => return self.range(scope, from, to),
             ExprKind::Field(of, name) => return self.field(scope, of, name),
             ExprKind::Index(of, index) => return self.index(scope, of, index),
@@ -35,13 +45,36 @@ impl Elaborator {
             ExprKind::Unary(sign, operand) => return self.unary(scope, *sign, operand, expr.span),
             ExprKind::Binary(operator, left, right) => return self.binary(scope, *operator, left, right, expr.span),
         };
-        if value.is_poison() { Err(Poisoned) } else { Ok(value) }
+        Ok(value)
     }
 
-    fn eval_all(&mut self, scope: &Scope, items: &[Expr]) -> Evaluated<Vec<Value>> {
+    fn eval_all(&mut self, scope: &Scope, items: &[Expr]) -> Evaluated<Rc<[Value]>> {
         // Every item is looked at, so that each mistake is found.
         let values: Vec<Evaluated<Value>> = items.iter().map(|i| self.eval(scope, i)).collect();
         values.into_iter().collect()
+    }
+
+    /// Lists and strings up to a size, so that no text can fill the memory.
+    fn sized(&mut self, value: Value, span: Span) -> Evaluated<Value> {
+        let wrong = match &value {
+            Value::List(_) | Value::Tuple(_) => {
+                let (count, depth) = value.extent();
+                self.steps += count / 8;
+                if depth > MAX_LIST_DEPTH {
+                    Some(("lists are nested too deeply", format!("{depth} levels"), format!("at most {MAX_LIST_DEPTH} levels")))
+                } else if count > MAX_LIST {
+                    Some(("this list is too long", format!("{count} values"), format!("at most {MAX_LIST} values, counting those of inner lists")))
+                } else {
+                    None
+                }
+            }
+            Value::Str(text) if text.len() > MAX_NAME => {
+                Some(("this string is too long", format!("{} characters", text.len()), format!("at most {MAX_NAME} characters")))
+            }
+            _ => None,
+        };
+        let Some((title, found, fits)) = wrong else { return Ok(value) };
+        Err(self.report(Diagnostic::new(span, title).found(found).fits(fits)))
     }
 
     fn lookup(&mut self, scope: &Scope, name: &str, span: Span) -> Evaluated<Value> {
@@ -78,7 +111,7 @@ impl Elaborator {
 
     /// A template as the name of a layer.
     pub(super) fn layer_name(&mut self, scope: &Scope, template: &Template, span: Span) -> Evaluated<String> {
-        let name = self.template(scope, template)?;
+        let name = self.template(scope, template, span)?;
         let fits = !name.is_empty()
             && name.len() <= MAX_NAME
             && name.split('.').all(|part| {
@@ -93,7 +126,7 @@ impl Elaborator {
         Err(self.report(wrong))
     }
 
-    fn template(&mut self, scope: &Scope, template: &Template) -> Evaluated<String> {
+    fn template(&mut self, scope: &Scope, template: &Template, span: Span) -> Evaluated<String> {
         let mut out = String::new();
         for part in &template.0 {
             match part {
@@ -111,8 +144,10 @@ impl Elaborator {
                     },
                 },
             }
-            if out.len() > 1 << 16 {
-                let long = Diagnostic::new(Span::default(), "a string is too long").fits("at most 65536 characters");
+            if out.len() > MAX_NAME {
+                let long = Diagnostic::new(span, "this string is too long")
+                    .found(format!("{} characters", out.chars().count()))
+                    .fits(format!("at most {MAX_NAME} characters"));
                 return Err(self.report(long));
             }
         }
@@ -261,7 +296,7 @@ impl Elaborator {
             return self.tensor_arithmetic(op, (&l, left.span), (&r, right.span), span);
         }
         match arithmetic(op, &l, &r) {
-            Ok(value) => Ok(value),
+            Ok(value) => self.sized(value, span),
             Err(why) => {
                 let wrong = Diagnostic::new(span, why)
                     .found(format!("{} and {}", l.show(), r.show()))
@@ -350,10 +385,8 @@ fn arithmetic(op: Binary, l: &Value, r: &Value) -> Result<Value, &'static str> {
         (Divide, Value::Int(a), Value::Int(b)) if a.checked_rem(*b) == Some(0) => Ok(Value::Int(a / b)),
         (Divide, Value::Int(_), Value::Int(_)) => Err("this division of whole numbers leaves a remainder"),
         (Remainder, Value::Int(a), Value::Int(b)) => a.checked_rem_euclid(*b).map(Value::Int).ok_or(overflow),
-        (Add, Value::Str(a), Value::Str(b)) if a.len() + b.len() < 1 << 16 => Ok(Value::Str(format!("{a}{b}"))),
-        (Add, Value::List(a), Value::List(b)) if a.len() + b.len() < 1 << 16 => {
-            Ok(Value::List(a.iter().chain(b).cloned().collect()))
-        }
+        (Add, Value::Str(a), Value::Str(b)) => Ok(Value::Str(format!("{a}{b}"))),
+        (Add, Value::List(a), Value::List(b)) => Ok(Value::List(a.iter().chain(b.iter()).cloned().collect())),
         (Add | Subtract | Multiply | Divide | Remainder, _, _) => match (l.number(), r.number()) {
             (Some(a), Some(b)) => Ok(Value::Float(match op {
                 Add => a + b,

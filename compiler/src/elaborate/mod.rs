@@ -55,8 +55,14 @@ const MAX_NODES: usize = 50_000;
 const MAX_ELEMENTS: usize = 1 << 31;
 /// Deepest nesting of block calls.
 const MAX_CALLS: usize = 32;
-/// Longest name of a layer.
+/// Deepest nesting of expressions and statements, through all block calls; each level takes a part of the stack.
+const MAX_DEPTH: usize = 400;
+/// Longest string, and name of a layer, in bytes.
 const MAX_NAME: usize = 256;
+/// Most values of a list, counting those of lists in it.
+const MAX_LIST: usize = 10_000;
+/// Deepest nesting of lists.
+const MAX_LIST_DEPTH: usize = 16;
 
 /// Elaborates the net of a file.
 pub fn elaborate(sources: &mut SourceMap, loader: &dyn Loader, entry: FileId, options: &Options) -> Outcome<Graph> {
@@ -123,6 +129,12 @@ struct Elaborator {
     /// What `freeze` named: values and prefixes.
     frozen: Vec<(Freeze, Span)>,
     steps: usize,
+    /// Expressions and statements under way.
+    depth: usize,
+    /// The weights by name, for names given twice.
+    weights: HashMap<String, Span>,
+    /// Numbers in all weights together.
+    weight_count: usize,
 }
 
 enum Freeze {
@@ -144,6 +156,9 @@ impl Elaborator {
             losses: Vec::new(),
             frozen: Vec::new(),
             steps: 0,
+            depth: 0,
+            weights: HashMap::new(),
+            weight_count: 0,
         }
     }
 
@@ -154,6 +169,20 @@ impl Elaborator {
             self.mistakes.push(diagnostic);
         }
         Poisoned
+    }
+
+    /// Goes one level deeper.
+    fn nested<T>(&mut self, span: Span, inner: impl FnOnce(&mut Self) -> Evaluated<T>) -> Evaluated<T> {
+        if self.depth >= MAX_DEPTH {
+            let deep = Diagnostic::new(span, "this is nested too deeply")
+                .fits(format!("at most {MAX_DEPTH} expressions and statements inside one another, through all block calls"))
+                .hint("give a part a name of its own: `part = ...`");
+            return Err(self.report(deep));
+        }
+        self.depth += 1;
+        let result = inner(self);
+        self.depth -= 1;
+        result
     }
 
     /// Counts work, so that no text can keep the compiler busy.

@@ -97,6 +97,10 @@ impl Elaborator {
     }
 
     fn statement(&mut self, scope: &mut Scope, stmt: &Stmt, place: Place) -> Option<Evaluated<Value>> {
+        self.nested(stmt.span, |elaborator| Ok(elaborator.statement_here(scope, stmt, place))).unwrap_or(None)
+    }
+
+    fn statement_here(&mut self, scope: &mut Scope, stmt: &Stmt, place: Place) -> Option<Evaluated<Value>> {
         match &stmt.kind {
             StmtKind::Let(binding) => {
                 let value = self.eval(scope, &binding.value).unwrap_or(Value::Poison);
@@ -138,7 +142,7 @@ impl Elaborator {
     ) -> Option<Evaluated<Value>> {
         let items: Box<dyn Iterator<Item = Value>> = match self.eval(scope, iter).ok()? {
             Value::Range(from, to) => Box::new((from..to).map(Value::Int)),
-            Value::List(items) | Value::Tuple(items) => Box::new(items.into_iter()),
+            Value::List(items) | Value::Tuple(items) => Box::new((0..items.len()).map(move |i| items[i].clone())),
             other => {
                 let wrong = Diagnostic::new(iter.span, "a loop goes over a range or a list")
                     .found(other.show())
@@ -166,8 +170,8 @@ impl Elaborator {
                 scope.names.insert(name.name.clone(), value);
             }
             (Pattern::Tuple(parts, _), Value::Tuple(values) | Value::List(values)) if parts.len() == values.len() => {
-                for (part, value) in parts.iter().zip(values) {
-                    self.bind(scope, part, value);
+                for (part, value) in parts.iter().zip(values.iter()) {
+                    self.bind(scope, part, value.clone());
                 }
             }
             (Pattern::Tuple(parts, span), value) => {

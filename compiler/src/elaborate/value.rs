@@ -22,9 +22,9 @@ pub enum Value {
     /// A bare word that an attribute accepts.
     Word(String),
     /// `[1, 2]`
-    List(Vec<Value>),
+    List(Rc<[Value]>),
     /// `(1, 2)`
-    Tuple(Vec<Value>),
+    Tuple(Rc<[Value]>),
     /// `0..3`
     Range(i64, i64),
     /// A value of the graph.
@@ -87,21 +87,22 @@ impl Value {
         }
     }
 
+    /// How many values it is made of, and how deep they nest.
+    pub fn extent(&self) -> (usize, usize) {
+        match self {
+            Self::List(items) | Self::Tuple(items) => items.iter().map(Self::extent).fold((1, 1), |whole, item| {
+                (whole.0 + item.0, whole.1.max(item.1 + 1))
+            }),
+            _ => (1, 0),
+        }
+    }
+
     /// As a number.
     pub fn number(&self) -> Option<f64> {
         match self {
             Self::Int(v) => Some(*v as f64),
             Self::Float(v) => Some(*v),
             _ => None,
-        }
-    }
-
-    /// Whether it was poisoned by an earlier mistake.
-    pub fn is_poison(&self) -> bool {
-        match self {
-            Self::Poison => true,
-            Self::List(v) | Self::Tuple(v) => v.iter().any(Self::is_poison),
-            _ => false,
         }
     }
 }

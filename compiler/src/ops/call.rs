@@ -167,7 +167,7 @@ impl Call<'_> {
         let id = match self.reuse.as_mut().map(std::collections::VecDeque::pop_front) {
             Some(Some(id)) if self.graph.param(id).shape == shape => id,
             Some(_) => return Err(self.not_shareable(&full, shape)),
-            None => self.graph.add_param(Param { name: full, shape: shape.to_vec(), init, role, span: self.span })?,
+            None => self.graph.add_param(Param { name: full, shape: shape.to_vec(), init, role, span: self.span }),
         };
         self.made.push(id);
         let op = Op::Param(source::ParamRef { id, shape: shape.to_vec() });
@@ -211,16 +211,10 @@ impl Diagnostic {
 }
 
 impl Graph {
-    /// Adds a parameter; its name must be new.
-    pub fn add_param(&mut self, param: Param) -> Result<crate::graph::ParamId, Diagnostic> {
-        if let Some(other) = self.params.iter().find(|p| p.name == param.name) {
-            return Err(Diagnostic::new(param.span, format!("the weight `{}` is defined twice", param.name))
-                .also(other.span, "first here")
-                .fits("a name of its own for each layer")
-                .hint("name the layer with `as`, or use `shared` to use the same weights twice"));
-        }
+    /// Adds a parameter. That its name is new is checked by the caller of the operator, who knows all names.
+    pub fn add_param(&mut self, param: Param) -> crate::graph::ParamId {
         self.params.push(param);
-        Ok(crate::graph::ParamId(self.params.len() as u32 - 1))
+        crate::graph::ParamId(self.params.len() as u32 - 1)
     }
 }
 

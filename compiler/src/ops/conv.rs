@@ -611,7 +611,7 @@ pub static CONV: Definition = Definition {
         shape.extend(&window.kernel);
         // The place of a bad window is found before weights of an absurd size are made.
         window.output(call.ty(0).spatial(), "conv-C3").map_err(|m| call.explain(m))?;
-        let fan_in = shape[1..].iter().product();
+        let fan_in = shape[1..].iter().copied().fold(1, usize::saturating_mul);
         let weight = call.parameter("weight", &shape, Init::Uniform { fan_in }, Role::Trained)?;
         let mut operands = vec![call.operand(0), weight];
         if bias {
