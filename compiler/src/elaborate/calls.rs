@@ -196,7 +196,8 @@ impl Elaborator {
                 .fits(format!("at most {MAX_ELEMENTS} elements for one image"));
             return Err(self.report(wrong));
         }
-        for param in self.graph.params[params..].to_vec() {
+        let made = self.graph.params[params..].to_vec();
+        for param in made {
             self.weight_count = self.weight_count.saturating_add(checked(&param.shape));
             if let Some(first) = self.weights.insert(param.name.clone(), param.span) {
                 return Err(self.named_twice(&param, first));
