@@ -43,7 +43,8 @@ fn specs_are_found_by_name_and_by_path() {
     let summary = said(home.path(), &["summary", "lenet5"]);
     assert!(summary.contains("61,706") && summary.contains("416,520"), "{summary}");
     let json: serde_json::Value =
-        serde_json::from_str(&said(home.path(), &["summary", "lenet5", "--json", "--set", "classes=26"])).expect("JSON");
+        serde_json::from_str(&said(home.path(), &["summary", "lenet5", "--json", "--set", "classes=26"]))
+            .expect("JSON");
     assert_eq!(json["params"], 61_706 + 16 * 85);
     assert_eq!(json["parameters"][0]["name"], "conv1.weight");
     assert_eq!(json["parameters"][0]["shape"], serde_json::json!([6, 1, 5, 5]));

@@ -97,7 +97,10 @@ const USES: &[(&str, &str)] = &[
 
 fn around(name: &str, used: &str) -> String {
     let (target, loss) = match name {
-        "cross_entropy" => ("target label: class(5)", "0.5 * cross_entropy(head, label) + 2 * cross_entropy(y |> flatten |> dense(5), label)"),
+        "cross_entropy" => (
+            "target label: class(5)",
+            "0.5 * cross_entropy(head, label) + 2 * cross_entropy(y |> flatten |> dense(5), label)",
+        ),
         "binary_cross_entropy" => ("target wanted: [5]", "binary_cross_entropy(sigmoid(head), wanted)"),
         _ => ("target wanted: [5]", "mse(head, wanted)"),
     };
@@ -110,7 +113,8 @@ fn around(name: &str, used: &str) -> String {
 fn each_operator() {
     for definition in DEFINITIONS {
         let used = USES.iter().find(|(name, _)| *name == definition.name);
-        let (name, used) = used.unwrap_or_else(|| panic!("`{}` has no gradient check: add one to USES", definition.name));
+        let (name, used) =
+            used.unwrap_or_else(|| panic!("`{}` has no gradient check: add one to USES", definition.name));
         (0..12).for_each(|seed| check(&around(name, used), seed));
         assert!(!definition.example.is_empty() && !definition.summary.is_empty(), "`{name}` has no example");
     }
@@ -144,7 +148,8 @@ fn passes_change_nothing_that_counts() {
                 }
                 let now = results(graph, &case.feed);
                 for (name, tensor) in before.iter().flatten() {
-                    let (_, new) = now.iter().find(|(n, _)| n == name).unwrap_or_else(|| panic!("{} lost {name}", pass.name));
+                    let (_, new) =
+                        now.iter().find(|(n, _)| n == name).unwrap_or_else(|| panic!("{} lost {name}", pass.name));
                     let scale = tensor.data.iter().fold(1e-6_f64, |m, x| m.max(x.abs()));
                     let same = tensor.data.iter().zip(&new.data).all(|(a, b)| (a - b).abs() <= 1e-9 * scale);
                     assert!(same, "seed {seed}: {} changed {name}\n{text}", pass.name);

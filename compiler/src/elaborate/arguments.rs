@@ -2,7 +2,7 @@
 
 use super::value::Value;
 use super::{Elaborator, Evaluated};
-use crate::diagnostics::{Diagnostic, Span, nearest};
+use crate::diagnostics::{Diagnostic, Span};
 use crate::syntax::ast;
 
 /// An evaluated argument.
@@ -33,21 +33,22 @@ impl Elaborator {
         let mut next = 0;
         for (name, value, span) in given {
             let slot = match &name {
-                Some(name) => slots.iter().position(|s| s.name == name.name).ok_or_else(|| {
-                    let near = nearest(&name.name, slots.iter().map(|s| s.name));
-                    let mut d = Diagnostic::new(name.span, format!("`{what}` has no argument `{}`", name.name));
-                    if let Some(near) = near {
-                        d = d.hint(format!("did you mean `{near}`?"));
-                    }
-                    d
-                }),
+                Some(name) => slots
+                    .iter()
+                    .position(|s| s.name == name.name)
+                    .ok_or_else(|| Diagnostic::new(name.span, format!("`{what}` has no argument `{}`", name.name))),
                 None => {
                     let slot = (next..slots.len()).find(|i| slots[*i].positional);
                     next = slot.map_or(slots.len(), |i| i + 1);
                     slot.ok_or_else(|| {
-                        Diagnostic::new(span, format!("`{what}` takes no further argument by position"))
-                            .found(value.show())
-                            .hint("name it: `name: value`")
+                        let wrong = Diagnostic::new(span, format!("`{what}` takes no further argument by position"))
+                            .found(self.show(&value));
+                        let others = (0..slots.len()).find(|i| !slots[*i].positional && filled[*i].is_none());
+                        match (others, value.argument()) {
+                            (Some(other), Some(value)) => wrong
+                                .hint(format!("the others are given by name, as in `{}: {value}`", slots[other].name)),
+                            _ => wrong,
+                        }
                     })
                 }
             };

@@ -6,8 +6,7 @@ use std::rc::Rc;
 use super::value::{Shared, Value};
 use super::{Elaborator, Evaluated, MAX_LIST, MAX_LIST_DEPTH, MAX_NAME, Poisoned, Scope};
 use crate::diagnostics::{Diagnostic, Span, nearest};
-use crate::ops::elementwise::Scale;
-use crate::syntax::ast::{Binary, Expr, ExprKind, Ident, Template, TemplatePart, Unary};
+use crate::syntax::ast::{Expr, ExprKind, Ident, Template, TemplatePart};
 
 impl Elaborator {
     /// The value of an expression.
@@ -55,22 +54,32 @@ impl Elaborator {
     }
 
     /// Lists and strings up to a size, so that no text can fill the memory.
-    fn sized(&mut self, value: Value, span: Span) -> Evaluated<Value> {
+    pub(super) fn sized(&mut self, value: Value, span: Span) -> Evaluated<Value> {
         let wrong = match &value {
             Value::List(_) | Value::Tuple(_) => {
                 let (count, depth) = value.extent();
                 self.steps += count / 8;
                 if depth > MAX_LIST_DEPTH {
-                    Some(("lists are nested too deeply", format!("{depth} levels"), format!("at most {MAX_LIST_DEPTH} levels")))
+                    Some((
+                        "lists are nested too deeply",
+                        format!("{depth} levels"),
+                        format!("at most {MAX_LIST_DEPTH} levels"),
+                    ))
                 } else if count > MAX_LIST {
-                    Some(("this list is too long", format!("{count} values"), format!("at most {MAX_LIST} values, counting those of inner lists")))
+                    Some((
+                        "this list is too long",
+                        format!("{count} values"),
+                        format!("at most {MAX_LIST} values, counting those of inner lists"),
+                    ))
                 } else {
                     None
                 }
             }
-            Value::Str(text) if text.len() > MAX_NAME => {
-                Some(("this string is too long", format!("{} characters", text.len()), format!("at most {MAX_NAME} characters")))
-            }
+            Value::Str(text) if text.len() > MAX_NAME => Some((
+                "this string is too long",
+                format!("{} characters", text.len()),
+                format!("at most {MAX_NAME} characters"),
+            )),
             _ => None,
         };
         let Some((title, found, fits)) = wrong else { return Ok(value) };
@@ -78,22 +87,34 @@ impl Elaborator {
     }
 
     fn lookup(&mut self, scope: &Scope, name: &str, span: Span) -> Evaluated<Value> {
-        match scope.names.get(name) {
+        match scope.get(name) {
             Some(Value::Poison) => return Err(Poisoned),
             Some(value) => return Ok(value.clone()),
             None => {}
         }
-        let mut diagnostic = Diagnostic::new(span, format!("`{name}` is not defined here"));
-        if crate::ops::definition(name).is_some() || self.files.block(scope.file, name).is_some() {
-            diagnostic = diagnostic.label("this is called, not named").fits(format!("`{name}(x)`, or `x |> {name}`"));
-        } else if let Some(near) = nearest(name, scope.names.keys().map(String::as_str)) {
-            diagnostic = diagnostic.hint(format!("did you mean `{near}`?"));
-        } else {
-            let mut known: Vec<&str> = scope.names.keys().map(String::as_str).collect();
-            known.sort_unstable();
-            diagnostic = diagnostic.fits(format!("one of the names defined so far: {}", known.join(", ")));
+        let wrong = Diagnostic::new(span, format!("`{name}` is not defined here"));
+        if let Some(place) = scope.train_only.get(name) {
+            let wrong = wrong
+                .also(*place, "defined in this `train { }`, to whose end it lives")
+                .fits("a binding before the `train { }`");
+            return Err(self.report(wrong));
         }
-        Err(self.report(diagnostic))
+        if crate::ops::definition(name).is_some() || self.files.block(scope.file, name).is_some() {
+            let called = if crate::ops::definition(name).is_some() { "an operator" } else { "a block" };
+            let wrong = wrong.label(format!("{called} is called, and is no value"));
+            return Err(self.report(wrong.fits(format!("`{name}(x)`, or `x |> {name}`"))));
+        }
+        let known = scope.known();
+        let mut wrong = match nearest(name, known.iter().copied()) {
+            Some(near) => wrong.hint(format!("did you mean `{near}`?")),
+            None if known.is_empty() => wrong.fits("a value: nothing has a name yet"),
+            None => wrong.fits(format!("a name defined above: {}", known.join(", "))),
+        };
+        if !self.calls.is_empty() {
+            wrong =
+                wrong.hint("a block sees its parameters and the constants of its file, not the names of its caller");
+        }
+        Err(self.report(wrong))
     }
 
     fn named(&mut self, scope: &Scope, inner: &Expr, name: (String, Span)) -> Evaluated<Value> {
@@ -136,9 +157,10 @@ impl Elaborator {
                     value => match value.argument() {
                         Some(argument) => out.push_str(&argument.to_string()),
                         None => {
-                            let wrong =
-                                Diagnostic::new(expr.span, format!("{} cannot be part of a string", value.kind()))
-                                    .fits("a number, a truth value or a string");
+                            let title = format!("{} cannot be part of a string", value.kind());
+                            let wrong = Diagnostic::new(expr.span, title)
+                                .found(self.show(&value))
+                                .fits("a number, a truth value or a string");
                             return Err(self.report(wrong));
                         }
                     },
@@ -160,7 +182,7 @@ impl Elaborator {
             Value::Bool(value) => Ok(value),
             other => {
                 let wrong = Diagnostic::new(cond.span, "a condition is true or false")
-                    .found(other.show())
+                    .found(self.show(&other))
                     .fits("a comparison such as `stride == 1`; conditions are decided when the net is compiled");
                 Err(self.report(wrong))
             }
@@ -172,7 +194,9 @@ impl Elaborator {
         match self.eval(scope, expr)? {
             Value::Int(value) => Ok(value),
             other => {
-                let wrong = Diagnostic::new(expr.span, format!("{what} is a whole number")).found(other.show());
+                let wrong = Diagnostic::new(expr.span, format!("{what} is a whole number"))
+                    .found(self.show(&other))
+                    .fits("a number without a point");
                 Err(self.report(wrong))
             }
         }
@@ -186,8 +210,8 @@ impl Elaborator {
 
     fn field(&mut self, scope: &Scope, of: &Expr, name: &Ident) -> Evaluated<Value> {
         let value = self.eval(scope, of)?;
-        let (fields, found): (Vec<(&str, Value)>, String) = match &value {
-            Value::List(items) | Value::Tuple(items) => (vec![("len", Value::Int(items.len() as i64))], value.show()),
+        let fields: Vec<(&str, Value)> = match &value {
+            Value::List(items) | Value::Tuple(items) => vec![("len", Value::Int(items.len() as i64))],
             Value::Tensor(id) => {
                 let shape = self.graph.ty(*id).shape.clone();
                 let int = |n: &usize| Value::Int(*n as i64);
@@ -203,17 +227,18 @@ impl Elaborator {
                     _ => &[],
                 };
                 fields.extend(axes.iter().copied().zip(shape.iter().map(int)));
-                (fields, format!("a tensor of shape {}", self.graph.ty(*id)))
+                fields
             }
-            other => (Vec::new(), other.show()),
+            _ => Vec::new(),
         };
         if let Some((_, value)) = fields.iter().find(|(field, _)| *field == name.name) {
             return Ok(value.clone());
         }
         let names: Vec<String> = fields.iter().map(|(field, _)| format!("`.{field}`")).collect();
-        let mut wrong = Diagnostic::new(name.span, format!("there is no `.{}` here", name.name)).found(found);
+        let mut wrong =
+            Diagnostic::new(name.span, format!("there is no `.{}` here", name.name)).found(self.show(&value));
         if names.is_empty() {
-            wrong = wrong.fits("fields belong to tensors and lists");
+            wrong = wrong.fits("a tensor or a list before the dot");
         } else {
             wrong = wrong.fits(names.join(", "));
         }
@@ -227,16 +252,24 @@ impl Elaborator {
         let value = self.eval(scope, of)?;
         let place = self.integer(scope, index, "an index")?;
         let (Value::List(items) | Value::Tuple(items)) = &value else {
-            let wrong = Diagnostic::new(of.span, "only lists and tuples have elements").found(value.show());
+            let mut wrong = Diagnostic::new(of.span, "only lists and tuples have elements").found(self.show(&value));
+            wrong = match value {
+                Value::Tensor(_) => wrong.fits("a list, such as the shape of a tensor: `x.shape[0]`"),
+                _ => wrong.fits("a list or a tuple"),
+            };
             return Err(self.report(wrong));
         };
         match usize::try_from(place).ok().and_then(|i| items.get(i)) {
             Some(item) => Ok(item.clone()),
             None => {
                 let last = items.len().saturating_sub(1);
-                let wrong = Diagnostic::new(index.span, "there is no such element")
+                let mut wrong = Diagnostic::new(index.span, "there is no such element")
+                    .also(of.span, format!("{} values", items.len()))
                     .found(place.to_string())
                     .fits(if items.is_empty() { "nothing: it is empty".to_owned() } else { format!("0 to {last}") });
+                if place < 0 {
+                    wrong = wrong.hint(format!("elements are not counted from the end; the last one is `[{last}]`"));
+                }
                 Err(self.report(wrong))
             }
         }
@@ -253,150 +286,16 @@ impl Elaborator {
                 return Err(self.report(wrong));
             }
         };
+        if let Some(other) = scope.get(&callee.name).filter(|v| !matches!(v, Value::Poison)) {
+            let wrong = Diagnostic::new(callee.span, "only blocks and operators can be shared")
+                .found(self.show(other))
+                .fits("the name of a block or an operator: `shared tower`, `shared conv(8, 3, pad: 1)`");
+            return Err(self.report(wrong));
+        }
         self.known_callee(scope, &callee)?;
-        let args = self.given(scope, &callee.name, args)?;
+        let args = self.given(scope, &callee, args)?;
         let layer = self.layers.name(&callee.name, name.as_deref());
-        Ok(Value::Shared(Rc::new(Shared { callee, args, layer, weights: RefCell::new(None) })))
-    }
-
-    fn unary(&mut self, scope: &Scope, sign: Unary, operand: &Expr, span: Span) -> Evaluated<Value> {
-        let value = self.eval(scope, operand)?;
-        let negated = match (sign, &value) {
-            (Unary::Not, Value::Bool(v)) => Some(Value::Bool(!v)),
-            (Unary::Negate, Value::Int(v)) => v.checked_neg().map(Value::Int),
-            (Unary::Negate, Value::Float(v)) => Some(Value::Float(-v)),
-            (Unary::Negate, Value::Tensor(id)) => {
-                return self.operator_node(Scale { factor: -1.0, offset: 0.0 }.into(), &[*id], span);
-            }
-            _ => None,
-        };
-        negated.ok_or_else(|| {
-            let (sign, fits) = match sign {
-                Unary::Not => ("not", "a truth value"),
-                Unary::Negate => ("-", "a number or a tensor"),
-            };
-            let wrong = Diagnostic::new(span, format!("`{sign}` does not fit {}", value.kind())).found(value.show());
-            self.report(wrong.fits(fits))
-        })
-    }
-
-    fn binary(&mut self, scope: &Scope, op: Binary, left: &Expr, right: &Expr, span: Span) -> Evaluated<Value> {
-        if matches!(op, Binary::And | Binary::Or) {
-            // Decided from the left, so that the right side may rely on it.
-            let first = self.condition(scope, left)?;
-            return if first == (op == Binary::Or) {
-                Ok(Value::Bool(first))
-            } else {
-                Ok(Value::Bool(self.condition(scope, right)?))
-            };
-        }
-        let (l, r) = (self.eval(scope, left), self.eval(scope, right));
-        let (l, r) = (l?, r?);
-        if matches!(l, Value::Tensor(_)) || matches!(r, Value::Tensor(_)) {
-            return self.tensor_arithmetic(op, (&l, left.span), (&r, right.span), span);
-        }
-        match arithmetic(op, &l, &r) {
-            Ok(value) => self.sized(value, span),
-            Err(why) => {
-                let wrong = Diagnostic::new(span, why)
-                    .found(format!("{} and {}", l.show(), r.show()))
-                    .also(left.span, l.kind())
-                    .also(right.span, r.kind());
-                Err(self.report(wrong))
-            }
-        }
-    }
-
-    /// Tensors with tensors and with numbers.
-    fn tensor_arithmetic(&mut self, op: Binary, l: (&Value, Span), r: (&Value, Span), span: Span) -> Evaluated<Value> {
-        let scaled = |factor: f64, offset: f64| Scale { factor, offset }.into();
-        match (op, l.0, r.0) {
-            (Binary::Add | Binary::Subtract | Binary::Multiply, Value::Tensor(a), Value::Tensor(b)) => {
-                let name = match op {
-                    Binary::Add => "add",
-                    Binary::Subtract => "sub",
-                    _ => "mul",
-                };
-                self.operator(name, &[(*a, l.1), (*b, r.1)], span)
-            }
-            (_, Value::Tensor(t), number) if number.number().is_some() => {
-                let n = number.number().unwrap_or(1.0);
-                match op {
-                    Binary::Add => self.operator_node(scaled(1.0, n), &[*t], span),
-                    Binary::Subtract => self.operator_node(scaled(1.0, -n), &[*t], span),
-                    Binary::Multiply => self.operator_node(scaled(n, 0.0), &[*t], span),
-                    Binary::Divide if n != 0.0 => self.operator_node(scaled(1.0 / n, 0.0), &[*t], span),
-                    _ => Err(self.no_such_arithmetic(op, l, r, span)),
-                }
-            }
-            (_, number, Value::Tensor(t)) if number.number().is_some() => {
-                let n = number.number().unwrap_or(1.0);
-                match op {
-                    Binary::Add => self.operator_node(scaled(1.0, n), &[*t], span),
-                    Binary::Subtract => self.operator_node(scaled(-1.0, n), &[*t], span),
-                    Binary::Multiply => self.operator_node(scaled(n, 0.0), &[*t], span),
-                    _ => Err(self.no_such_arithmetic(op, l, r, span)),
-                }
-            }
-            _ => Err(self.no_such_arithmetic(op, l, r, span)),
-        }
-    }
-
-    fn no_such_arithmetic(&mut self, op: Binary, l: (&Value, Span), r: (&Value, Span), span: Span) -> Poisoned {
-        let mut wrong = Diagnostic::new(span, "this is not defined for tensors")
-            .found(format!("{} and {}", l.0.kind(), r.0.kind()))
-            .fits("`+`, `-` and `*` between tensors or with a number, and division by a number other than 0");
-        if matches!(op, Binary::Equal | Binary::NotEqual | Binary::Less | Binary::Greater) {
-            wrong =
-                wrong.hint("the values of a tensor are not known when the net is compiled; its shape is: `x.shape`");
-        }
-        self.report(wrong)
-    }
-}
-
-/// Arithmetic on what is known at compile time; the message says why there is none.
-fn arithmetic(op: Binary, l: &Value, r: &Value) -> Result<Value, &'static str> {
-    use Binary::{Add, Divide, Equal, Greater, GreaterEqual, Less, LessEqual, Multiply, NotEqual, Remainder, Subtract};
-    let overflow = "the result does not fit 64 bits";
-    match (op, l, r) {
-        (Equal | NotEqual, _, _) => {
-            let same = match (l.number(), r.number()) {
-                (Some(a), Some(b)) => a == b,
-                _ => match (l.argument(), r.argument()) {
-                    (Some(a), Some(b)) if std::mem::discriminant(&a) == std::mem::discriminant(&b) => a == b,
-                    _ => return Err("these cannot be compared"),
-                },
-            };
-            Ok(Value::Bool(same == (op == Equal)))
-        }
-        (Less | LessEqual | Greater | GreaterEqual, _, _) => match (l.number(), r.number()) {
-            (Some(a), Some(b)) => Ok(Value::Bool(match op {
-                Less => a < b,
-                LessEqual => a <= b,
-                Greater => a > b,
-                _ => a >= b,
-            })),
-            _ => Err("only numbers have an order"),
-        },
-        (Add, Value::Int(a), Value::Int(b)) => a.checked_add(*b).map(Value::Int).ok_or(overflow),
-        (Subtract, Value::Int(a), Value::Int(b)) => a.checked_sub(*b).map(Value::Int).ok_or(overflow),
-        (Multiply, Value::Int(a), Value::Int(b)) => a.checked_mul(*b).map(Value::Int).ok_or(overflow),
-        (Divide | Remainder, _, Value::Int(0)) => Err("division by zero"),
-        (Divide, Value::Int(a), Value::Int(b)) if a.checked_rem(*b) == Some(0) => Ok(Value::Int(a / b)),
-        (Divide, Value::Int(_), Value::Int(_)) => Err("this division of whole numbers leaves a remainder"),
-        (Remainder, Value::Int(a), Value::Int(b)) => a.checked_rem_euclid(*b).map(Value::Int).ok_or(overflow),
-        (Add, Value::Str(a), Value::Str(b)) => Ok(Value::Str(format!("{a}{b}"))),
-        (Add, Value::List(a), Value::List(b)) => Ok(Value::List(a.iter().chain(b.iter()).cloned().collect())),
-        (Add | Subtract | Multiply | Divide | Remainder, _, _) => match (l.number(), r.number()) {
-            (Some(a), Some(b)) => Ok(Value::Float(match op {
-                Add => a + b,
-                Subtract => a - b,
-                Multiply => a * b,
-                Divide => a / b,
-                _ => a.rem_euclid(b),
-            })),
-            _ => Err("this needs two numbers"),
-        },
-        (Binary::And | Binary::Or, _, _) => Err("this needs two truth values"),
+        let file = scope.file;
+        Ok(Value::Shared(Rc::new(Shared { file, callee, args, layer, weights: RefCell::new(None) })))
     }
 }

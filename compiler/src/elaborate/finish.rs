@@ -45,11 +45,15 @@ impl Elaborator {
             if !chosen.contains(&true) {
                 let mut wrong = Diagnostic::new(span, "there are no weights here to freeze");
                 if let Freeze::Prefix(prefix) = &what {
-                    let layers = self.graph.params.iter().filter_map(|p| p.name.rsplit_once('.').map(|n| n.0));
+                    let layers = self.graph.params.iter().flat_map(|p| prefixes(&p.name));
                     if let Some(near) = nearest(prefix, layers) {
                         wrong = wrong.hint(format!("did you mean {near:?}?"));
                     }
-                    wrong = wrong.found(format!("{prefix:?}")).fits("the name of a layer or block, as in weight names");
+                    wrong = wrong
+                        .found(format!("no weight is named {prefix:?} or starts with \"{prefix}.\""))
+                        .fits("the name of a layer or a block call, as in the names of weights");
+                } else {
+                    wrong = wrong.fits("a value behind layers with weights, such as `conv`, `dense` and `batch_norm`");
                 }
                 self.report(wrong);
             }
@@ -101,6 +105,9 @@ impl Elaborator {
                 .fits("`output name = value`");
             self.report(wrong);
         }
+        if self.graph.outputs.is_empty() && self.graph.loss.is_none() {
+            return;
+        }
         let used = self.needed();
         let inputs = self.graph.inputs.iter().map(|i| (i, "input"));
         let targets = self.graph.targets.iter().map(|t| (t, "target"));
@@ -115,17 +122,19 @@ impl Elaborator {
         for wrong in unused {
             self.report(wrong);
         }
-        let dead: Vec<Diagnostic> = self
+        let untimely: Vec<Diagnostic> = self
             .graph
             .outputs
             .iter()
-            .filter(|o| !self.depends_on_input(o.value))
-            .map(|o| {
-                Diagnostic::new(o.span, format!("the output `{}` does not depend on any input", o.name))
-                    .hint("targets are known in training only")
+            .filter_map(|output| {
+                let value = self.target_behind(output.value)?;
+                let target = self.graph.targets.iter().find(|t| t.value == value)?;
+                let title = format!("the output `{}` depends on the target `{}`", output.name, target.name);
+                let wrong = Diagnostic::new(output.span, title).also(target.span, "this target");
+                Some(wrong.fits("a value that depends on inputs only").hint("targets are known in training only"))
             })
             .collect();
-        for wrong in dead {
+        for wrong in untimely {
             self.report(wrong);
         }
     }
@@ -146,20 +155,24 @@ impl Elaborator {
         needed
     }
 
-    /// Whether a value depends on inputs and on no target.
-    fn depends_on_input(&self, value: ValueId) -> bool {
-        let (mut seen, mut open, mut input) = (vec![false; self.graph.nodes.len()], vec![value], false);
+    /// A target that a value depends on.
+    fn target_behind(&self, value: ValueId) -> Option<ValueId> {
+        let (mut seen, mut open) = (vec![false; self.graph.nodes.len()], vec![value]);
         while let Some(value) = open.pop() {
             if std::mem::replace(&mut seen[value.0 as usize], true) {
                 continue;
             }
             let node = self.graph.node(value);
             match node.op {
-                Op::Input(_) => input = true,
-                Op::Target(_) => return false,
+                Op::Target(_) => return Some(value),
                 _ => open.extend(&node.inputs),
             }
         }
-        input
+        None
     }
+}
+
+/// `a`, `a.b` of `a.b.c`.
+fn prefixes(name: &str) -> impl Iterator<Item = &str> {
+    name.match_indices('.').map(|(at, _)| &name[..at])
 }

@@ -6,40 +6,45 @@
 
 use std::collections::HashMap;
 
-/// The names given so far and the block calls under way.
+/// The block calls under way, innermost last; the first is the net itself.
 #[derive(Debug, Default)]
 pub struct Layers {
-    counts: HashMap<(String, String), usize>,
+    calls: Vec<Call>,
+}
+
+#[derive(Debug, Default)]
+struct Call {
     prefix: String,
+    counts: HashMap<String, usize>,
 }
 
 impl Layers {
+    /// In the net itself.
+    pub fn new() -> Self {
+        Self { calls: vec![Call::default()] }
+    }
+
     /// The full name of a call of `callee`.
     pub fn name(&mut self, callee: &str, given: Option<&str>) -> String {
+        let call = self.calls.last_mut().expect("the net is never left");
         let last = match given {
             Some(name) => name.to_owned(),
             None => {
-                let count = self.counts.entry((self.prefix.clone(), callee.to_owned())).or_insert(0);
+                let count = call.counts.entry(callee.to_owned()).or_insert(0);
                 *count += 1;
                 format!("{callee}{count}")
             }
         };
-        if self.prefix.is_empty() { last } else { format!("{}.{last}", self.prefix) }
+        if call.prefix.is_empty() { last } else { format!("{}.{last}", call.prefix) }
     }
 
-    /// Enters a block call with this full name; returns what [`leave`](Self::leave) needs.
-    pub fn enter(&mut self, name: &str) -> String {
-        std::mem::replace(&mut self.prefix, name.to_owned())
+    /// Enters a block call with this full name; numbers start anew, so a `shared` block finds the same names each time.
+    pub fn enter(&mut self, name: &str) {
+        self.calls.push(Call { prefix: name.to_owned(), counts: HashMap::new() });
     }
 
     /// Leaves it.
-    pub fn leave(&mut self, before: String) {
-        self.prefix = before;
-    }
-
-    /// Forgets the numbers under a name, for a further call of a `shared` instance.
-    pub fn restart(&mut self, name: &str) {
-        let below = format!("{name}.");
-        self.counts.retain(|(prefix, _), _| prefix != name && !prefix.starts_with(&below));
+    pub fn leave(&mut self) {
+        self.calls.pop();
     }
 }

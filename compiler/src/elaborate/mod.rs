@@ -5,11 +5,15 @@
 //! value poisoned: what depends on it is passed over in silence, and the walk goes on to find others.
 
 mod arguments;
+mod arithmetic;
+mod blocks;
 mod calls;
 mod expressions;
 mod files;
 mod finish;
 mod layers;
+mod operators;
+mod settings;
 mod statements;
 mod value;
 
@@ -18,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::diagnostics::{Diagnostic, FileId, Label, Outcome, SourceMap, Span, nearest};
-use crate::graph::{Graph, ParamId, ValueId};
+use crate::graph::{Graph, Kind, ParamId, ValueId};
 use crate::syntax::ast;
 use files::Files;
 use layers::Layers;
@@ -47,7 +51,7 @@ pub struct Options {
     pub set: Vec<(String, String)>,
 }
 
-/// Most statements that loops may run.
+/// Most statements and calls, counting each round of a loop; lists count by their length.
 const MAX_STEPS: usize = 100_000;
 /// Most nodes of a graph.
 const MAX_NODES: usize = 50_000;
@@ -63,20 +67,21 @@ const MAX_NAME: usize = 256;
 const MAX_LIST: usize = 10_000;
 /// Deepest nesting of lists.
 const MAX_LIST_DEPTH: usize = 16;
+/// Most mistakes that are reported.
+const MAX_MISTAKES: usize = 100;
 
 /// Elaborates the net of a file.
 pub fn elaborate(sources: &mut SourceMap, loader: &dyn Loader, entry: FileId, options: &Options) -> Outcome<Graph> {
     let (files, nets) = files::load(sources, loader, entry)?;
-    let net = choose(sources, entry, &nets, options.net.as_deref()).map_err(|d| vec![d])?;
+    let net = choose(entry, &nets, options.net.as_deref()).map_err(|d| vec![d])?;
     let mut elaborator = Elaborator::new(Rc::new(files), net);
-    let set = elaborator.net_arguments(sources, net, &options.set);
+    let set = elaborator.settings(sources, net, &options.set);
     elaborator.net_body(net, set);
     elaborator.finish(net)
 }
 
 /// The net that is asked for, or the only one, or the last one of the file.
 fn choose<'n>(
-    sources: &SourceMap,
     entry: FileId,
     nets: &'n [ast::Definition],
     wanted: Option<&str>,
@@ -84,18 +89,19 @@ fn choose<'n>(
     let whole = Span { file: entry, start: 0, end: 0 };
     let names = || nets.iter().map(|n| n.name.name.as_str());
     let Some(last) = nets.last() else {
-        return Err(Diagnostic::new(whole, "there is no net in this file").fits("`net Name(...) { ... }`"));
+        return Err(Diagnostic::new(whole, "there is no net in this file")
+            .fits("`net Name(classes = 10) { ... }`")
+            .hint("blocks are parts of nets, for nets of this file and of those that `use` it"));
     };
     let Some(wanted) = wanted else { return Ok(last) };
     nets.iter().find(|n| n.name.name == wanted).ok_or_else(|| {
         let listed: Vec<String> = names().map(|n| format!("`{n}`")).collect();
-        let mut diagnostic = Diagnostic::new(whole, format!("there is no net `{wanted}` in this file"))
-            .fits(format!("one of {}", listed.join(", ")));
-        if let Some(name) = nearest(wanted, names()) {
-            diagnostic = diagnostic.hint(format!("did you mean `{name}`?"));
+        let fits = if listed.len() == 1 { listed[0].clone() } else { format!("one of {}", listed.join(", ")) };
+        let diagnostic = Diagnostic::new(whole, format!("there is no net `{wanted}` in this file")).fits(fits);
+        match nearest(wanted, names()) {
+            Some(name) => diagnostic.hint(format!("did you mean `{name}`?")),
+            None => diagnostic,
         }
-        let _ = sources;
-        diagnostic
     })
 }
 
@@ -105,11 +111,37 @@ pub(crate) struct Poisoned;
 
 type Evaluated<T> = Result<T, Poisoned>;
 
-/// Names and their values in one net or block: a binding lives to its end.
+/// Names and their values in one net or block: a binding lives to its end, or to that of the `train { }` it stands in.
 #[derive(Clone, Debug)]
 struct Scope {
     file: FileId,
     names: HashMap<String, Value>,
+    /// Constants that the file sees.
+    consts: Rc<HashMap<String, Value>>,
+    /// Names that were bound in a `train { }` that has ended, and where.
+    train_only: HashMap<String, Span>,
+}
+
+impl Scope {
+    /// What a name means here.
+    fn get(&self, name: &str) -> Option<&Value> {
+        self.names.get(name).or_else(|| self.consts.get(name))
+    }
+
+    /// All names, in order of the alphabet.
+    fn known(&self) -> Vec<&str> {
+        let mut known: Vec<&str> = self.names.keys().chain(self.consts.keys()).map(String::as_str).collect();
+        known.sort_unstable();
+        known.dedup();
+        known
+    }
+}
+
+/// A block call under way.
+#[derive(Clone, Debug)]
+struct BlockCall {
+    block: String,
+    span: Span,
 }
 
 /// The walk.
@@ -118,17 +150,21 @@ struct Elaborator {
     graph: Graph,
     mistakes: Vec<Diagnostic>,
     layers: Layers,
-    /// Blocks under way, outermost first.
-    calls: Vec<Label>,
+    /// Block calls under way, outermost first.
+    calls: Vec<BlockCall>,
+    /// Constants that each file sees, once they were needed.
+    consts: HashMap<FileId, Rc<HashMap<String, Value>>>,
     /// Weights to be used again by a further call of a `shared` instance.
     reuse: Option<VecDeque<ParamId>>,
-    /// Weights made since the first call of `shared` instances under way.
+    /// Weights made or used since the first call of each `shared` instance under way.
     records: Vec<Vec<ParamId>>,
     /// Per-image losses.
     losses: Vec<(ValueId, Span)>,
     /// What `freeze` named: values and prefixes.
     frozen: Vec<(Freeze, Span)>,
     steps: usize,
+    /// Whether a limit was passed and reported: nothing more is looked at.
+    gave_up: bool,
     /// Expressions and statements under way.
     depth: usize,
     /// The weights by name, for names given twice.
@@ -149,13 +185,15 @@ impl Elaborator {
             files,
             graph,
             mistakes: Vec::new(),
-            layers: Layers::default(),
+            layers: Layers::new(),
             calls: Vec::new(),
+            consts: HashMap::new(),
             reuse: None,
             records: Vec::new(),
             losses: Vec::new(),
             frozen: Vec::new(),
             steps: 0,
+            gave_up: false,
             depth: 0,
             weights: HashMap::new(),
             weight_count: 0,
@@ -164,10 +202,19 @@ impl Elaborator {
 
     /// Reports a mistake, with the block calls that led to it.
     fn report(&mut self, mut diagnostic: Diagnostic) -> Poisoned {
-        diagnostic.trace.extend(self.calls.iter().rev().cloned());
-        if self.mistakes.len() < 100 && !self.mistakes.contains(&diagnostic) {
-            self.mistakes.push(diagnostic);
+        if self.mistakes.len() < MAX_MISTAKES && !self.gave_up {
+            diagnostic.trace.extend(trace(&self.calls));
+            if !self.mistakes.contains(&diagnostic) {
+                self.mistakes.push(diagnostic);
+            }
         }
+        Poisoned
+    }
+
+    /// Reports that a limit is passed, and looks at nothing more.
+    fn give_up(&mut self, diagnostic: Diagnostic) -> Poisoned {
+        self.report(diagnostic);
+        self.gave_up = true;
         Poisoned
     }
 
@@ -175,7 +222,9 @@ impl Elaborator {
     fn nested<T>(&mut self, span: Span, inner: impl FnOnce(&mut Self) -> Evaluated<T>) -> Evaluated<T> {
         if self.depth >= MAX_DEPTH {
             let deep = Diagnostic::new(span, "this is nested too deeply")
-                .fits(format!("at most {MAX_DEPTH} expressions and statements inside one another, through all block calls"))
+                .fits(format!(
+                    "at most {MAX_DEPTH} expressions and statements inside one another, through all block calls"
+                ))
                 .hint("give a part a name of its own: `part = ...`");
             return Err(self.report(deep));
         }
@@ -188,20 +237,48 @@ impl Elaborator {
     /// Counts work, so that no text can keep the compiler busy.
     fn step(&mut self, span: Span) -> Evaluated<()> {
         self.steps += 1;
+        if self.gave_up || self.mistakes.len() >= MAX_MISTAKES {
+            return Err(Poisoned);
+        }
         if self.steps > MAX_STEPS {
             let many = Diagnostic::new(span, "this net takes too many steps to build")
-                .fits(format!("at most {MAX_STEPS} statements, counting each round of a loop"));
-            return Err(self.report(many));
+                .found(format!("more than {MAX_STEPS} statements and calls up to here"))
+                .fits(format!("at most {MAX_STEPS}, counting each round of a loop and each call of a block"));
+            return Err(self.give_up(many));
         }
         if self.graph.nodes.len() > MAX_NODES {
-            let large = Diagnostic::new(span, "this net has too many operations").fits(format!("at most {MAX_NODES}"));
-            return Err(self.report(large));
+            let large = Diagnostic::new(span, "this net has too many operations")
+                .found(format!("more than {MAX_NODES} up to here"))
+                .fits(format!("at most {MAX_NODES}"));
+            return Err(self.give_up(large));
         }
         Ok(())
     }
 
-    /// Whether a limit was passed, so that loops end at once.
-    fn exhausted(&self) -> bool {
-        self.steps > MAX_STEPS || self.graph.nodes.len() > MAX_NODES || self.mistakes.len() >= 100
+    /// A value and what it is, for messages.
+    fn show(&self, value: &Value) -> String {
+        match value {
+            Value::Tensor(id) => match self.graph.ty(*id).kind {
+                Kind::Float => format!("a tensor of shape {}", self.graph.ty(*id)),
+                Kind::Class(_) => format!("a label: {}", self.graph.ty(*id)),
+            },
+            Value::Shared(shared) => format!("a shared instance of `{}`", shared.callee.name),
+            other => other.show(),
+        }
     }
+}
+
+/// The block calls that led to a place, innermost first; of many, the middle is left out.
+fn trace(calls: &[BlockCall]) -> Vec<Label> {
+    let label = |call: &BlockCall, more: String| Label {
+        span: call.span,
+        text: format!("in `{}`, called here{more}", call.block),
+    };
+    let mut trace: Vec<Label> = calls.iter().rev().map(|c| label(c, String::new())).collect();
+    if trace.len() > 6 {
+        let left_out = trace.len() - 5;
+        trace.drain(3..3 + left_out);
+        trace[3].text += &format!(" (and {left_out} calls further in)");
+    }
+    trace
 }

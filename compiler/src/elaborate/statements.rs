@@ -1,8 +1,8 @@
 //! Statements.
 
 use super::value::Value;
-use super::{Elaborator, Evaluated, Freeze, Scope};
-use crate::diagnostics::{Diagnostic, SourceMap, Span, nearest};
+use super::{Elaborator, Evaluated, Freeze, MAX_STEPS, Scope};
+use crate::diagnostics::{Diagnostic, Span};
 use crate::graph::{Kind, Named};
 use crate::ops::source;
 use crate::syntax::ast::{self, Expr, ExprKind, Ident, Pattern, Stmt, StmtKind};
@@ -11,52 +11,11 @@ use crate::syntax::ast::{self, Expr, ExprKind, Ident, Pattern, Stmt, StmtKind};
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Net,
+    Train,
     Block,
 }
 
 impl Elaborator {
-    /// The values that `--set` gives to a net's parameters.
-    pub(super) fn net_arguments(
-        &mut self,
-        sources: &mut SourceMap,
-        net: &ast::Definition,
-        set: &[(String, String)],
-    ) -> Vec<(String, Value)> {
-        let mut values = Vec::new();
-        for (name, text) in set {
-            let file = sources.add(format!("--set {name}"), format!("const value = {text}"));
-            let span = Span { file, start: 14, end: 14 + text.len() as u32 };
-            if !net.params.iter().any(|p| p.name.name == *name) {
-                let known: Vec<&str> = net.params.iter().map(|p| p.name.name.as_str()).collect();
-                let mut wrong = Diagnostic::new(span, format!("the net `{}` has no parameter `{name}`", net.name.name));
-                wrong = match nearest(name, known.iter().copied()) {
-                    Some(near) => wrong.hint(format!("did you mean `{near}`?")),
-                    None if known.is_empty() => wrong.fits("nothing: it has no parameters"),
-                    None => wrong.fits(known.join(", ")),
-                };
-                self.report(wrong);
-                continue;
-            }
-            let parsed = crate::syntax::parse(sources, file).ok().and_then(|tree| match tree.items.as_slice() {
-                [ast::Item::Const(binding)] => Some(binding.value.clone()),
-                _ => None,
-            });
-            let empty = Scope { file, names: std::collections::HashMap::new() };
-            let value = match parsed {
-                Some(expr) if is_literal(&expr) => self.eval(&empty, &expr).unwrap_or(Value::Poison),
-                _ => {
-                    let wrong = Diagnostic::new(span, format!("the value of `{name}` does not fit"))
-                        .found(text.clone())
-                        .fits("a number, `true`, `false`, a string in quotes, or a list of them");
-                    self.report(wrong);
-                    Value::Poison
-                }
-            };
-            values.push((name.clone(), value));
-        }
-        values
-    }
-
     /// The body of the net that is compiled.
     pub(super) fn net_body(&mut self, net: &ast::Definition, set: Vec<(String, Value)>) {
         let mut scope = self.file_scope(net.name.span.file);
@@ -81,13 +40,14 @@ impl Elaborator {
     /// Runs statements; the value is that of `return`, where there was one.
     pub(super) fn statements(&mut self, scope: &mut Scope, body: &[Stmt], place: Place) -> Option<Evaluated<Value>> {
         for (index, stmt) in body.iter().enumerate() {
-            if self.step(stmt.span).is_err() || self.exhausted() {
+            if self.step(stmt.span).is_err() {
                 return None;
             }
             if let Some(returned) = self.statement(scope, stmt, place) {
                 if let Some(next) = body.get(index + 1) {
-                    let wrong =
-                        Diagnostic::new(next.span, "nothing runs after `return`").also(stmt.span, "it returns here");
+                    let wrong = Diagnostic::new(next.span, "nothing runs after `return`")
+                        .also(stmt.span, "the block ends here")
+                        .fits("`return` as the last statement");
                     self.report(wrong);
                 }
                 return Some(returned);
@@ -113,23 +73,59 @@ impl Elaborator {
             }
             StmtKind::Return(value) if place == Place::Block => return Some(self.eval(scope, value)),
             StmtKind::Return(_) => {
-                let wrong = Diagnostic::new(stmt.span, "a net does not return").fits("`output name = value`");
+                let wrong = Diagnostic::new(stmt.span, "a net does not return a value, but names its outputs")
+                    .fits("`output name = value`");
                 self.report(wrong);
             }
             _ if place == Place::Block => {
                 let wrong =
                     Diagnostic::new(stmt.span, "this belongs to nets; blocks are functions from tensors to tensors")
-                        .fits("bindings, loops, conditions and `return`");
+                        .fits("bindings, loops, conditions and `return`; tensors come in as parameters");
                 self.report(wrong);
+                self.poison(scope, stmt);
+            }
+            StmtKind::Input { .. } | StmtKind::Output { .. } if place == Place::Train => {
+                let wrong = Diagnostic::new(stmt.span, "inputs and outputs are not for training only")
+                    .fits("targets, bindings and losses in `train { }`, and this statement outside of it");
+                self.report(wrong);
+                self.poison(scope, stmt);
             }
             StmtKind::Input { names, shape } => self.input(scope, stmt, names, shape),
             StmtKind::Target { names, kind } => self.target(scope, stmt, names, kind),
             StmtKind::Output { name, value } => self.output(scope, stmt, name, value.as_ref()),
             StmtKind::Loss(value) => self.loss(scope, value),
-            StmtKind::Train(body) => return self.statements(scope, body, place),
+            StmtKind::Train(body) => self.train(scope, body),
             StmtKind::Freeze(what) => what.iter().for_each(|expr| self.freeze(scope, expr)),
         }
         None
+    }
+
+    /// Statements for training only: what they bind lives to the end of the braces.
+    fn train(&mut self, scope: &mut Scope, body: &[Stmt]) {
+        self.steps += scope.names.len() / 8;
+        let mut inside = scope.clone();
+        self.statements(&mut inside, body, Place::Train);
+        scope.train_only.extend(inside.train_only);
+        for name in inside.names.into_keys() {
+            if let (None, Some(place)) = (scope.get(&name), bound_in(body, &name)) {
+                scope.train_only.insert(name, place);
+            }
+        }
+    }
+
+    /// Gives the names of a statement that is out of place no value, so that they raise no further mistakes.
+    fn poison(&mut self, scope: &mut Scope, stmt: &Stmt) {
+        match &stmt.kind {
+            StmtKind::Input { names, .. } | StmtKind::Target { names, .. } => {
+                for name in names {
+                    scope.names.insert(name.name.clone(), Value::Poison);
+                }
+            }
+            StmtKind::Output { name, .. } => {
+                scope.names.entry(name.name.clone()).or_insert(Value::Poison);
+            }
+            _ => {}
+        }
     }
 
     fn for_loop(
@@ -141,18 +137,31 @@ impl Elaborator {
         place: Place,
     ) -> Option<Evaluated<Value>> {
         let items: Box<dyn Iterator<Item = Value>> = match self.eval(scope, iter).ok()? {
-            Value::Range(from, to) => Box::new((from..to).map(Value::Int)),
+            Value::Range(from, to) => {
+                let rounds = i128::from(to) - i128::from(from);
+                if rounds > MAX_STEPS as i128 {
+                    let wrong = Diagnostic::new(iter.span, "this loop is too long")
+                        .found(format!("{rounds} rounds"))
+                        .fits(format!("at most {MAX_STEPS} rounds, statements and calls in the whole net"));
+                    self.give_up(wrong);
+                    return None;
+                }
+                Box::new((from..to).map(Value::Int))
+            }
             Value::List(items) | Value::Tuple(items) => Box::new((0..items.len()).map(move |i| items[i].clone())),
             other => {
-                let wrong = Diagnostic::new(iter.span, "a loop goes over a range or a list")
-                    .found(other.show())
+                let mut wrong = Diagnostic::new(iter.span, "a loop goes over a range or a list")
+                    .found(self.show(&other))
                     .fits("`0..count` or `[(64, 3), (128, 4)]`");
+                if let Value::Int(count) = other {
+                    wrong = wrong.hint(format!("did you mean `0..{count}`?"));
+                }
                 self.report(wrong);
                 return None;
             }
         };
         for item in items {
-            if self.step(iter.span).is_err() || self.exhausted() {
+            if self.step(iter.span).is_err() {
                 return None;
             }
             self.bind(scope, pattern, item);
@@ -176,8 +185,8 @@ impl Elaborator {
             }
             (Pattern::Tuple(parts, span), value) => {
                 if !matches!(value, Value::Poison) {
-                    let wrong = Diagnostic::new(*span, "the names and the values do not match")
-                        .found(value.show())
+                    let wrong = Diagnostic::new(*span, format!("{} names need as many values", parts.len()))
+                        .found(self.show(&value))
                         .fits(format!("a tuple or list of {}", parts.len()));
                     self.report(wrong);
                 }
@@ -187,7 +196,11 @@ impl Elaborator {
     }
 
     fn input(&mut self, scope: &mut Scope, stmt: &Stmt, names: &[Ident], shape: &Expr) {
-        let shape = self.shape(scope, shape);
+        let shape = self.shape(
+            scope,
+            shape,
+            "a list of 1 to 4 whole numbers, channels first and without the batch: `[3, 224, 224]`",
+        );
         for name in names {
             self.unused_name(name);
             let value = match &shape {
@@ -207,7 +220,13 @@ impl Elaborator {
     fn target(&mut self, scope: &mut Scope, stmt: &Stmt, names: &[Ident], kind: &Expr) {
         let kind = match &kind.kind {
             ExprKind::Call(call) if call.callee.name == "class" => self.classes(scope, call, kind.span),
-            _ => self.shape(scope, kind).map(|shape| (shape, Kind::Float)),
+            _ => self
+                .shape(
+                    scope,
+                    kind,
+                    "the number of classes, `class(10)`, or the shape of the wanted numbers, `[1, 28, 28]`",
+                )
+                .map(|shape| (shape, Kind::Float)),
         };
         for name in names {
             self.unused_name(name);
@@ -234,7 +253,7 @@ impl Elaborator {
             Value::Int(n) if (2..=1 << 24).contains(&n) => Ok((Vec::new(), Kind::Class(n as usize))),
             other => {
                 let wrong = Diagnostic::new(span, "`class` takes the number of classes")
-                    .found(other.show())
+                    .found(if other.argument().is_some() { self.show(&other) } else { "no number".to_owned() })
                     .fits("`class(10)`: at least 2, at most 16777216");
                 Err(self.report(wrong))
             }
@@ -242,7 +261,7 @@ impl Elaborator {
     }
 
     /// A shape: a list of 1 to 4 whole numbers.
-    fn shape(&mut self, scope: &Scope, expr: &Expr) -> Evaluated<Vec<usize>> {
+    fn shape(&mut self, scope: &Scope, expr: &Expr, fits: &str) -> Evaluated<Vec<usize>> {
         let value = self.eval(scope, expr)?;
         let dims: Option<Vec<usize>> = match &value {
             Value::List(items) => items
@@ -260,10 +279,12 @@ impl Elaborator {
         match dims {
             Some(dims) if (1..=4).contains(&dims.len()) && small(&dims) => Ok(dims),
             _ => {
-                let wrong = Diagnostic::new(expr.span, "this is not a shape")
-                    .found(value.show())
-                    .fits("a list of 1 to 4 whole numbers, channels first and without the batch: `[3, 224, 224]`")
-                    .hint(format!("each from 1 to {}, and at most {} elements in all", 1 << 24, super::MAX_ELEMENTS));
+                let found = value.argument().map_or_else(|| self.show(&value), |v| v.to_string());
+                let wrong = Diagnostic::new(expr.span, "this is not a shape").found(found).fits(fits).hint(format!(
+                    "each from 1 to {}, and at most {} elements in all",
+                    1 << 24,
+                    super::MAX_ELEMENTS
+                ));
                 Err(self.report(wrong))
             }
         }
@@ -280,14 +301,17 @@ impl Elaborator {
             Value::Tensor(id) if self.graph.ty(id).batched && self.graph.ty(id).kind == Kind::Float => id,
             other => {
                 let wrong = Diagnostic::new(place, format!("the output `{}` must be a tensor of numbers", name.name))
-                    .found(other.show());
+                    .found(self.show(&other))
+                    .fits("a value that is computed from an input");
                 self.report(wrong);
+                scope.names.entry(name.name.clone()).or_insert(Value::Poison);
                 return;
             }
         };
         if let Some(first) = self.graph.outputs.iter().find(|o| o.name == name.name) {
             let wrong = Diagnostic::new(name.span, format!("there are two outputs `{}`", name.name))
-                .also(first.span, "first here");
+                .also(first.span, "first here")
+                .fits("a name of its own for each output");
             self.report(wrong);
             return;
         }
@@ -302,13 +326,10 @@ impl Elaborator {
                 self.losses.push((id, expr.span));
             }
             Ok(other) => {
-                let found = match other {
-                    Value::Tensor(id) => format!("a tensor of shape {}", self.graph.ty(id)),
-                    other => other.show(),
-                };
-                let wrong = Diagnostic::new(expr.span, "a loss is one number for each image").found(found).fits(
-                    "a loss function such as `cross_entropy(logits, label)` or `mse(y, wanted)`, or a weighted sum of them",
-                );
+                let wrong =
+                    Diagnostic::new(expr.span, "a loss is one number for each image").found(self.show(&other)).fits(
+                        "a loss such as `cross_entropy(logits, label)` or `mse(y, wanted)`, or a weighted sum of them",
+                    );
                 self.report(wrong);
             }
             Err(_) => {}
@@ -319,9 +340,10 @@ impl Elaborator {
         match self.eval(scope, expr) {
             Ok(Value::Tensor(id)) => self.frozen.push((Freeze::Value(id), expr.span)),
             Ok(Value::Str(prefix)) => self.frozen.push((Freeze::Prefix(prefix), expr.span)),
+            Ok(Value::Shared(shared)) => self.frozen.push((Freeze::Prefix(shared.layer.clone()), expr.span)),
             Ok(other) => {
-                let wrong = Diagnostic::new(expr.span, "this cannot be frozen").found(other.show()).fits(
-                    "a tensor: all weights it was computed from; or the name of a layer in quotes: all weights under it",
+                let wrong = Diagnostic::new(expr.span, "this cannot be frozen").found(self.show(&other)).fits(
+                    "a tensor (all weights it was computed from), a shared instance, or the name of a layer in quotes",
                 );
                 self.report(wrong);
             }
@@ -333,17 +355,31 @@ impl Elaborator {
     fn unused_name(&mut self, name: &Ident) {
         let all = self.graph.inputs.iter().chain(&self.graph.targets);
         let Some(first) = all.into_iter().find(|n| n.name == name.name).map(|n| n.span) else { return };
-        let wrong = Diagnostic::new(name.span, format!("the name `{}` is taken", name.name)).also(first, "first here");
+        let wrong = Diagnostic::new(name.span, format!("the name `{}` is taken", name.name))
+            .also(first, "first here")
+            .fits("a name of its own for each input and target");
         self.report(wrong);
     }
 }
 
-/// Whether an expression stands for itself.
-fn is_literal(expr: &Expr) -> bool {
-    match &expr.kind {
-        ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Bool(_) | ExprKind::Str(_) => true,
-        ExprKind::List(items) | ExprKind::Tuple(items) => items.iter().all(is_literal),
-        ExprKind::Unary(_, operand) => is_literal(operand),
-        _ => false,
-    }
+/// Where statements bind a name first.
+fn bound_in(body: &[Stmt], name: &str) -> Option<Span> {
+    let in_pattern = |pattern: &Pattern| {
+        let mut open = vec![pattern];
+        while let Some(pattern) = open.pop() {
+            match pattern {
+                Pattern::Name(ident) if ident.name == name => return Some(ident.span),
+                Pattern::Name(_) => {}
+                Pattern::Tuple(parts, _) => open.extend(parts),
+            }
+        }
+        None
+    };
+    body.iter().find_map(|stmt| match &stmt.kind {
+        StmtKind::Let(binding) => in_pattern(&binding.pattern),
+        StmtKind::For { pattern, body, .. } => in_pattern(pattern).or_else(|| bound_in(body, name)),
+        StmtKind::If { then, otherwise, .. } => bound_in(then, name).or_else(|| bound_in(otherwise, name)),
+        StmtKind::Target { names, .. } => names.iter().find(|n| n.name == name).map(|n| n.span),
+        _ => None,
+    })
 }

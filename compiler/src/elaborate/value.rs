@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::diagnostics::Span;
+use crate::diagnostics::{FileId, Span};
 use crate::graph::{ParamId, ValueId};
 use crate::ops::Argument;
 use crate::syntax::ast;
@@ -38,6 +38,8 @@ pub enum Value {
 /// A block or operator with one set of weights.
 #[derive(Debug)]
 pub struct Shared {
+    /// The file it was made in, which knows what the callee means.
+    pub file: FileId,
     /// What is called.
     pub callee: ast::Ident,
     /// Arguments given at `shared`, behind those of each call.
@@ -90,9 +92,9 @@ impl Value {
     /// How many values it is made of, and how deep they nest.
     pub fn extent(&self) -> (usize, usize) {
         match self {
-            Self::List(items) | Self::Tuple(items) => items.iter().map(Self::extent).fold((1, 1), |whole, item| {
-                (whole.0 + item.0, whole.1.max(item.1 + 1))
-            }),
+            Self::List(items) | Self::Tuple(items) => {
+                items.iter().map(Self::extent).fold((1, 1), |whole, item| (whole.0 + item.0, whole.1.max(item.1 + 1)))
+            }
             _ => (1, 0),
         }
     }

@@ -101,7 +101,10 @@ fn each(ty: &Type, batch: usize, mut f: impl FnMut(usize, usize)) {
 
 fn per_channel(code: &'static str, x: &Type, others: &[&Type]) -> Result<(), Mismatch> {
     if x.shape.is_empty() {
-        return Err(Mismatch::new(code, "batch_norm needs channels").found(x.to_string()).operand(0));
+        return Err(Mismatch::new(code, "`batch_norm` needs channels")
+            .found("one number for each image")
+            .fits("a tensor of shape [channels, ...]")
+            .operand(0));
     }
     let channels = x.channels();
     match others.iter().find(|t| t.batched || t.channels() != channels) {
@@ -519,8 +522,8 @@ pub static BATCH_NORM: Definition = Definition {
     example: "batch_norm(x)",
     build: |call| {
         let channels = call.ty(0).channels();
-        let eps = call.number_in("eps", 1e-30..1.000_001)?;
-        let momentum = call.number_in("momentum", 0.0..1.000_001)?;
+        let eps = call.number_in("eps", 1e-30..=1.0)?;
+        let momentum = call.number_in("momentum", 0.0..=1.0)?;
         let ones = call.parameter("weight", &[channels], Init::Constant(1.0), Role::Trained)?;
         let zeros = call.parameter("bias", &[channels], Init::Constant(0.0), Role::Trained)?;
         let mean = call.parameter("running_mean", &[channels], Init::Constant(0.0), Role::Buffer)?;

@@ -82,10 +82,17 @@ impl Call<'_> {
     }
 
     fn wrong(&self, name: &str, span: Span, found: impl std::fmt::Display, fits: &str) -> Diagnostic {
-        Diagnostic::new(span, format!("`{name}` of `{}` does not fit", self.definition.name))
+        let words = self.definition.attributes.iter().find(|a| a.name == name).map_or(&[][..], |a| a.words);
+        let or_words: String = words.iter().map(|w| format!(", `{w}`")).collect();
+        let wrong = Diagnostic::new(span, format!("`{name}` of `{}` does not fit", self.definition.name))
             .found(found.to_string())
-            .fits(fits)
-            .hint(self.attribute_help(name))
+            .fits(format!("{fits}{or_words}"));
+        match (self.argument(name).0, words) {
+            (Some(Argument::Str(text)), words) if words.contains(&text.as_str()) => {
+                wrong.hint(format!("a word stands without quotes: `{name}: {text}`"))
+            }
+            _ => wrong.hint(self.attribute_help(name)),
+        }
     }
 
     fn attribute_help(&self, name: &str) -> String {
@@ -118,14 +125,29 @@ impl Call<'_> {
         }
     }
 
-    /// A finite number in a range.
-    pub fn number_in(&self, name: &str, range: std::ops::Range<f64>) -> Result<f64, Diagnostic> {
-        let value = self.number(name)?;
-        if range.contains(&value) {
-            return Ok(value);
-        }
-        let fits = format!("a number from {:?} up to, but not including, {:?}", range.start, range.end);
-        Err(self.wrong(name, self.argument(name).1, format!("{value:?}"), &fits))
+    /// A finite number in a range, `0.0..1.0` or `0.0..=1.0`.
+    pub fn number_in(&self, name: &str, range: impl std::ops::RangeBounds<f64>) -> Result<f64, Diagnostic> {
+        use std::ops::Bound::{Excluded, Included, Unbounded};
+        let low = match range.start_bound() {
+            Included(low) => format!(" from {low:?}"),
+            Excluded(low) => format!(" above {low:?}"),
+            Unbounded => String::new(),
+        };
+        let high = match range.end_bound() {
+            Included(high) => format!(" to {high:?}"),
+            Excluded(high) => format!(" to just below {high:?}"),
+            Unbounded => String::new(),
+        };
+        let (value, span) = self.argument(name);
+        let number = match &value {
+            Some(Argument::Float(v)) => Some(*v),
+            Some(Argument::Int(v)) => Some(*v as f64),
+            _ => None,
+        };
+        number.filter(|v| v.is_finite() && range.contains(v)).ok_or_else(|| {
+            let found = value.map_or_else(|| "nothing".to_owned(), |v| v.to_string());
+            self.wrong(name, span, found, &format!("a number{low}{high}"))
+        })
     }
 
     /// `true` or `false`.
@@ -166,7 +188,7 @@ impl Call<'_> {
         let full = if self.layer.is_empty() { name.to_owned() } else { format!("{}.{name}", self.layer) };
         let id = match self.reuse.as_mut().map(std::collections::VecDeque::pop_front) {
             Some(Some(id)) if self.graph.param(id).shape == shape => id,
-            Some(_) => return Err(self.not_shareable(&full, shape)),
+            Some(made) => return Err(self.not_shareable(&full, shape, made)),
             None => self.graph.add_param(Param { name: full, shape: shape.to_vec(), init, role, span: self.span }),
         };
         self.made.push(id);
@@ -174,9 +196,15 @@ impl Call<'_> {
         self.push(op, &[])
     }
 
-    fn not_shareable(&self, name: &str, shape: &[usize]) -> Diagnostic {
-        Diagnostic::new(self.span, "a `shared` instance has one set of weights, and this call needs another shape")
-            .found(format!("`{name}` would be {}", crate::graph::show_shape(shape)))
+    fn not_shareable(&self, name: &str, shape: &[usize], made: Option<crate::graph::ParamId>) -> Diagnostic {
+        let shape = crate::graph::show_shape(shape);
+        let Some(made) = made.map(|id| self.graph.param(id)) else {
+            return Diagnostic::new(self.span, "this call of a shared instance needs more weights than the first")
+                .found(format!("`{name}`, of shape {shape}, which the first call did not make"))
+                .fits("operands and arguments for which the block makes the same layers in every call");
+        };
+        Diagnostic::new(self.span, "a shared instance has one set of weights, and this call needs another shape")
+            .found(format!("`{}` is {}, and would be {shape}", made.name, crate::graph::show_shape(&made.shape)))
             .fits("operands of the same shape in every call of the instance")
     }
 
@@ -186,10 +214,23 @@ impl Call<'_> {
         self.graph.push(op, inputs, &layer, self.span).map_err(|m| self.explain(m))
     }
 
-    /// A mismatch at this call, pointing at the operand or the attributes at fault.
+    /// A mismatch at this call, pointing at the operand at fault and, where several meet, at all of them.
     pub fn explain(&self, mismatch: Mismatch) -> Diagnostic {
-        let place = mismatch.operand.and_then(|i| self.operands.get(i)).map_or(self.span, |o| o.1);
-        mismatch.at(if place.end > place.start { place } else { self.span }).also_call(self.span, self.definition.name)
+        let fault = mismatch.operand;
+        let place = fault.and_then(|i| self.operands.get(i)).map_or(self.span, |o| o.1);
+        let mut diagnostic = mismatch.at(place);
+        if place != self.span {
+            diagnostic = diagnostic.also(self.span, format!("in this `{}`", self.definition.name));
+        }
+        for (index, (value, place)) in self.operands.iter().enumerate() {
+            let ty = self.graph.ty(*value).to_string();
+            if fault == Some(index) && *place != self.span {
+                diagnostic = diagnostic.label(ty);
+            } else if *place != self.span && self.operands.len() > 1 {
+                diagnostic = diagnostic.also(*place, ty);
+            }
+        }
+        diagnostic
     }
 }
 
@@ -201,12 +242,6 @@ impl Mismatch {
         diagnostic.fits = self.fits;
         diagnostic.hints = self.hints;
         diagnostic
-    }
-}
-
-impl Diagnostic {
-    fn also_call(self, span: Span, name: &str) -> Self {
-        if self.span() == span { self } else { self.also(span, format!("in this `{name}`")) }
     }
 }
 

@@ -21,6 +21,13 @@ pub struct Definition {
     pub build: fn(&mut Call<'_>) -> Result<ValueId, Diagnostic>,
 }
 
+impl Definition {
+    /// Whether the operand at `index` may be a label, by its name.
+    pub fn takes_label(&self, index: usize) -> bool {
+        matches!(self.operands.get(index), Some(&("label" | "target")))
+    }
+}
+
 /// An argument that is not a tensor.
 #[derive(Debug)]
 pub struct Attribute {

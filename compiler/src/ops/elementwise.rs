@@ -386,7 +386,9 @@ pub static MUL: Definition = Definition {
 
 fn fold(call: &mut Call<'_>, op: Arithmetic) -> Result<ValueId, Diagnostic> {
     if call.operands.len() < 2 {
-        return Err(Diagnostic::new(call.span, format!("`{}` needs two tensors or more", op.name())).found("one"));
+        return Err(Diagnostic::new(call.span, format!("`{}` needs two tensors or more", op.name()))
+            .found("one")
+            .fits(format!("`{}(a, b)`", op.name())));
     }
     (1..call.operands.len()).try_fold(call.operand(0), |sum, i| {
         let next = call.operand(i);

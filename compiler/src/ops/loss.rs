@@ -96,7 +96,9 @@ impl Operator for Loss {
             ),
             (Self::CrossEntropy, Kind::Class(n)) if x.shape == [n] => Ok(Type::batched([])),
             (Self::CrossEntropy, Kind::Class(n)) => {
-                wrong(format!("{x} are not the scores of {n} classes"), format!("a vector [{n}]: `dense({n})`"), 0)
+                let flatten = if x.shape.len() > 1 { "flatten |> " } else { "" };
+                let fits = format!("a vector [{n}], as of `{flatten}dense({n})`");
+                wrong(format!("{x} are not the scores of {n} classes"), fits, 0)
             }
             (Self::CrossEntropy, Kind::Float) => {
                 wrong("cross_entropy compares scores with a class".into(), "`target label: class(n)`".into(), 1)

@@ -247,9 +247,11 @@ pub static RESHAPE: Definition = Definition {
         };
         let small = |dims: &Vec<usize>| dims.iter().try_fold(1_usize, |n, d| n.checked_mul(*d)).is_some();
         let Some(shape) = dims.filter(small) else {
+            let len = call.ty(0).len();
             return Err(Diagnostic::new(span, "this is not a shape")
                 .found(value.to_string())
-                .fits("a list of 1 to 4 whole numbers, without the batch"));
+                .fits("a list of 1 to 4 whole numbers, without the batch")
+                .hint(format!("their product is {len}, the number of elements; none of them is left open")));
         };
         let x = call.operand(0);
         call.push(Op::Reshape(Reshape { shape }), &[x])

@@ -33,7 +33,10 @@ impl Operator for Softmax {
 
     fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
         if inputs[0].shape.is_empty() {
-            return Err(Mismatch::new("softmax-C1", "softmax needs channels").found(inputs[0].to_string()).operand(0));
+            return Err(Mismatch::new("softmax-C1", "`softmax` needs channels")
+                .found("one number for each image")
+                .fits("a tensor of shape [channels, ...]")
+                .operand(0));
         }
         Ok(inputs[0].clone())
     }

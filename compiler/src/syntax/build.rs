@@ -1,5 +1,8 @@
 //! Pairs of the grammar to the syntax tree.
 
+use std::cell::Cell;
+use std::collections::VecDeque;
+
 use pest::iterators::Pair;
 
 use super::ast::*;
@@ -8,18 +11,21 @@ use crate::diagnostics::{Diagnostic, FileId, Span};
 
 type Built<T> = Result<T, Diagnostic>;
 
-/// Longest pipeline, sum or chain of signs in one expression.
+/// Longest pipeline, sum or chain of signs in one expression, and of all that stand inside one another together: the tree
+/// is as deep as they are long.
 const MAX_CHAIN: usize = 256;
 
 /// The items of a text that starts at `base` in its file.
 pub fn file(pair: Pair<'_, Rule>, file: FileId, base: usize) -> Built<Vec<Item>> {
-    let builder = Builder { file, base: base as u32 };
+    let builder = Builder { file, base: base as u32, depth: Cell::new(0) };
     pair.into_inner().filter(|p| p.as_rule() == Rule::item).map(|p| builder.item(p)).collect()
 }
 
 struct Builder {
     file: FileId,
     base: u32,
+    /// Length of all chains under way.
+    depth: Cell<usize>,
 }
 
 impl Builder {
@@ -150,25 +156,30 @@ impl Builder {
 
     fn expr(&self, pair: Pair<'_, Rule>) -> Built<Expr> {
         let span = self.span(&pair);
-        let mut stages = pair.into_inner().filter(|p| p.as_rule() != Rule::pipe);
-        let first = self.named(stages.next().expect("an expression"))?;
-        let stages: Vec<_> = stages.collect();
-        self.chain(stages.len(), "pipeline", span)?;
-        stages.into_iter().try_fold(first, |left, stage| {
-            let stage = self.named(stage)?;
-            let span = left.span.to(stage.span);
-            Ok(Expr { kind: ExprKind::Pipe(Box::new(left), Box::new(stage)), span })
+        let mut stages: VecDeque<_> = pair.into_inner().filter(|p| p.as_rule() != Rule::pipe).collect();
+        self.chain(stages.len() - 1, "pipeline", span, || {
+            let first = self.named(stages.pop_front().expect("an expression"))?;
+            stages.into_iter().try_fold(first, |left, stage| {
+                let stage = self.named(stage)?;
+                let span = left.span.to(stage.span);
+                Ok(Expr { kind: ExprKind::Pipe(Box::new(left), Box::new(stage)), span })
+            })
         })
     }
 
-    fn chain(&self, len: usize, what: &str, span: Span) -> Built<()> {
-        if len <= MAX_CHAIN {
-            return Ok(());
+    /// Builds a chain of so many parts, if it is not too long together with those around it.
+    fn chain(&self, len: usize, what: &str, span: Span, build: impl FnOnce() -> Built<Expr>) -> Built<Expr> {
+        let outer = self.depth.get();
+        if outer + len > MAX_CHAIN {
+            return Err(Diagnostic::new(span, format!("this {what} is too long"))
+                .found(format!("{} parts, with those it stands in", outer + len))
+                .fits(format!("at most {MAX_CHAIN}"))
+                .hint("give a part a name of its own: `part = ...`"));
         }
-        Err(Diagnostic::new(span, format!("this {what} is too long"))
-            .found(format!("{len} parts"))
-            .fits(format!("at most {MAX_CHAIN}"))
-            .hint("split it into several bindings"))
+        self.depth.set(outer + len);
+        let built = build();
+        self.depth.set(outer);
+        built
     }
 
     fn named(&self, pair: Pair<'_, Rule>) -> Built<Expr> {
@@ -192,55 +203,55 @@ impl Builder {
             Rule::postfix => return self.postfix(pair),
             _ => {}
         }
-        let mut parts = pair.into_inner();
-        let mut left = self.level(parts.next().expect("an operand"))?;
-        let mut len = 0;
-        while let Some(operator) = parts.next() {
-            len += 1;
-            let right = self.level(parts.next().expect("an operand after an operator"))?;
-            let span = left.span.to(right.span);
-            let (l, r) = (Box::new(left), Box::new(right));
-            let kind = match operator.as_rule() {
-                Rule::dots => ExprKind::Range(l, r),
-                _ => ExprKind::Binary(binary(operator.as_str()), l, r),
-            };
-            left = Expr { kind, span };
-        }
-        self.chain(len, "expression", span)?;
-        Ok(left)
+        let mut parts: VecDeque<_> = pair.into_inner().collect();
+        self.chain(parts.len() / 2, "expression", span, || {
+            let mut left = self.level(parts.pop_front().expect("an operand"))?;
+            while let Some(operator) = parts.pop_front() {
+                let right = self.level(parts.pop_front().expect("an operand after an operator"))?;
+                let span = left.span.to(right.span);
+                let (l, r) = (Box::new(left), Box::new(right));
+                let kind = match operator.as_rule() {
+                    Rule::dots => ExprKind::Range(l, r),
+                    _ => ExprKind::Binary(binary(operator.as_str()), l, r),
+                };
+                left = Expr { kind, span };
+            }
+            Ok(left)
+        })
     }
 
     fn prefix(&self, pair: Pair<'_, Rule>) -> Built<Expr> {
         let span = self.span(&pair);
         let parts: Vec<_> = pair.into_inner().collect();
-        self.chain(parts.len(), "chain of signs", span)?;
-        let mut signs = parts.into_iter().rev();
-        let mut expr = self.level(signs.next().expect("an operand"))?;
-        for sign in signs {
-            let span = self.span(&sign).to(expr.span);
-            let unary = if sign.as_rule() == Rule::minus { Unary::Negate } else { Unary::Not };
-            expr = Expr { kind: ExprKind::Unary(unary, Box::new(expr)), span };
-        }
-        Ok(expr)
+        self.chain(parts.len() - 1, "chain of signs", span, || {
+            let mut signs = parts.into_iter().rev();
+            let mut expr = self.level(signs.next().expect("an operand"))?;
+            for sign in signs {
+                let span = self.span(&sign).to(expr.span);
+                let unary = if sign.as_rule() == Rule::minus { Unary::Negate } else { Unary::Not };
+                expr = Expr { kind: ExprKind::Unary(unary, Box::new(expr)), span };
+            }
+            Ok(expr)
+        })
     }
 
     fn postfix(&self, pair: Pair<'_, Rule>) -> Built<Expr> {
         let span = self.span(&pair);
-        let parts: Vec<_> = pair.into_inner().collect();
-        self.chain(parts.len(), "expression", span)?;
-        let mut parts = parts.into_iter();
-        let mut expr = self.primary(parts.next().expect("a primary"))?;
-        for part in parts {
-            let span = expr.span.to(self.span(&part));
-            let rule = part.as_rule();
-            let inner = part.into_inner().next().expect("a name or an index");
-            let kind = match rule {
-                Rule::field => ExprKind::Field(Box::new(expr), self.ident(&inner)),
-                _ => ExprKind::Index(Box::new(expr), Box::new(self.expr(inner)?)),
-            };
-            expr = Expr { kind, span };
-        }
-        Ok(expr)
+        let mut parts: VecDeque<_> = pair.into_inner().collect();
+        self.chain(parts.len() - 1, "expression", span, || {
+            let mut expr = self.primary(parts.pop_front().expect("a primary"))?;
+            for part in parts {
+                let span = expr.span.to(self.span(&part));
+                let rule = part.as_rule();
+                let inner = part.into_inner().next().expect("a name or an index");
+                let kind = match rule {
+                    Rule::field => ExprKind::Field(Box::new(expr), self.ident(&inner)),
+                    _ => ExprKind::Index(Box::new(expr), Box::new(self.expr(inner)?)),
+                };
+                expr = Expr { kind, span };
+            }
+            Ok(expr)
+        })
     }
 
     fn primary(&self, pair: Pair<'_, Rule>) -> Built<Expr> {

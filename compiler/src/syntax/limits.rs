@@ -6,6 +6,8 @@ use crate::diagnostics::{Diagnostic, FileId, Span};
 pub const MAX_BYTES: usize = 1 << 20;
 /// Deepest nesting of brackets.
 pub const MAX_NESTING: usize = 64;
+/// Longest chain of `else if`.
+const MAX_ELSE: usize = 64;
 
 /// Checks size, nesting and that brackets match.
 pub fn check(file: FileId, text: &str) -> Result<(), Diagnostic> {
@@ -16,6 +18,8 @@ pub fn check(file: FileId, text: &str) -> Result<(), Diagnostic> {
             .fits(format!("at most {MAX_BYTES} bytes")));
     }
     let mut open: Vec<(usize, u8)> = Vec::new();
+    // How many `else` are in a row, in each bracket that is open and outside of all.
+    let mut elses = vec![0_usize];
     let bytes = text.as_bytes();
     let mut i = 0;
     while i < bytes.len() {
@@ -25,11 +29,20 @@ pub fn check(file: FileId, text: &str) -> Result<(), Diagnostic> {
                 continue;
             }
             b'"' => {
-                i = string_end(bytes, i);
+                let end = string_end(bytes, i);
+                if bytes[end - 1] != b'"' || end == i + 1 {
+                    return Err(Diagnostic::new(
+                        at(i, i + text[i..end].trim_end().len()),
+                        "this string is never closed",
+                    )
+                    .fits("`\"` at its end, on the same line"));
+                }
+                i = end;
                 continue;
             }
             bracket @ (b'(' | b'[' | b'{') => {
                 open.push((i, bracket));
+                elses.push(0);
                 if open.len() > MAX_NESTING {
                     return Err(Diagnostic::new(at(i, i + 1), "brackets are nested too deeply")
                         .found(format!("{} open brackets", open.len()))
@@ -37,7 +50,17 @@ pub fn check(file: FileId, text: &str) -> Result<(), Diagnostic> {
                         .hint("move a part into a block or a binding of its own"));
                 }
             }
-            bracket @ (b')' | b']' | b'}') => close(&mut open, i, bracket, at)?,
+            bracket @ (b')' | b']' | b'}') => {
+                close(&mut open, i, bracket, at)?;
+                elses.pop();
+                let row = elses.last_mut().expect("the outermost stays");
+                *row = if continues(&text[i + 1..]) { *row + 1 } else { 0 };
+                if *row > MAX_ELSE {
+                    return Err(Diagnostic::new(at(i, i + 1), "too many `else` in a row")
+                        .fits(format!("at most {MAX_ELSE}"))
+                        .hint("a list with one entry for each case, and an index: `widths[i]`"));
+                }
+            }
             _ => {}
         }
         i += 1;
@@ -49,7 +72,16 @@ pub fn check(file: FileId, text: &str) -> Result<(), Diagnostic> {
     }
 }
 
-/// One past the closing quote; braces inside strings belong to templates and are checked by the grammar.
+/// Whether `else` follows.
+fn continues(text: &str) -> bool {
+    let mut rest = text.trim_start();
+    while rest.starts_with("//") {
+        rest = rest.split_once('\n').map_or("", |(_, rest)| rest).trim_start();
+    }
+    rest.strip_prefix("else").is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+}
+
+/// One past the closing quote, or past the line; braces inside strings belong to templates and are checked by the grammar.
 fn string_end(bytes: &[u8], start: usize) -> usize {
     let mut i = start + 1;
     while i < bytes.len() && bytes[i] != b'"' && bytes[i] != b'\n' {

@@ -89,17 +89,14 @@ fn explain(text: &str, file: FileId, base: usize, error: &Error<Rule>) -> Diagno
         ErrorVariant::ParsingError { positives, .. } => positives.clone(),
         ErrorVariant::CustomError { .. } => Vec::new(),
     };
-    if let Some(habit) = habit(text, position, found) {
-        return Diagnostic::new(span, habit.0).found(shown).fits(habit.1);
+    if let Some((title, fits)) = habit(&Place { text, position, found, expected: &expected }) {
+        return Diagnostic::new(span, title).found(shown).fits(fits);
     }
-    let mut diagnostic = Diagnostic::new(span, format!("{shown} does not fit here")).found(shown);
     let words = phrases(&expected);
-    if !words.is_empty() {
-        diagnostic = diagnostic.fits(words.join(", "));
-    }
-    if KEYWORDS.contains(&found) {
+    let mut diagnostic = Diagnostic::new(span, format!("{shown} does not fit here")).fits(words.join(", "));
+    if KEYWORDS.contains(&found) && expected.iter().any(|r| matches!(r, Rule::name | Rule::pattern)) {
         diagnostic = diagnostic.hint(format!("`{found}` is a word of the language and cannot be a name"));
-    } else if let Some(word) = nearest(found, KEYWORDS.iter().copied()).filter(|w| *w != found) {
+    } else if let Some(word) = nearest(found, starts(&expected)).filter(|w| *w != found) {
         diagnostic = diagnostic.hint(format!("did you mean `{word}`?"));
     }
     diagnostic
@@ -109,6 +106,20 @@ const KEYWORDS: &[&str] = &[
     "net", "block", "use", "const", "input", "target", "output", "loss", "for", "in", "if", "else", "train", "freeze",
     "return", "shared", "as", "true", "false", "and", "or", "not",
 ];
+
+/// Words that what is expected may start with.
+fn starts(expected: &[Rule]) -> impl Iterator<Item = &'static str> {
+    let words: &[&str] = if expected.iter().any(|r| phrase(*r) == Some("a statement")) {
+        &["input", "target", "output", "loss", "for", "if", "train", "freeze", "return"]
+    } else if expected.iter().any(|r| phrase(*r) == Some(ITEM)) {
+        &["net", "block", "use", "const"]
+    } else {
+        &["for", "in", "if", "else", "shared", "as", "true", "false", "and", "or", "not"]
+    };
+    words.iter().copied()
+}
+
+const ITEM: &str = "`net`, `block`, `const` or `use`";
 
 /// The word or sign at the start of a text.
 fn token_at(text: &str) -> &str {
@@ -124,11 +135,19 @@ fn token_at(text: &str) -> &str {
     }
 }
 
+/// Where the grammar refused.
+struct Place<'a> {
+    text: &'a str,
+    position: usize,
+    /// The word or sign there.
+    found: &'a str,
+    expected: &'a [Rule],
+}
+
 /// What people write who come from elsewhere: a title and what would fit.
-fn habit(text: &str, position: usize, found: &str) -> Option<(&'static str, &'static str)> {
-    let before = text[..position].trim_end();
-    let word_before = before.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("");
-    Some(match found {
+fn habit(place: &Place<'_>) -> Option<(String, String)> {
+    let found = place.found;
+    let (title, fits) = match found {
         ";" => ("statements do not end in `;`", "a new line, or nothing"),
         "&&" => ("`&&` is not of this language", "`and`"),
         "||" => ("`||` is not of this language", "`or`"),
@@ -136,32 +155,104 @@ fn habit(text: &str, position: usize, found: &str) -> Option<(&'static str, &'st
         "->" | "=>" => ("arrows are not of this language", "`|>` to pass a value on, `return` to give one back"),
         "+=" => ("there is no `+=`", "`x = x + ...`"),
         "'" => ("strings stand in double quotes", "`\"...\"`"),
-        "=" if before.ends_with(|c: char| c.is_alphanumeric()) && in_brackets(before) => {
-            ("named arguments are given with `:`", "`name: value`, as in `pad: 2`")
+        "\"" if place.in_template() => {
+            ("a `{` in a string starts a value, and this one does not end", "`}` after the value, or `{{` for a brace")
         }
-        _ if ["let", "var", "def", "fn", "mut"].contains(&word_before) && !found.is_empty() => {
-            ("bindings need no keyword, and blocks start with `block`", "`name = value`")
+        "let" | "var" | "def" | "fn" | "mut" | "func" | "function" => {
+            ("bindings need no keyword, and blocks start with `block`", "`name = value`, or `block name(x) { ... }`")
+        }
+        _ if place.expected.contains(&Rule::kw_else) && !place.expects("a statement") => {
+            ("this `if` stands for a value, and has none for the other case", "`else { ... }`")
         }
         _ if found.chars().next().is_some_and(|c| !c.is_ascii()) => {
             ("only strings and comments may have letters outside ASCII", "letters a-z, digits and `_`")
         }
-        _ => return None,
-    })
+        _ => return place.sign().or_else(|| place.gap()),
+    };
+    Some((title.to_owned(), fits.to_owned()))
+}
+
+impl Place<'_> {
+    fn before(&self) -> &str {
+        self.text[..self.position].trim_end()
+    }
+
+    fn word_before(&self) -> &str {
+        self.before().rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("")
+    }
+
+    fn line_before(&self) -> &str {
+        self.before().rsplit('\n').next().unwrap_or("")
+    }
+
+    fn expects(&self, what: &str) -> bool {
+        self.expected.iter().any(|r| phrase(*r) == Some(what))
+    }
+
+    /// Whether a `{` of a string on this line is open.
+    fn in_template(&self) -> bool {
+        let last = self.line_before().rsplit('"').next().unwrap_or("");
+        last.rfind('{').is_some_and(|open| last.rfind('}').is_none_or(|close| close < open))
+    }
+
+    /// Signs of other languages, or in other places.
+    fn sign(&self) -> Option<(String, String)> {
+        let (before, word) = (self.before(), self.word_before());
+        let (title, fits) = match self.found {
+            "=" if in_brackets(before) && !word.is_empty() => {
+                ("named arguments are given with `:`".to_owned(), "`name: value`, as in `pad: 2`".to_owned())
+            }
+            "=" if KEYWORDS.contains(&word) => (
+                format!("`{word}` is a word of the language and cannot be a name"),
+                format!("another name, as `{word}_` or `my_{word}`"),
+            ),
+            "=" if self.line_before().contains("if ") => ("conditions compare with `==`".to_owned(), "`==`".to_owned()),
+            "<" | ">" | "<=" | ">=" | "==" | "!=" => (
+                "comparisons do not follow one another".to_owned(),
+                "`and` between two of them: `1 < n and n < 5`".to_owned(),
+            ),
+            "(" if !word.is_empty() && self.text[..self.position].ends_with(' ') => {
+                ("the bracket of a call follows its name without a space".to_owned(), format!("`{word}(...)`"))
+            }
+            found if before.ends_with("|>") && !found.is_empty() => {
+                ("a pipeline ends in an operator or a block".to_owned(), "a name or a call after `|>`".to_owned())
+            }
+            found if self.expects(ITEM) && self.text[self.position + found.len()..].trim_start().starts_with('=') => (
+                "bindings stand in nets and blocks".to_owned(),
+                format!("`const {found} = ...` for a value that all of them see"),
+            ),
+            _ => return None,
+        };
+        Some((title, fits))
+    }
+
+    /// A value right behind another in brackets.
+    fn gap(&self) -> Option<(String, String)> {
+        let value = self.found.starts_with(|c: char| c.is_alphanumeric() || "\"_([".contains(c));
+        let after_value = self.before().ends_with(|c: char| c.is_alphanumeric() || "\"_)]}".contains(c));
+        let list = matches!(open_bracket(self.before()), Some('(' | '['));
+        (value && after_value && list && self.expects("an operator"))
+            .then(|| (format!("something is missing before `{}`", self.found), "`,` between two values".to_owned()))
+    }
 }
 
 /// Whether the last open bracket is a `(`.
 fn in_brackets(before: &str) -> bool {
+    open_bracket(before) == Some('(')
+}
+
+/// The last open bracket.
+fn open_bracket(before: &str) -> Option<char> {
     let mut depth = 0;
     for c in before.chars().rev() {
         match c {
             ')' | ']' | '}' => depth += 1,
             '(' | '[' | '{' if depth > 0 => depth -= 1,
-            '(' => return true,
-            '[' | '{' => return false,
+            '(' | '[' | '{' => return Some(c),
             _ => {}
         }
     }
-    false
+    None
 }
 
 /// Rules as a reader would name them, each once.
@@ -174,10 +265,8 @@ fn phrases(rules: &[Rule]) -> Vec<&'static str> {
 
 fn phrase(rule: Rule) -> Option<&'static str> {
     Some(match rule {
-        Rule::item | Rule::use_item | Rule::const_item | Rule::block_item | Rule::net_item => {
-            "`net`, `block`, `const` or `use`"
-        }
-        Rule::kw_net | Rule::kw_block | Rule::kw_use | Rule::kw_const => "`net`, `block`, `const` or `use`",
+        Rule::file | Rule::item | Rule::use_item | Rule::const_item | Rule::block_item | Rule::net_item => ITEM,
+        Rule::kw_net | Rule::kw_block | Rule::kw_use | Rule::kw_const => ITEM,
         Rule::stmt | Rule::input | Rule::target | Rule::output | Rule::loss | Rule::for_loop | Rule::branch => {
             "a statement"
         }
