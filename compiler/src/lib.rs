@@ -4,6 +4,8 @@
 //! the repository is the map; [`compile`](mod@compile) is the front door.
 
 pub mod autodiff;
+#[allow(clippy::disallowed_methods, reason = "build scripts write what they make")]
+pub mod build;
 #[cfg(feature = "cli")]
 #[allow(clippy::disallowed_methods, reason = "the command reads and writes files")]
 pub mod cli;

@@ -2,6 +2,8 @@
 //!
 //! A first line `// --set classes=ten --net Other` says what a command line would; files deeper down are for `use`.
 
+#![allow(clippy::disallowed_methods, reason = "tests read files")]
+
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

@@ -33,9 +33,10 @@ impl Elaborator {
         let mut next = 0;
         for (name, value, span) in given {
             let slot = match &name {
-                Some(name) => slots.iter().position(|s| s.name == name.name).ok_or_else(|| {
-                    Diagnostic::new(name.span, format!("`{what}` has no argument `{}`", name.name))
-                }),
+                Some(name) => slots
+                    .iter()
+                    .position(|s| s.name == name.name)
+                    .ok_or_else(|| Diagnostic::new(name.span, format!("`{what}` has no argument `{}`", name.name))),
                 None => {
                     let slot = (next..slots.len()).find(|i| slots[*i].positional);
                     next = slot.map_or(slots.len(), |i| i + 1);

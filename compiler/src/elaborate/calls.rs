@@ -113,8 +113,11 @@ impl Elaborator {
             let attribute = arg.name.as_ref().and_then(|n| attributes.iter().find(|a| a.name == n.name));
             if let Some(attribute) = attribute.filter(|a| !a.words.is_empty()) {
                 let words: Vec<String> = attribute.words.iter().map(|w| format!("`{w}`")).collect();
-                let mut wrong = Diagnostic::new(span, format!("`{word}` is not defined here"))
-                    .fits(format!("{}, or a value: {}", words.join(", "), attribute.doc));
+                let mut wrong = Diagnostic::new(span, format!("`{word}` is not defined here")).fits(format!(
+                    "{}, or a value: {}",
+                    words.join(", "),
+                    attribute.doc
+                ));
                 if let Some(near) = nearest(word, attribute.words.iter().copied().chain(scope.known())) {
                     wrong = wrong.hint(format!("did you mean `{near}`?"));
                 }

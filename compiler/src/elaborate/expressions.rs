@@ -60,16 +60,26 @@ impl Elaborator {
                 let (count, depth) = value.extent();
                 self.steps += count / 8;
                 if depth > MAX_LIST_DEPTH {
-                    Some(("lists are nested too deeply", format!("{depth} levels"), format!("at most {MAX_LIST_DEPTH} levels")))
+                    Some((
+                        "lists are nested too deeply",
+                        format!("{depth} levels"),
+                        format!("at most {MAX_LIST_DEPTH} levels"),
+                    ))
                 } else if count > MAX_LIST {
-                    Some(("this list is too long", format!("{count} values"), format!("at most {MAX_LIST} values, counting those of inner lists")))
+                    Some((
+                        "this list is too long",
+                        format!("{count} values"),
+                        format!("at most {MAX_LIST} values, counting those of inner lists"),
+                    ))
                 } else {
                     None
                 }
             }
-            Value::Str(text) if text.len() > MAX_NAME => {
-                Some(("this string is too long", format!("{} characters", text.len()), format!("at most {MAX_NAME} characters")))
-            }
+            Value::Str(text) if text.len() > MAX_NAME => Some((
+                "this string is too long",
+                format!("{} characters", text.len()),
+                format!("at most {MAX_NAME} characters"),
+            )),
             _ => None,
         };
         let Some((title, found, fits)) = wrong else { return Ok(value) };
@@ -101,7 +111,8 @@ impl Elaborator {
             None => wrong.fits(format!("a name defined above: {}", known.join(", "))),
         };
         if !self.calls.is_empty() {
-            wrong = wrong.hint("a block sees its parameters and the constants of its file, not the names of its caller");
+            wrong =
+                wrong.hint("a block sees its parameters and the constants of its file, not the names of its caller");
         }
         Err(self.report(wrong))
     }
@@ -224,7 +235,8 @@ impl Elaborator {
             return Ok(value.clone());
         }
         let names: Vec<String> = fields.iter().map(|(field, _)| format!("`.{field}`")).collect();
-        let mut wrong = Diagnostic::new(name.span, format!("there is no `.{}` here", name.name)).found(self.show(&value));
+        let mut wrong =
+            Diagnostic::new(name.span, format!("there is no `.{}` here", name.name)).found(self.show(&value));
         if names.is_empty() {
             wrong = wrong.fits("a tensor or a list before the dot");
         } else {
@@ -240,8 +252,7 @@ impl Elaborator {
         let value = self.eval(scope, of)?;
         let place = self.integer(scope, index, "an index")?;
         let (Value::List(items) | Value::Tuple(items)) = &value else {
-            let mut wrong =
-                Diagnostic::new(of.span, "only lists and tuples have elements").found(self.show(&value));
+            let mut wrong = Diagnostic::new(of.span, "only lists and tuples have elements").found(self.show(&value));
             wrong = match value {
                 Value::Tensor(_) => wrong.fits("a list, such as the shape of a tensor: `x.shape[0]`"),
                 _ => wrong.fits("a list or a tuple"),

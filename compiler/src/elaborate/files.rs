@@ -48,7 +48,8 @@ impl Files {
 
 /// Reads a file and all it uses; also its nets.
 pub fn load(sources: &mut SourceMap, loader: &dyn Loader, entry: FileId) -> Outcome<(Files, Vec<ast::Definition>)> {
-    let mut reader = Reader { sources, loader, files: Files::default(), known: HashMap::new(), under_way: Vec::new(), bytes: 0 };
+    let mut reader =
+        Reader { sources, loader, files: Files::default(), known: HashMap::new(), under_way: Vec::new(), bytes: 0 };
     let path = normal(reader.sources.path(entry));
     reader.known.insert(path.clone(), entry);
     reader.under_way.push(path);
@@ -190,7 +191,8 @@ impl Seen {
             match self.blocks.insert(name.clone(), (*file, Rc::clone(block))) {
                 Some((_, other)) if other.name.span != block.name.span => {
                     let title = format!("two blocks `{name}` meet here");
-                    let wrong = Diagnostic::new(span, title).also(block.name.span, "one").also(other.name.span, "the other");
+                    let wrong =
+                        Diagnostic::new(span, title).also(block.name.span, "one").also(other.name.span, "the other");
                     mistakes.push(wrong.fits("a name of its own for each block that this file sees"));
                 }
                 _ => {}

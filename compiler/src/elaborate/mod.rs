@@ -224,7 +224,9 @@ impl Elaborator {
     fn nested<T>(&mut self, span: Span, inner: impl FnOnce(&mut Self) -> Evaluated<T>) -> Evaluated<T> {
         if self.depth >= MAX_DEPTH {
             let deep = Diagnostic::new(span, "this is nested too deeply")
-                .fits(format!("at most {MAX_DEPTH} expressions and statements inside one another, through all block calls"))
+                .fits(format!(
+                    "at most {MAX_DEPTH} expressions and statements inside one another, through all block calls"
+                ))
                 .hint("give a part a name of its own: `part = ...`");
             return Err(self.report(deep));
         }

@@ -196,7 +196,11 @@ impl Elaborator {
     }
 
     fn input(&mut self, scope: &mut Scope, stmt: &Stmt, names: &[Ident], shape: &Expr) {
-        let shape = self.shape(scope, shape, "a list of 1 to 4 whole numbers, channels first and without the batch: `[3, 224, 224]`");
+        let shape = self.shape(
+            scope,
+            shape,
+            "a list of 1 to 4 whole numbers, channels first and without the batch: `[3, 224, 224]`",
+        );
         for name in names {
             self.unused_name(name);
             let value = match &shape {
@@ -217,7 +221,11 @@ impl Elaborator {
         let kind = match &kind.kind {
             ExprKind::Call(call) if call.callee.name == "class" => self.classes(scope, call, kind.span),
             _ => self
-                .shape(scope, kind, "the number of classes, `class(10)`, or the shape of the wanted numbers, `[1, 28, 28]`")
+                .shape(
+                    scope,
+                    kind,
+                    "the number of classes, `class(10)`, or the shape of the wanted numbers, `[1, 28, 28]`",
+                )
                 .map(|shape| (shape, Kind::Float)),
         };
         for name in names {
@@ -272,10 +280,11 @@ impl Elaborator {
             Some(dims) if (1..=4).contains(&dims.len()) && small(&dims) => Ok(dims),
             _ => {
                 let found = value.argument().map_or_else(|| self.show(&value), |v| v.to_string());
-                let wrong = Diagnostic::new(expr.span, "this is not a shape")
-                    .found(found)
-                    .fits(fits)
-                    .hint(format!("each from 1 to {}, and at most {} elements in all", 1 << 24, super::MAX_ELEMENTS));
+                let wrong = Diagnostic::new(expr.span, "this is not a shape").found(found).fits(fits).hint(format!(
+                    "each from 1 to {}, and at most {} elements in all",
+                    1 << 24,
+                    super::MAX_ELEMENTS
+                ));
                 Err(self.report(wrong))
             }
         }
@@ -317,9 +326,10 @@ impl Elaborator {
                 self.losses.push((id, expr.span));
             }
             Ok(other) => {
-                let wrong = Diagnostic::new(expr.span, "a loss is one number for each image")
-                    .found(self.show(&other))
-                    .fits("a loss such as `cross_entropy(logits, label)` or `mse(y, wanted)`, or a weighted sum of them");
+                let wrong =
+                    Diagnostic::new(expr.span, "a loss is one number for each image").found(self.show(&other)).fits(
+                        "a loss such as `cross_entropy(logits, label)` or `mse(y, wanted)`, or a weighted sum of them",
+                    );
                 self.report(wrong);
             }
             Err(_) => {}

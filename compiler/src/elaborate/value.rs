@@ -92,9 +92,9 @@ impl Value {
     /// How many values it is made of, and how deep they nest.
     pub fn extent(&self) -> (usize, usize) {
         match self {
-            Self::List(items) | Self::Tuple(items) => items.iter().map(Self::extent).fold((1, 1), |whole, item| {
-                (whole.0 + item.0, whole.1.max(item.1 + 1))
-            }),
+            Self::List(items) | Self::Tuple(items) => {
+                items.iter().map(Self::extent).fold((1, 1), |whole, item| (whole.0 + item.0, whole.1.max(item.1 + 1)))
+            }
             _ => (1, 0),
         }
     }

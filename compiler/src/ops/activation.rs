@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Attribute, Call, Definition, Gradient, Kernel, KernelContext, Mismatch, Operator, Split};
 use crate::diagnostics::Diagnostic;
-use crate::graph::{Type, ValueId, show_shape};
+use crate::graph::{Type, ValueId};
 use crate::reference::{Evaluation, Tensor};
 
 /// A function applied to every element.
@@ -89,7 +89,7 @@ impl Operator for Activation {
     }
 
     fn gradient(&self, cx: &mut Gradient<'_>) {
-        let gradient = cx.push(ActivationGrad(*self), &[cx.value(), cx.upstream()]);
+        let gradient = cx.push(ActivationGrad(*self), &[cx.upstream(), cx.value()]);
         cx.set(0, gradient);
     }
 
@@ -97,7 +97,7 @@ impl Operator for Activation {
         cx.inputs[0].map(|x| self.value(x))
     }
 
-    fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
+    fn kernel(&self, _cx: &KernelContext<'_>) -> Kernel {
         let (name, activation) = (self.name(), self.tokens());
         Kernel::new(
             name,
@@ -107,12 +107,12 @@ impl Operator for Activation {
                 isa.activate(#activation, y);
             },
         )
-        .doc(format!("{name} of {}.", show_shape(&cx.output.shape)))
+        .doc(format!(" {name}, element by element."))
         .in_place(quote!(isa.activate(#activation, y);))
     }
 }
 
-/// The gradient of an activation: operands are its value and the gradient that arrives.
+/// The gradient of an activation: operands are the gradient that arrives and its value.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct ActivationGrad(pub Activation);
 
@@ -127,27 +127,28 @@ impl Operator for ActivationGrad {
     }
 
     fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
-        Ok(inputs[1].clone())
+        Ok(inputs[0].clone())
     }
 
     /// Second derivatives are not part of the language.
     fn gradient(&self, _cx: &mut Gradient<'_>) {}
 
     fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
-        cx.inputs[0].zip(cx.inputs[1], |y, dy| self.0.slope(y) * dy)
+        cx.inputs[0].zip(cx.inputs[1], |dy, y| self.0.slope(y) * dy)
     }
 
-    fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
+    fn kernel(&self, _cx: &KernelContext<'_>) -> Kernel {
         let (name, activation) = (self.name(), self.0.tokens());
         Kernel::new(
             name,
             Split::Images,
             quote! {
-                y.copy_from_slice(x1);
-                isa.activate_grad(#activation, x0, y);
+                y.copy_from_slice(x0);
+                isa.activate_grad(#activation, x1, y);
             },
         )
-        .doc(format!("{name} of {}: from the value and the gradient that arrives.", show_shape(&cx.output.shape)))
+        .doc(format!(" The gradient of {}, from the gradient that arrives and the value.", self.0.name()))
+        .in_place(quote!(isa.activate_grad(#activation, x1, y);))
     }
 }
 

@@ -9,6 +9,7 @@ use quote::quote;
 use serde::Serialize;
 
 use super::activation::Activation;
+use super::conv_shifted::ShiftedConv;
 use super::window::{self, Window};
 use super::{Attribute, Definition, Gradient, Kernel, KernelContext, Mismatch, Op, Operator, Split};
 use crate::graph::{Init, Role, Type, show_shape};
@@ -138,6 +139,10 @@ fn kernel_name(base: &str, window: &Window, groups: usize, x: &[usize], y: &[usi
 }
 
 impl Conv {
+    fn shifted(&self, x: &[usize], y: &[usize]) -> Option<ShiftedConv> {
+        if self.window.is_pointwise() { None } else { ShiftedConv::of(&self.window, self.groups, x, y) }
+    }
+
     fn check(&self, x: &Type, w: &Type) -> Result<(), Mismatch> {
         let channels = x.channels();
         if !channels.is_multiple_of(self.groups) || !w.channels().is_multiple_of(self.groups) {
@@ -291,8 +296,19 @@ impl Operator for Conv {
             name += &format!("_{}", activation.name());
             doc += &format!(", {}", activation.name());
         }
-        let scratch = if s.pointwise || s.depthwise() { 0 } else { s.channel_block() * s.window * PANEL };
-        Kernel::new(name, Split::Images, self.forward(&s, bias)).scratch(scratch).doc(doc + ".")
+        let (body, scratch) = match self.shifted(&x.shape, &y.shape) {
+            Some(shifted) => {
+                let (body, scratch) = shifted.forward(bias);
+                let activate = self.activation.map(|a| {
+                    let a = a.tokens();
+                    quote!(isa.activate(#a, y);)
+                });
+                (quote!(#body #activate), scratch)
+            }
+            None if s.pointwise || s.depthwise() => (self.forward(&s, bias), 0),
+            None => (self.forward(&s, bias), s.channel_block() * s.window * PANEL),
+        };
+        Kernel::new(name, Split::Images, body).scratch(scratch).doc(doc + ".")
     }
 }
 
@@ -397,8 +413,13 @@ impl Operator for ConvGradInput {
             });
             if s.pointwise { product } else { quote!(y.fill(0.0); #product) }
         };
+        let shifted = if s.pointwise { None } else { ShiftedConv::of(&self.window, self.groups, &x.shape, &dy.shape) };
+        let (body, scratch) = match shifted {
+            Some(shifted) => shifted.grad_input(),
+            None if s.pointwise || s.depthwise() => (body, 0),
+            None => (body, block * window * PANEL),
+        };
         let name = kernel_name("conv_grad_input", &self.window, self.groups, &x.shape, &dy.shape);
-        let scratch = if s.pointwise || s.depthwise() { 0 } else { block * window * PANEL };
         Kernel::new(name, Split::Images, body).scratch(scratch).doc(format!(
             " The gradient of convolution {} by its input {}.",
             self.window.show(),
@@ -506,8 +527,23 @@ impl Operator for ConvGradWeight {
             };
             (Split::Groups, body)
         };
+        let shifted =
+            if s.pointwise || large { None } else { ShiftedConv::of(&self.window, self.groups, &x.shape, &dy.shape) };
+        let (body, scratch) = match shifted {
+            Some(shifted) => {
+                let (body, scratch) = shifted.grad_weight();
+                let body = quote! {
+                    for i in images {
+                        let (x, dy) = (x0.image(i), x1.image(i));
+                        #body
+                    }
+                };
+                (body, scratch)
+            }
+            None if s.pointwise => (body, 0),
+            None => (body, block * window * panel),
+        };
         let name = kernel_name("conv_grad_weight", &self.window, self.groups, &x.shape, &dy.shape);
-        let scratch = if s.pointwise { 0 } else { block * window * panel };
         Kernel::new(name, split, body).scratch(scratch).doc(format!(
             " The gradient of convolution {} by its weights {}.",
             self.window.show(),

@@ -103,6 +103,7 @@ macro_rules! operators {
 pub mod activation;
 pub mod batch_norm;
 pub mod conv;
+mod conv_shifted;
 pub mod copy;
 pub mod dense;
 pub mod dropout;

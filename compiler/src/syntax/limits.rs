@@ -31,8 +31,11 @@ pub fn check(file: FileId, text: &str) -> Result<(), Diagnostic> {
             b'"' => {
                 let end = string_end(bytes, i);
                 if bytes[end - 1] != b'"' || end == i + 1 {
-                    return Err(Diagnostic::new(at(i, i + text[i..end].trim_end().len()), "this string is never closed")
-                        .fits("`\"` at its end, on the same line"));
+                    return Err(Diagnostic::new(
+                        at(i, i + text[i..end].trim_end().len()),
+                        "this string is never closed",
+                    )
+                    .fits("`\"` at its end, on the same line"));
                 }
                 i = end;
                 continue;

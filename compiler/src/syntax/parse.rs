@@ -206,16 +206,14 @@ impl Place<'_> {
                 format!("`{word}` is a word of the language and cannot be a name"),
                 format!("another name, as `{word}_` or `my_{word}`"),
             ),
-            "=" if self.line_before().contains("if ") => {
-                ("conditions compare with `==`".to_owned(), "`==`".to_owned())
-            }
-            "<" | ">" | "<=" | ">=" | "==" | "!=" => {
-                ("comparisons do not follow one another".to_owned(), "`and` between two of them: `1 < n and n < 5`".to_owned())
-            }
-            "(" if !word.is_empty() && self.text[..self.position].ends_with(' ') => (
-                "the bracket of a call follows its name without a space".to_owned(),
-                format!("`{word}(...)`"),
+            "=" if self.line_before().contains("if ") => ("conditions compare with `==`".to_owned(), "`==`".to_owned()),
+            "<" | ">" | "<=" | ">=" | "==" | "!=" => (
+                "comparisons do not follow one another".to_owned(),
+                "`and` between two of them: `1 < n and n < 5`".to_owned(),
             ),
+            "(" if !word.is_empty() && self.text[..self.position].ends_with(' ') => {
+                ("the bracket of a call follows its name without a space".to_owned(), format!("`{word}(...)`"))
+            }
             found if before.ends_with("|>") && !found.is_empty() => {
                 ("a pipeline ends in an operator or a block".to_owned(), "a name or a call after `|>`".to_owned())
             }

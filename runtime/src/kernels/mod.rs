@@ -9,6 +9,7 @@ mod loss;
 mod math;
 mod normalize;
 mod pool;
+mod shifted;
 mod softmax;
 #[cfg(any(all(feature = "std", target_arch = "x86_64"), target_arch = "aarch64"))]
 mod tiles;
@@ -21,4 +22,5 @@ pub use gemm::{Gemm, GemmNt, Start};
 pub use loss::batch_mean;
 pub use normalize::{NormalizeGrad, Statistics};
 pub use pool::Divisor;
+pub use shifted::Shifted;
 pub use window::Window;

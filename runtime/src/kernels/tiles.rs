@@ -165,7 +165,12 @@ unsafe fn step<V: Vector, const MR: usize, const NV: usize>(
 /// # Safety
 /// The vector's instructions are there, and the slices hold their matrices.
 #[inline(always)]
-pub(super) unsafe fn dots<V: Vector, const MR: usize, const NR: usize>(g: &GemmNt, a: &[f32], b: &[f32], c: &mut [f32]) {
+pub(super) unsafe fn dots<V: Vector, const MR: usize, const NR: usize>(
+    g: &GemmNt,
+    a: &[f32],
+    b: &[f32],
+    c: &mut [f32],
+) {
     let mut i = 0;
     while i < g.m {
         let rows = if i + MR <= g.m { MR } else { 1 };

@@ -1,0 +1,161 @@
+//! Every gradient rule against central differences of the reference, and every pass against the graph before it.
+
+use cnnc::compile::{Compiled, Options};
+use cnnc::graph::{Graph, verify};
+use cnnc::ops::DEFINITIONS;
+use cnnc::optimize::{self, INFERENCE, TRAINING_WITH_INPUTS};
+use cnnc::reference::{Feed, Tensor, evaluate};
+use cnnc_tests::compare::Case;
+use cnnc_tests::compile_text;
+use cnnc_tests::generate::{Random, network};
+
+/// The loss of a training graph.
+fn loss(graph: &Graph, feed: &Feed) -> f64 {
+    evaluate(graph, feed)[graph.loss.expect("a loss").0 as usize].data[0]
+}
+
+/// Compares gradients with central differences at some elements of each weight and input; says where they differ.
+///
+/// Maxima and rectifiers have kinks: where the differences at two step sizes disagree, there is no derivative to compare.
+fn differences(compiled: &Compiled, feed: &Feed, random: &mut Random) -> Vec<String> {
+    let mut plain = None;
+    optimize::run(TRAINING_WITH_INPUTS, compiled.graph.clone(), |pass, graph| {
+        if pass.name == "differentiate" {
+            plain = Some(graph.clone());
+        }
+    });
+    let graph = plain.expect("the passes ran");
+    let values = evaluate(&graph, feed);
+    let mut wrong = Vec::new();
+    let gradients = graph.gradients.iter().map(|(p, v)| (graph.param(*p).name.clone(), (true, p.0 as usize), *v));
+    let inputs = graph.input_gradients.iter().map(|(i, v)| (graph.inputs[*i].name.clone(), (false, *i), *v));
+    for (name, (is_param, index), value) in gradients.chain(inputs) {
+        let gradient = &values[value.0 as usize];
+        let scale = gradient.data.iter().fold(1e-3_f64, |m, x| m.max(x.abs()));
+        for _ in 0..6 {
+            let at = random.below(gradient.data.len());
+            let slope = |step: f64| {
+                let shifted = |by: f64| {
+                    let mut feed = feed.clone();
+                    let tensors: &mut Vec<Tensor> = if is_param { &mut feed.params } else { &mut feed.inputs };
+                    tensors[index].data[at] += by;
+                    loss(&graph, &feed)
+                };
+                (shifted(step) - shifted(-step)) / (2.0 * step)
+            };
+            let (wide, narrow) = (slope(1e-5), slope(2e-6));
+            let kink = (wide - narrow).abs() > 1e-5 * scale.max(wide.abs());
+            if !kink && (narrow - gradient.data[at]).abs() > 2e-5 * scale {
+                wrong.push(format!("{name}[{at}]: {} against a difference of {narrow}", gradient.data[at]));
+            }
+        }
+    }
+    wrong
+}
+
+fn check(text: &str, seed: u64) {
+    let compiled = compile_text(text, &Options { input_gradients: true, ..Options::default() });
+    let mut random = Random::new(seed);
+    let mut case = Case::random(&compiled, 1 + random.below(3), &mut random);
+    case.feed.dropout = Some((seed, 3));
+    let wrong = differences(&compiled, &case.feed, &mut random);
+    assert!(wrong.is_empty(), "seed {seed}:\n{}\n{text}", wrong.join("\n"));
+}
+
+#[test]
+fn random_networks() {
+    for seed in 0..120 {
+        check(&network(seed), seed);
+    }
+}
+
+/// A network around one use of each operator. Names as users write them.
+const USES: &[(&str, &str)] = &[
+    ("conv", "x |> conv(4, [3, 2], stride: [2, 1], pad: [(1, 0), (0, 2)], dilation: [1, 2], groups: 2)"),
+    ("dense", "x |> flatten |> dense(7)"),
+    ("max_pool", "x |> max_pool(3, stride: 2, pad: 1, ceil: true)"),
+    ("avg_pool", "x |> avg_pool(3, stride: 2, pad: 1, ceil: true, count_pad: false)"),
+    ("global_avg_pool", "x |> global_avg_pool"),
+    ("global_max_pool", "x |> global_max_pool"),
+    ("batch_norm", "x |> conv(4, 1) |> batch_norm(eps: 1e-3)"),
+    ("dropout", "x |> conv(4, 1) |> dropout(0.4)"),
+    ("relu", "relu(x)"),
+    ("leaky_relu", "leaky_relu(x, 0.2)"),
+    ("tanh", "tanh(x)"),
+    ("sigmoid", "sigmoid(x)"),
+    ("softmax", "softmax(x)"),
+    ("add", "add(x, x |> global_avg_pool, x)"),
+    ("sub", "sub(x |> conv(1, 1), x)"),
+    ("mul", "mul(x, x |> global_max_pool, sigmoid(x))"),
+    ("concat", "concat(x, x |> conv(4, 1), axis: 2)"),
+    ("flatten", "flatten(x)"),
+    ("reshape", "reshape(x, [6, 20]) |> conv(2, 3)"),
+    ("cross_entropy", "x"),
+    ("mse", "x"),
+    ("binary_cross_entropy", "x"),
+];
+
+fn around(name: &str, used: &str) -> String {
+    let (target, loss) = match name {
+        "cross_entropy" => (
+            "target label: class(5)",
+            "0.5 * cross_entropy(head, label) + 2 * cross_entropy(y |> flatten |> dense(5), label)",
+        ),
+        "binary_cross_entropy" => ("target wanted: [5]", "binary_cross_entropy(sigmoid(head), wanted)"),
+        _ => ("target wanted: [5]", "mse(head, wanted)"),
+    };
+    format!(
+        "net Use {{\n    input image: [4, 6, 5]\n    x = image |> conv(4, 1) |> tanh\n    y = {used}\n    head = y |> flatten |> dense(5)\n    output head\n    {target}\n    loss {loss}\n}}\n"
+    )
+}
+
+#[test]
+fn each_operator() {
+    for definition in DEFINITIONS {
+        let used = USES.iter().find(|(name, _)| *name == definition.name);
+        let (name, used) =
+            used.unwrap_or_else(|| panic!("`{}` has no gradient check: add one to USES", definition.name));
+        (0..12).for_each(|seed| check(&around(name, used), seed));
+        assert!(!definition.example.is_empty() && !definition.summary.is_empty(), "`{name}` has no example");
+    }
+}
+
+/// Results of a graph by name.
+fn results(graph: &Graph, feed: &Feed) -> Vec<(String, Tensor)> {
+    let values = evaluate(graph, feed);
+    let of = |v: cnnc::graph::ValueId| values[v.0 as usize].clone();
+    let outputs = graph.outputs.iter().map(|o| (o.name.clone(), of(o.value)));
+    let weights = graph.gradients.iter().map(|(p, v)| (format!("gradient of {}", graph.param(*p).name), of(*v)));
+    let inputs = graph.input_gradients.iter().map(|(i, v)| (format!("gradient of input {i}"), of(*v)));
+    let updates = graph.updates.iter().map(|(p, v)| (graph.param(*p).name.clone(), of(*v)));
+    let loss = graph.loss.map(|v| ("loss".to_owned(), of(v)));
+    outputs.chain(weights).chain(inputs).chain(updates).chain(loss).collect()
+}
+
+#[test]
+fn passes_change_nothing_that_counts() {
+    for seed in 0..60 {
+        let text = network(seed);
+        let compiled = compile_text(&text, &Options::default());
+        let mut random = Random::new(seed);
+        let case = Case::random(&compiled, 2, &mut random);
+        for (passes, first) in [(INFERENCE, "inference"), (TRAINING_WITH_INPUTS, "differentiate")] {
+            let mut before: Option<Vec<(String, Tensor)>> = None;
+            optimize::run(passes, compiled.graph.clone(), |pass, graph| {
+                verify(graph).unwrap_or_else(|broken| panic!("seed {seed}, after {}: {broken}", pass.name));
+                if before.is_none() && pass.name != first {
+                    return;
+                }
+                let now = results(graph, &case.feed);
+                for (name, tensor) in before.iter().flatten() {
+                    let (_, new) =
+                        now.iter().find(|(n, _)| n == name).unwrap_or_else(|| panic!("{} lost {name}", pass.name));
+                    let scale = tensor.data.iter().fold(1e-6_f64, |m, x| m.max(x.abs()));
+                    let same = tensor.data.iter().zip(&new.data).all(|(a, b)| (a - b).abs() <= 1e-9 * scale);
+                    assert!(same, "seed {seed}: {} changed {name}\n{text}", pass.name);
+                }
+                before = Some(now);
+            });
+        }
+    }
+}
