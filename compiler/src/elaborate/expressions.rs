@@ -101,7 +101,10 @@ impl Elaborator {
         }
         let operator = crate::ops::definition(name).is_some();
         if operator || self.files.block(scope.file, name).is_some() {
-            let title = format!("`{name}` is {}, which is called and is no value", if operator { "an operator" } else { "a block" });
+            let title = format!(
+                "`{name}` is {}, which is called and is no value",
+                if operator { "an operator" } else { "a block" }
+            );
             return Err(self.report(Diagnostic::new(span, title).fits(format!("`{name}(x)`, or `x |> {name}`"))));
         }
         let known = scope.known();
