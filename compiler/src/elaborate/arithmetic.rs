@@ -65,7 +65,6 @@ impl Elaborator {
 
     /// Tensors with tensors and with numbers.
     fn tensor_arithmetic(&mut self, op: Binary, l: (&Value, Span), r: (&Value, Span), span: Span) -> Evaluated<Value> {
-        let scaled = |factor: f64, offset: f64| Scale { factor, offset }.into();
         match (op, l.0, r.0) {
             (Binary::Add | Binary::Subtract | Binary::Multiply, Value::Tensor(a), Value::Tensor(b)) => {
                 let name = match op {
@@ -75,24 +74,25 @@ impl Elaborator {
                 };
                 self.operator(name, &[(*a, l.1), (*b, r.1)], span)
             }
-            (_, Value::Tensor(t), number) if number.number().is_some() => {
-                let n = number.number().unwrap_or(1.0);
-                match op {
-                    Binary::Add => self.operator_node(scaled(1.0, n), &[*t], span),
-                    Binary::Subtract => self.operator_node(scaled(1.0, -n), &[*t], span),
-                    Binary::Multiply => self.operator_node(scaled(n, 0.0), &[*t], span),
-                    Binary::Divide if n != 0.0 => self.operator_node(scaled(1.0 / n, 0.0), &[*t], span),
-                    _ => Err(self.no_such_arithmetic(op, l, r, span)),
+            (_, Value::Tensor(tensor), number) | (_, number, Value::Tensor(tensor)) => {
+                let left = matches!(l.0, Value::Tensor(_));
+                // factor · x + offset
+                let scale = number.number().and_then(|n| match op {
+                    Binary::Add => Some((1.0, n)),
+                    Binary::Subtract if left => Some((1.0, -n)),
+                    Binary::Subtract => Some((-1.0, n)),
+                    Binary::Multiply => Some((n, 0.0)),
+                    Binary::Divide if left && n != 0.0 => Some((1.0 / n, 0.0)),
+                    _ => None,
+                });
+                let Some((factor, offset)) = scale else { return Err(self.no_such_arithmetic(op, l, r, span)) };
+                if !(factor as f32).is_finite() || !(offset as f32).is_finite() {
+                    let wrong = Diagnostic::new(if left { r.1 } else { l.1 }, "this number is too large for a tensor")
+                        .found(number.show())
+                        .fits("numbers of 32 bits, up to 3.4e38");
+                    return Err(self.report(wrong));
                 }
-            }
-            (_, number, Value::Tensor(t)) if number.number().is_some() => {
-                let n = number.number().unwrap_or(1.0);
-                match op {
-                    Binary::Add => self.operator_node(scaled(1.0, n), &[*t], span),
-                    Binary::Subtract => self.operator_node(scaled(-1.0, n), &[*t], span),
-                    Binary::Multiply => self.operator_node(scaled(n, 0.0), &[*t], span),
-                    _ => Err(self.no_such_arithmetic(op, l, r, span)),
-                }
+                self.operator_node(Scale { factor, offset }.into(), &[*tensor], span)
             }
             _ => Err(self.no_such_arithmetic(op, l, r, span)),
         }
@@ -166,13 +166,17 @@ fn arithmetic(op: Binary, l: &Value, r: &Value) -> Result<Value, (&'static str, 
         (Add, Value::Str(a), Value::Str(b)) => Ok(Value::Str(format!("{a}{b}"))),
         (Add, Value::List(a), Value::List(b)) => Ok(Value::List(a.iter().chain(b.iter()).cloned().collect())),
         (Add | Subtract | Multiply | Divide | Remainder, _, _) => match (l.number(), r.number()) {
-            (Some(a), Some(b)) => Ok(Value::Float(match op {
-                Add => a + b,
-                Subtract => a - b,
-                Multiply => a * b,
-                Divide => a / b,
-                _ => a.rem_euclid(b),
-            })),
+            (Some(a), Some(b)) => {
+                let result = match op {
+                    Add => a + b,
+                    Subtract => a - b,
+                    Multiply => a * b,
+                    Divide => a / b,
+                    _ => a.rem_euclid(b),
+                };
+                let fits = || ("the result is too large", "results up to 1.7e308".to_owned());
+                if result.is_finite() { Ok(Value::Float(result)) } else { Err(fits()) }
+            }
             _ => Err(("these do not go together", "two numbers; `+` also joins two strings or two lists".to_owned())),
         },
         (Binary::And | Binary::Or, _, _) => unreachable!("decided by the caller, from the left"),
