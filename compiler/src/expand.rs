@@ -71,7 +71,7 @@ fn message(diagnostic: &Diagnostic) -> String {
 /// The code, and a mention of every file that was read, so that cargo builds again when one changes.
 fn expansion(compiled: &Compiled) -> TokenStream {
     let files = compiled.sources.files().map(|(_, path, _)| path).filter(|path| path.is_file());
-    let files: Vec<String> = files.map(|path| self.path.value().to_string()).collect();
+    let files: Vec<String> = files.map(|path| path.display().to_string()).collect();
     let code = compiled.emit().expansion();
     quote::quote! {
         #(const _: &[u8] = ::core::include_bytes!(#files);)*
