@@ -283,9 +283,10 @@ fn hurtful_texts_are_survived() {
     for text in &texts {
         let shown: String = text.chars().take(60).collect();
         let start = Instant::now();
+        eprintln!("{shown:?}");
         let outcome = std::panic::catch_unwind(|| survive(path, text));
         if start.elapsed() > Duration::from_millis(300) {
-            eprintln!("{:?}: {shown}", start.elapsed());
+            eprintln!("{:?}: {shown:?}", start.elapsed());
         }
         assert!(outcome.is_ok(), "{shown}");
     }
