@@ -197,7 +197,8 @@ fn survive(path: &Path, text: &str) {
             }
         }
     }
-    let limit = Duration::from_secs(if cfg!(debug_assertions) { 4 } else { 1 });
+    // Without optimisation, on a machine that others use, too.
+    let limit = Duration::from_secs(if cfg!(debug_assertions) { 30 } else { 2 });
     assert!(start.elapsed() < limit, "{:?} for {text:.2000}", start.elapsed());
 }
 
