@@ -1,5 +1,7 @@
 //! No text makes the compiler panic, hang or fill the memory: mutants of all specs at hand, and texts that are made to hurt.
 
+#![allow(clippy::disallowed_methods, reason = "tests read files")]
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -195,7 +197,8 @@ fn survive(path: &Path, text: &str) {
             }
         }
     }
-    let limit = Duration::from_secs(if cfg!(debug_assertions) { 4 } else { 1 });
+    // Without optimisation, on a machine that others use, too.
+    let limit = Duration::from_secs(if cfg!(debug_assertions) { 30 } else { 2 });
     assert!(start.elapsed() < limit, "{:?} for {text:.2000}", start.elapsed());
 }
 
@@ -271,7 +274,7 @@ fn hurtful_texts_are_survived() {
         in_net("e = shared conv(3, 1) for i in 0..20000 { x = e(x) } freeze x"),
         in_net("for i in 0..40 { freeze x x = conv(x, 3, 1) } for i in 0..10000 { freeze x }"),
         format!("block b(x) {{ return relu(x) }} {}", in_net("for i in 0..30000 { x = b(x) }")),
-        in_net(&format!("{}1{}", "z = (".repeat(1) + &"(".repeat(60), ")".repeat(61))),
+        in_net(&format!("{}1{}", "z = (".to_owned() + &"(".repeat(60), ")".repeat(61))),
         in_net(&format!("z = {}1{}", "[".repeat(60), "]".repeat(60))),
         in_net(&format!("{}a = 1{}", "if true { ".repeat(60), " }".repeat(60))),
         in_net(&format!("z = {}1{}", "if true { ".repeat(60), " } else { 1 }".repeat(60))),
