@@ -116,6 +116,14 @@ fn loops_and_conditions_rebind_outer_names() {
 }
 
 #[test]
+fn blocks_return_from_branches_and_loops() {
+    let text = "block pick(x, n) { for i in 1..9 { if i == n { return conv(x, i, 1) } } return x }
+                net A { input x: [3, 8, 8] output y = concat(x |> pick(5), x |> pick(50)) }";
+    let graph = graph(text);
+    assert_eq!(graph.ty(output(&graph)).shape, [8, 8, 8]);
+}
+
+#[test]
 fn pipelines_pass_the_value_first() {
     let piped = net("[3, 8, 8]", "output y = x |> conv(4, 3) as a |> relu |> add(x |> conv(4, 3) as b)");
     let called = net("[3, 8, 8]", "output y = add(relu(conv(x, 4, 3) as a), conv(x, 4, 3) as b)");

@@ -125,9 +125,15 @@ impl Elaborator {
             ExprKind::Call(_) => self.call_expr(scope, inner, Some(name.0)),
             ExprKind::Shared(what) => self.shared(scope, what, Some(name.0)),
             _ => {
-                let wrong = Diagnostic::new(name.1, "`as` names a call, and this is none")
+                let mut wrong = Diagnostic::new(name.1, "`as` names a call, and this is none")
                     .also(inner.span, "this")
                     .fits("`conv(x, 6, 5) as conv1`, `x |> conv(6, 5) as conv1`, `shared tower as tower`");
+                if let ExprKind::Binary(_, _, last) | ExprKind::Unary(_, last) = &inner.kind
+                    && matches!(last.kind, ExprKind::Call(_))
+                {
+                    wrong = wrong
+                        .hint("a call within an expression has its name in brackets: `y + (conv(x, 6, 5) as conv1)`");
+                }
                 Err(self.report(wrong))
             }
         }

@@ -44,7 +44,8 @@ impl Elaborator {
                 return None;
             }
             if let Some(returned) = self.statement(scope, stmt, place) {
-                if let Some(next) = body.get(index + 1) {
+                // After a `return` in a branch or a loop the rest is for the other cases.
+                if let (StmtKind::Return(_), Some(next)) = (&stmt.kind, body.get(index + 1)) {
                     let wrong = Diagnostic::new(next.span, "nothing runs after `return`")
                         .also(stmt.span, "the block ends here")
                         .fits("`return` as the last statement");

@@ -1,0 +1,45 @@
+//! The specs that ship, emitted, against the reference: residual blocks, branches, shared towers, several inputs and outputs,
+//! frozen parts, one axis of space.
+
+use cnnc::compile::{Compiled, Options};
+use cnnc_tests::build::Program;
+use cnnc_tests::compare::Case;
+use cnnc_tests::generate::Random;
+use cnnc_tests::{compile_text, specs};
+
+/// Values of parameters that make a net small enough for the reference.
+fn smaller(name: &str) -> Vec<(String, String)> {
+    let set: &[(&str, &str)] = match name {
+        "resnet20" => &[("units", "1")],
+        "siamese" => &[("dim", "10")],
+        "transfer" => &[("width", "8")],
+        _ => &[],
+    };
+    set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn compiled(name: &str) -> Compiled {
+    let text = std::fs::read_to_string(specs().join(name).with_extension("net")).expect("a spec");
+    let elaborate = cnnc::elaborate::Options { net: None, set: smaller(name) };
+    compile_text(&text, &Options { input_gradients: true, elaborate, ..Options::default() })
+}
+
+#[test]
+fn specs_agree_with_the_reference() {
+    let mut names: Vec<String> = std::fs::read_dir(specs())
+        .expect("the specs")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|e| e == "net"))
+        .map(|path| path.file_stem().expect("a name").to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    let networks: Vec<Compiled> = names.iter().map(|name| compiled(name)).collect();
+    let program = Program::build("shipped_specs", &networks);
+    let mut random = Random::new(11);
+    let cases: Vec<Case<'_>> = networks.iter().map(|compiled| Case::random(compiled, 2, &mut random)).collect();
+    let requests: Vec<_> = cases.iter().enumerate().map(|(i, case)| case.request(i, 2, "")).collect();
+    for ((case, answer), name) in cases.iter().zip(&program.run(&requests)).zip(&names) {
+        let wrong = case.differences(answer, 1e-5, 1e-4);
+        assert!(wrong.is_empty(), "{name}:\n{}", wrong.join("\n"));
+    }
+}
