@@ -65,7 +65,7 @@ impl Api<'_> {
                 Role::Frozen => ", frozen",
                 Role::Buffer => ", not trained",
             };
-            let doc = format!(" `{}`: {}{role}.", param.name, crate::graph::show_shape(&param.shape));
+            let doc = format!(" `{}`: `{}`{role}.", param.name, crate::graph::show_shape(&param.shape));
             quote! {
                 #[doc = #doc]
                 pub const #name: Range<usize> = #start..#end;

@@ -102,7 +102,8 @@ fn make(name: Ident, kernel: &Kernel, body: &TokenStream, types: &[TokenStream])
     }
     let allow = (params.len() > 7)
         .then(|| quote!(#[allow(clippy::too_many_arguments, reason = "one for each operand of the layer")]));
-    let docs = &kernel.docs;
+    // Shapes are code, not links.
+    let docs: Vec<String> = kernel.docs.iter().map(|d| d.replace('[', "`[").replace(']', "]`")).collect();
     let tokens = quote! {
         #(#[doc = #docs])*
         #allow
