@@ -170,24 +170,47 @@ fn beats(x: f32, best: f32) -> bool {
     x > best || x.is_nan()
 }
 
+/// The largest elements so far of the windows of a run, and their places.
+struct Best {
+    value: [f32; RUN],
+    place: [u32; RUN],
+}
+
+impl Best {
+    const NOWHERE: u32 = u32::MAX;
+
+    /// Takes in what some of the outputs see: the elements of `x`, of which the first is at `place` and the others follow
+    /// `stride` apart.
+    #[inline(always)]
+    fn take(&mut self, outputs: Range<usize>, x: impl Iterator<Item = f32>, place: usize, stride: usize) {
+        let (place, stride) = (place as u32, stride as u32);
+        let best = self.value[outputs.clone()].iter_mut().zip(&mut self.place[outputs]);
+        for (i, ((value, at), x)) in (0_u32..).zip(best.zip(x)) {
+            // The first element of a window counts even where it is minus infinity.
+            let take = (*at == Self::NOWHERE) | (x > *value) | x.is_nan();
+            *value = if take { x } else { *value };
+            *at = if take { place + i * stride } else { *at };
+        }
+    }
+}
+
 #[inline(always)]
 fn max_pool_grad_plane(window: &Window, x: &[f32], dy: &[f32], dx: &mut [f32]) {
-    const NOWHERE: u32 = u32::MAX;
     let stride = window.stride[2];
     runs(window, |run| {
-        let (mut best, mut place) = ([f32::NEG_INFINITY; RUN], [NOWHERE; RUN]);
+        let mut best = Best { value: [f32::NEG_INFINITY; RUN], place: [Best::NOWHERE; RUN] };
         taps(window, run, |outputs, input| {
-            let best = best[outputs.clone()].iter_mut().zip(&mut place[outputs]);
-            for (i, ((best, place), x)) in best.zip(x[input..].iter().step_by(stride)).enumerate() {
-                // The first element of a window counts even where it is minus infinity.
-                let take = *place == NOWHERE || beats(*x, *best);
-                *best = if take { *x } else { *best };
-                *place = if take { (input + i * stride) as u32 } else { *place };
+            let x = &x[input..input + (outputs.len() - 1) * stride + 1];
+            match stride {
+                1 => best.take(outputs, x.iter().copied(), input, 1),
+                2 => best.take(outputs, x.chunks(2).map(|x| x[0]), input, 2),
+                _ => best.take(outputs, x.iter().step_by(stride).copied(), input, stride),
             }
         });
-        for (place, dy) in place.iter().zip(&dy[run.range()]) {
-            if *place != NOWHERE {
-                dx[*place as usize] += dy;
+        for (place, dy) in best.place.iter().zip(&dy[run.range()]) {
+            // Beyond the plane is only what saw nothing.
+            if let Some(dx) = dx.get_mut(*place as usize) {
+                *dx += dy;
             }
         }
     });
@@ -227,6 +250,10 @@ per_isa! {
                     let give = |to: bool| if to { dy } else { 0.0 };
                     [give(!below & !right), give(!below & right), give(below & !lower_right), give(below & lower_right)]
                 });
+            } else if whole(window) {
+                let most = largest(x);
+                let place = x.iter().position(|x| *x == most || x.is_nan()).expect("planes are not empty");
+                dx[place] = dy[0];
             } else {
                 max_pool_grad_plane(window, x, dy, dx);
             }
@@ -281,8 +308,12 @@ per_isa! {
                         *share = dy / (count * divisor.counted(window, 2, run.at[2] + i)) as f32;
                     }
                     taps(window, run, |outputs, input| {
-                        let dx = dx[input..].iter_mut().step_by(stride);
-                        dx.zip(&shares[outputs]).for_each(|(dx, share)| *dx += share);
+                        let (dx, shares) = (&mut dx[input..], &shares[outputs]);
+                        match stride {
+                            1 => dx.iter_mut().zip(shares).for_each(|(dx, share)| *dx += share),
+                            2 => dx.chunks_mut(2).zip(shares).for_each(|(dx, share)| dx[0] += share),
+                            _ => dx.iter_mut().step_by(stride).zip(shares).for_each(|(dx, share)| *dx += share),
+                        }
                     });
                 });
             }
