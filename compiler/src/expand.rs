@@ -127,7 +127,7 @@ impl FileCall {
         let mut sources = SourceMap::default();
         let text = Files.read(&path).map_err(|e| {
             let text =
-                format!("cannot read `{}`: {e}\nhelp: paths are relative to the package's folder", path.display());
+                format!("cannot read `{}`: {e}\nhelp: paths are relative to the package's folder", self.path.value());
             syn::Error::new(self.path.span(), text)
         })?;
         let entry = sources.add(&path, text);

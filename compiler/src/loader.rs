@@ -11,7 +11,13 @@ pub struct Files;
 
 impl Loader for Files {
     fn read(&self, path: &Path) -> Result<String, String> {
-        let meta = std::fs::metadata(path).map_err(|e| e.to_string())?;
+        let meta = std::fs::metadata(path).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+            _ => e.to_string(),
+        })?;
+        if meta.is_dir() {
+            return Err("a folder, not a file".to_owned());
+        }
         if !meta.is_file() {
             return Err("not a file".to_owned());
         }

@@ -58,9 +58,11 @@ impl Elaborator {
                     continue;
                 }
                 Ok(slot) => {
-                    let before = filled[slot].as_ref().map_or(call, |f| f.1);
-                    Diagnostic::new(span, format!("`{}` of `{what}` is given twice", slots[slot].name))
-                        .also(before, "first here")
+                    // Arguments of a shared instance come last here, but stand further in front.
+                    let other = filled[slot].as_ref().map_or(call, |f| f.1);
+                    let (first, second) = if other.start < span.start { (other, span) } else { (span, other) };
+                    Diagnostic::new(second, format!("`{}` of `{what}` is given twice", slots[slot].name))
+                        .also(first, "first here")
                 }
                 Err(problem) => problem,
             };

@@ -99,10 +99,13 @@ impl Elaborator {
                 .fits("a binding before the `train { }`");
             return Err(self.report(wrong));
         }
-        if crate::ops::definition(name).is_some() || self.files.block(scope.file, name).is_some() {
-            let called = if crate::ops::definition(name).is_some() { "an operator" } else { "a block" };
-            let wrong = wrong.label(format!("{called} is called, and is no value"));
-            return Err(self.report(wrong.fits(format!("`{name}(x)`, or `x |> {name}`"))));
+        let operator = crate::ops::definition(name).is_some();
+        if operator || self.files.block(scope.file, name).is_some() {
+            let title = format!(
+                "`{name}` is {}, which is called and is no value",
+                if operator { "an operator" } else { "a block" }
+            );
+            return Err(self.report(Diagnostic::new(span, title).fits(format!("`{name}(x)`, or `x |> {name}`"))));
         }
         let known = scope.known();
         let mut wrong = match nearest(name, known.iter().copied()) {

@@ -1,6 +1,6 @@
 //! What is decided when the whole net is known: the loss, what is frozen, what is missing.
 
-use super::{Elaborator, Freeze};
+use super::{Elaborator, Freeze, MAX_MISTAKES};
 use crate::diagnostics::{Diagnostic, Outcome, nearest};
 use crate::graph::{Graph, Role, ValueId};
 use crate::ops::Op;
@@ -20,6 +20,9 @@ impl Elaborator {
             return Ok(self.graph);
         }
         self.mistakes.sort_by_key(|m| (m.span().file, m.span().start));
+        if let (true, Some(last)) = (self.mistakes.len() >= MAX_MISTAKES, self.mistakes.last_mut()) {
+            last.hints.push(format!("no more than {MAX_MISTAKES} mistakes are looked for at a time"));
+        }
         Err(self.mistakes)
     }
 

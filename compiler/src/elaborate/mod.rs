@@ -68,7 +68,7 @@ const MAX_LIST: usize = 10_000;
 /// Deepest nesting of lists.
 const MAX_LIST_DEPTH: usize = 16;
 /// Most mistakes that are reported.
-const MAX_MISTAKES: usize = 100;
+const MAX_MISTAKES: usize = 20;
 
 /// Elaborates the net of a file.
 pub fn elaborate(sources: &mut SourceMap, loader: &dyn Loader, entry: FileId, options: &Options) -> Outcome<Graph> {
@@ -204,7 +204,9 @@ impl Elaborator {
     fn report(&mut self, mut diagnostic: Diagnostic) -> Poisoned {
         if self.mistakes.len() < MAX_MISTAKES && !self.gave_up {
             diagnostic.trace.extend(trace(&self.calls));
-            if !self.mistakes.contains(&diagnostic) {
+            // The same in another round of a loop, or another call of a block, says nothing new.
+            let same = |m: &Diagnostic| m.span() == diagnostic.span() && m.title == diagnostic.title;
+            if !self.mistakes.iter().any(same) {
                 self.mistakes.push(diagnostic);
             }
         }

@@ -49,8 +49,8 @@ impl Elaborator {
                 self.report(wrong);
                 Value::Poison
             });
-            self.same_kind(param, &value, given);
-            values.push((name.clone(), value));
+            let fits = self.same_kind(param, &value, given);
+            values.push((name.clone(), if fits { value } else { Value::Poison }));
         }
         values
     }
@@ -72,21 +72,22 @@ impl Elaborator {
     }
 
     /// Reports a value of another kind than the default.
-    fn same_kind(&mut self, param: &ast::Param, value: &Value, given: Span) {
-        let Some(default) = &param.default else { return };
+    fn same_kind(&mut self, param: &ast::Param, value: &Value, given: Span) -> bool {
+        let Some(default) = &param.default else { return true };
         let fits = match (&default.kind, value) {
-            (_, Value::Poison) => return,
+            (_, Value::Poison) => return true,
             (ExprKind::Int(_) | ExprKind::Float(_), v) if v.number().is_none() => "a number",
             (ExprKind::Bool(_), v) if !matches!(v, Value::Bool(_)) => "`true` or `false`",
             (ExprKind::Str(_), v) if !matches!(v, Value::Str(_)) => "a string in double quotes",
             (ExprKind::List(_), v) if !matches!(v, Value::List(_)) => "a list: `[1, 2]`",
-            _ => return,
+            _ => return true,
         };
         let wrong = Diagnostic::new(given, format!("the parameter `{}` is of another kind", param.name.name))
             .also(default.span, "its default")
             .found(value.show())
             .fits(fits);
         self.report(wrong);
+        false
     }
 }
 

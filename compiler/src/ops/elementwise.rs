@@ -99,6 +99,7 @@ impl Operator for Arithmetic {
             let operand = usize::from(a.kind == Kind::Float);
             return Err(Mismatch::new("arithmetic-C1", "classes are not numbers to calculate with")
                 .found(format!("{a} and {b}"))
+                .fits("tensors of numbers")
                 .operand(operand));
         }
         let shape = broadcast(&a.shape, &b.shape).ok_or_else(|| {
@@ -196,6 +197,7 @@ impl Operator for Scale {
         if inputs[0].kind != Kind::Float {
             return Err(Mismatch::new("arithmetic-C1", "classes are not numbers to calculate with")
                 .found(inputs[0].to_string())
+                .fits("a tensor of numbers")
                 .operand(0));
         }
         Ok(inputs[0].clone())

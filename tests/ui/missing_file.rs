@@ -1,0 +1,3 @@
+cnnc_macros::net!("no/such/file.net");
+
+fn main() {}
