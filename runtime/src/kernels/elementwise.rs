@@ -86,9 +86,8 @@ per_isa! {
         });
     }
 
-    /// Sums x over the axes whose distance in y is 0.
+    /// Adds to y the sums of x over the axes whose distance in y is 0.
     pub fn sum_to(shape: [usize; 4], to: [usize; 4], x: &[f32], y: &mut [f32]) {
-        y.fill(0.0);
         let len = shape[3];
         runs(shape, to, to, |row, at, _| {
             let x = &x[row * len..][..len];
