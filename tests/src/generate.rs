@@ -164,7 +164,7 @@ impl Writer {
     }
 
     fn divisor(&mut self, n: usize) -> usize {
-        let divisors: Vec<usize> = (1..=n).filter(|d| n % d == 0).collect();
+        let divisors: Vec<usize> = (1..=n).filter(|d| n.is_multiple_of(*d)).collect();
         *self.random.pick(&divisors)
     }
 

@@ -1,7 +1,7 @@
 //! `cnnc run` against stored results of PyTorch; `tests/parity/make.py` made them.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use cnnc_tests::repository;
@@ -44,7 +44,7 @@ fn parity(spec: &str, name: &str) {
     }
 }
 
-fn compare(name: &str, expected: &Path, output: &PathBuf, gradients: &PathBuf) {
+fn compare(name: &str, expected: &Path, output: &Path, gradients: &Path) {
     let (outputs, gradients) = (tensors(output), tensors(gradients));
     for (key, expected) in tensors(expected) {
         let (got, tolerance) = match key.strip_prefix("grad.") {

@@ -4,14 +4,14 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::Loader;
+use super::{Loader, MAX_MISTAKES};
 use crate::diagnostics::{Diagnostic, FileId, Outcome, SourceMap, Span, nearest};
 use crate::syntax::{ast, parse};
 
 /// Most files of one compilation.
 const MAX_FILES: usize = 64;
 /// Most bytes of all files together.
-const MAX_TOTAL: usize = 4 << 20;
+const MAX_TOTAL: usize = 1 << 20;
 
 /// Blocks and constants that each file sees: its own and those of files it uses, directly or not.
 #[derive(Debug, Default)]
@@ -71,6 +71,9 @@ impl Reader<'_> {
         let tree = parse(self.sources, file)?;
         let (mut seen, mut nets, mut mistakes) = (Seen::default(), Vec::new(), Vec::new());
         for item in tree.items {
+            if mistakes.len() >= MAX_MISTAKES {
+                break;
+            }
             match item {
                 ast::Item::Use { path, span } => match self.used(file, &path, span) {
                     Ok(used) => mistakes.extend(seen.of_used(&self.files, used, span)),
@@ -89,6 +92,7 @@ impl Reader<'_> {
             }
         }
         mistakes.extend(twice("net", nets.iter().map(|n| &n.name)));
+        mistakes.truncate(MAX_MISTAKES);
         self.files.blocks.insert(file, seen.blocks);
         self.files.consts.insert(file, seen.consts);
         if mistakes.is_empty() { Ok(nets) } else { Err(mistakes) }

@@ -3,7 +3,7 @@
 use crate::diagnostics::{Diagnostic, FileId, Span};
 
 /// Largest text in bytes.
-pub const MAX_BYTES: usize = 1 << 20;
+pub const MAX_BYTES: usize = 1 << 18;
 /// Deepest nesting of brackets.
 pub const MAX_NESTING: usize = 64;
 /// Longest chain of `else if`.

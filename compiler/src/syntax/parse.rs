@@ -10,6 +10,9 @@ use crate::diagnostics::{Diagnostic, FileId, Outcome, SourceMap, Span, nearest};
 #[grammar = "syntax/net.pest"]
 pub(super) struct Grammar;
 
+/// Most mistakes that are looked for in one file.
+const MAX_MISTAKES: usize = 20;
+
 /// Parses a file of the map. Each top-level item is parsed apart, so that a mistake in one does not hide those in others.
 pub fn parse(sources: &SourceMap, file: FileId) -> Outcome<ast::File> {
     let text = sources.text(file);
@@ -25,6 +28,9 @@ pub fn parse(sources: &SourceMap, file: FileId) -> Outcome<ast::File> {
                 }
             }
             Err(error) => mistakes.push(explain(text, file, start, &error)),
+        }
+        if mistakes.len() >= MAX_MISTAKES {
+            break;
         }
     }
     if mistakes.is_empty() { Ok(ast::File { items }) } else { Err(mistakes) }
