@@ -31,7 +31,14 @@ impl Activation {
     /// The function.
     pub fn value(self, x: f64) -> f64 {
         match self {
-            Self::Relu => x.max(0.0),
+            // So written, NaN stays NaN.
+            Self::Relu => {
+                if x <= 0.0 {
+                    0.0
+                } else {
+                    x
+                }
+            }
             Self::LeakyRelu { slope } => {
                 if x > 0.0 {
                     x

@@ -7,6 +7,7 @@ use quote::quote;
 use serde::Serialize;
 
 use super::activation::Activation;
+use super::conv::ChannelSum;
 use super::{Attribute, Definition, Gradient, Kernel, KernelContext, Mismatch, Op, Operator, Split};
 use crate::graph::{Graph, Init, ParamId, Rewrite, Role, Type, ValueId, show_shape};
 use crate::reference::{Evaluation, Tensor};
@@ -125,8 +126,13 @@ impl Operator for BatchNorm {
         Ok(inputs[0].clone())
     }
 
-    /// Only frozen ones are differentiated: the others have been taken apart by then.
+    /// Only frozen ones are differentiated: the others have been taken apart by then. Their weight is frozen, which is what
+    /// makes them so; their bias need not be.
     fn gradient(&self, cx: &mut Gradient<'_>) {
+        if cx.wants(2) {
+            let gradient = cx.push(ChannelSum, &[cx.upstream()]);
+            cx.set(2, gradient);
+        }
         if cx.wants(0) {
             let operands = [cx.operand(1), cx.operand(4), cx.upstream()];
             let gradient = cx.push(BatchNormGrad { eps: self.eps }, &operands);

@@ -30,8 +30,7 @@ impl Operator for Copy {
     }
 
     fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
-        let split = if cx.output.batched { Split::Images } else { Split::Pieces(cx.output.len()) };
-        Kernel::new("copy", split, quote!(y.copy_from_slice(x0);))
+        Kernel::new("copy", Split::elementwise(cx.output), quote!(y.copy_from_slice(x0);))
             .doc(format!("Copies {}.", show_shape(&cx.output.shape)))
     }
 }

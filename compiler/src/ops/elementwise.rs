@@ -125,8 +125,11 @@ impl Operator for Arithmetic {
                 (Self::Sub, 1) => cx.push(Scale { factor: -1.0, offset: 0.0 }, &[upstream]),
                 _ => upstream,
             };
-            let shape = cx.ty(cx.operand(side)).shape.clone();
-            let gradient = if cx.ty(full).shape == shape { full } else { cx.push(SumTo { shape }, &[full]) };
+            let ty = cx.ty(cx.operand(side)).clone();
+            let gradient = match *cx.ty(full) == ty {
+                true => full,
+                false => cx.push(SumTo { batched: ty.batched, shape: ty.shape }, &[full]),
+            };
             cx.set(side, gradient);
         }
     }
@@ -152,11 +155,12 @@ impl Operator for Arithmetic {
 
     fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
         let (op, name, shape) = (self.tokens(), self.name(), show_shape(&cx.output.shape));
+        let split = Split::elementwise(cx.output);
         let (a, b) = (&cx.inputs[0].shape, &cx.inputs[1].shape);
         if a == b {
             return Kernel::new(
                 name,
-                Split::Images,
+                split,
                 quote! {
                     y.copy_from_slice(x0);
                     isa.arithmetic(#op, y, x1);
@@ -171,7 +175,7 @@ impl Operator for Arithmetic {
         let body = quote! {
             isa.arithmetic_broadcast(#op, &rt::Broadcast { shape: #over, a: #sa, b: #sb }, x0, x1, y);
         };
-        Kernel::new(format!("{name}_broadcast_{}", cx.output.len()), Split::Images, body).doc(format!(
+        Kernel::new(format!("{name}_broadcast_{}", cx.output.len()), split, body).doc(format!(
             " `{name}` of {} and {}, repeated to {shape}.",
             show_shape(a),
             show_shape(b)
@@ -218,10 +222,9 @@ impl Operator for Scale {
 
     fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
         let (factor, offset) = (self.factor as f32, self.offset as f32);
-        let split = if cx.output.batched { Split::Images } else { Split::Pieces(cx.output.len()) };
         Kernel::new(
             "scale",
-            split,
+            Split::elementwise(cx.output),
             quote! {
                 y.copy_from_slice(x0);
                 isa.scale(#factor, #offset, y);
@@ -261,11 +264,10 @@ impl Operator for AddN {
 
     fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
         let others: Vec<_> = (1..cx.inputs.len()).map(|i| quote::format_ident!("x{i}")).collect();
-        let split = if cx.output.batched { Split::Images } else { Split::Pieces(cx.output.len()) };
         let adds = quote!(#(isa.arithmetic(rt::Arithmetic::Add, y, #others);)*);
         Kernel::new(
             format!("add_{}", cx.inputs.len()),
-            split,
+            Split::elementwise(cx.output),
             quote! {
                 y.copy_from_slice(x0);
                 #adds
@@ -276,9 +278,12 @@ impl Operator for AddN {
     }
 }
 
-/// Sums over the axes in which the shape is 1 and the operand is not: the gradient of repetition.
+/// Sums over the axes in which the shape is 1 and the operand is not, and over the images where the value is not to be
+/// batched: the gradient of repetition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SumTo {
+    /// Whether there remains one value for each image.
+    pub batched: bool,
     /// The shape to be reached.
     pub shape: Vec<usize>,
 }
@@ -289,28 +294,29 @@ impl Operator for SumTo {
     }
 
     fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
-        if broadcast(&self.shape, &inputs[0].shape).as_deref() != Some(&inputs[0].shape) {
+        let covers = broadcast(&self.shape, &inputs[0].shape).as_deref() == Some(&inputs[0].shape);
+        if !covers || self.batched && !inputs[0].batched {
             return Err(Mismatch::new("sum_to-C1", "the operand does not cover the shape")
                 .found(inputs[0].to_string())
                 .fits(show_shape(&self.shape)));
         }
-        Ok(Type { shape: self.shape.clone(), ..inputs[0].clone() })
+        Ok(Type { batched: self.batched, shape: self.shape.clone(), kind: Kind::Float })
     }
 
     fn gradient(&self, cx: &mut Gradient<'_>) {
         let upstream = cx.upstream();
-        let shape = cx.ty(cx.operand(0)).shape.clone();
-        let ones = cx.push(Fill { value: 1.0, batched: true, shape }, &[]);
+        let Type { batched, shape, .. } = cx.ty(cx.operand(0)).clone();
+        let ones = cx.push(Fill { value: 1.0, batched, shape }, &[]);
         let gradient = cx.push(Arithmetic::Mul, &[ones, upstream]);
         cx.set(0, gradient);
     }
 
     fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
         let mut y = cx.zeros();
-        for i in 0..cx.batch() {
-            let x = cx.inputs[0].image(i);
-            let y = y.image_mut(i);
-            walk(&cx.types[0].shape, &self.shape, |from, to| y[to] += x[from]);
+        let (from_len, to_len) = (cx.types[0].len(), cx.output.len());
+        for (i, x) in cx.inputs[0].data.chunks_exact(from_len).enumerate() {
+            let start = if self.batched { i * to_len } else { 0 };
+            walk(&cx.types[0].shape, &self.shape, |from, to| y.data[start + to] += x[from]);
         }
         y
     }
@@ -318,8 +324,23 @@ impl Operator for SumTo {
     fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
         let over = four(&cx.inputs[0].shape, 1);
         let to = four(&strides(&self.shape, &cx.inputs[0].shape), 0);
-        Kernel::new(format!("sum_to_{}", cx.output.len()), Split::Images, quote!(isa.sum_to(#over, #to, x0, y);))
-            .doc(format!(" Sums {} to {}.", show_shape(&cx.inputs[0].shape), show_shape(&self.shape)))
+        let over_images = cx.inputs[0].batched && !self.batched;
+        let (split, body, images) = if over_images {
+            let body = quote! {
+                for image in images {
+                    isa.sum_to(#over, #to, x0.image(image), y);
+                }
+            };
+            (Split::Groups, body, " over all images")
+        } else {
+            let body = quote! {
+                y.fill(0.0);
+                isa.sum_to(#over, #to, x0, y);
+            };
+            (Split::elementwise(cx.output), body, "")
+        };
+        let (from, to) = (show_shape(&cx.inputs[0].shape), show_shape(&self.shape));
+        Kernel::new(format!("sum_to_{}", cx.output.len()), split, body).doc(format!(" Sums {from} to {to}{images}."))
     }
 }
 
@@ -351,8 +372,7 @@ impl Operator for Fill {
 
     fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
         let value = self.value as f32;
-        let split = if self.batched { Split::Images } else { Split::Pieces(cx.output.len()) };
-        Kernel::new("fill", split, quote!(y.fill(#value);)).doc(format!(" {value} everywhere."))
+        Kernel::new("fill", Split::elementwise(cx.output), quote!(y.fill(#value);)).doc(format!(" {value} everywhere."))
     }
 }
 

@@ -41,6 +41,13 @@ pub enum Split {
     Blocks(usize),
 }
 
+impl Split {
+    /// For a value whose elements do not depend on each other: by images, or in one piece where it is not batched.
+    pub fn elementwise(output: &Type) -> Self {
+        if output.batched { Self::Images } else { Self::Pieces(output.len()) }
+    }
+}
+
 /// The code of a kernel. Kernels with the same text are emitted once.
 #[derive(Clone, Debug)]
 pub struct Kernel {

@@ -24,10 +24,21 @@ pub enum Loss {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct LossGrad(pub Loss);
 
+/// The gradient of [`Loss::BinaryCrossEntropy`] by its target, where that is computed, as in an autoencoder. Operands:
+/// prediction, upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct BinaryCrossEntropyTargetGrad;
+
 /// The smallest logarithm that counts.
 const LEAST_LOG: f64 = -100.0;
 /// PyTorch divides by no less than this in the gradient.
 const LEAST_VARIANCE: f64 = 1e-12;
+
+/// The logarithm of a probability, not below [`LEAST_LOG`]; NaN stays NaN.
+fn log(p: f64) -> f64 {
+    let log = p.ln();
+    if log < LEAST_LOG { LEAST_LOG } else { log }
+}
 
 impl Loss {
     fn tokens(self) -> proc_macro2::TokenStream {
@@ -48,7 +59,6 @@ impl Loss {
             }
             Self::Mse => x.iter().zip(t).map(|(x, t)| (x - t) * (x - t)).sum::<f64>() / n,
             Self::BinaryCrossEntropy => {
-                let log = |p: f64| p.ln().max(LEAST_LOG);
                 -x.iter().zip(t).map(|(p, t)| t * log(*p) + (1.0 - t) * log(1.0 - p)).sum::<f64>() / n
             }
         }
@@ -117,14 +127,18 @@ impl Operator for Loss {
 
     fn gradient(&self, cx: &mut Gradient<'_>) {
         let (x, t, upstream) = (cx.operand(0), cx.operand(1), cx.upstream());
-        let gradient = cx.push(LossGrad(*self), &[x, t, upstream]);
-        cx.set(0, gradient);
-        if cx.wants(1) {
-            // The target is computed, as in style transfer: only the squared difference has a use for that.
-            let back = cx.push(super::elementwise::Scale { factor: -1.0, offset: 0.0 }, &[gradient]);
-            if *self == Self::Mse {
+        let of_target = cx.wants(1);
+        if cx.wants(0) || of_target && *self == Self::Mse {
+            let gradient = cx.push(LossGrad(*self), &[x, t, upstream]);
+            cx.set(0, gradient);
+            if of_target && *self == Self::Mse {
+                let back = cx.push(super::elementwise::Scale { factor: -1.0, offset: 0.0 }, &[gradient]);
                 cx.set(1, back);
             }
+        }
+        if of_target && *self == Self::BinaryCrossEntropy {
+            let gradient = cx.push(BinaryCrossEntropyTargetGrad, &[x, upstream]);
+            cx.set(1, gradient);
         }
     }
 
@@ -179,6 +193,40 @@ impl Operator for LossGrad {
         let name = format!("{}_{}", self.name(), cx.output.len());
         Kernel::new(name, Split::Images, quote!(isa.#function(x0, x1, x2[0], y);))
             .doc(format!(" The gradient of {} by its prediction.", self.0.name()))
+    }
+}
+
+impl Operator for BinaryCrossEntropyTargetGrad {
+    fn name(&self) -> &'static str {
+        "binary_cross_entropy_target_grad"
+    }
+
+    fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
+        Ok(inputs[0].clone())
+    }
+
+    /// Second derivatives are not part of the language.
+    fn gradient(&self, _cx: &mut Gradient<'_>) {}
+
+    fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
+        let mut dt = cx.zeros();
+        let n = cx.output.len() as f64;
+        for i in 0..cx.batch() {
+            let (p, upstream) = (cx.inputs[0].image(i), cx.inputs[1].data[i]);
+            for (dt, p) in dt.image_mut(i).iter_mut().zip(p) {
+                *dt = (log(1.0 - p) - log(*p)) / n * upstream;
+            }
+        }
+        dt
+    }
+
+    fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
+        Kernel::new(
+            format!("{}_{}", self.name(), cx.output.len()),
+            Split::Images,
+            quote!(isa.binary_cross_entropy_target_grad(x0, x1[0], y);),
+        )
+        .doc(" The gradient of binary_cross_entropy by its target.")
     }
 }
 

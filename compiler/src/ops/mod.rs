@@ -194,6 +194,8 @@ operators! {
     Loss(loss::Loss),
     /// Its gradient.
     LossGrad(loss::LossGrad),
+    /// The gradient of binary_cross_entropy by its target.
+    BinaryCrossEntropyTargetGrad(loss::BinaryCrossEntropyTargetGrad),
     /// cross_entropy and its gradient at once.
     SoftmaxCrossEntropy(loss::SoftmaxCrossEntropy),
     /// The mean over the batch.

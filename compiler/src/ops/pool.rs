@@ -39,6 +39,29 @@ impl Pool {
         }
     }
 
+    /// Every window sees the input: with dilation, one that starts in the padding may step over it.
+    fn check_seen(&self, axis: usize, size: usize, outputs: usize) -> Result<(), Mismatch> {
+        let w = &self.window;
+        let (kernel, stride, dilation, before) = (w.kernel[axis], w.stride[axis], w.dilation[axis], w.pad[axis].0);
+        for output in (0..outputs).take_while(|output| output * stride < before) {
+            let start = before - output * stride;
+            let steps = start.div_ceil(dilation);
+            if steps >= kernel || steps * dilation - start >= size {
+                let places: Vec<String> =
+                    (0..kernel.min(3)).map(|k| ((k * dilation) as i64 - start as i64).to_string()).collect();
+                return Err(Mismatch::new("pool-C4", "a window would see nothing but padding")
+                    .found(format!(
+                        "axis {axis}: window {output} looks at {}{}; the input is 0 to {}",
+                        places.join(", "),
+                        if kernel > 3 { ", ..." } else { "" },
+                        size - 1
+                    ))
+                    .fits("less padding or less dilation"));
+            }
+        }
+        Ok(())
+    }
+
     fn kernel_name(&self, suffix: &str, x: &Type, y: &Type) -> String {
         let shape = |t: &Type| t.shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
         format!("{}{suffix}_{}_to_{}", self.named(), shape(x), shape(y))
@@ -76,6 +99,7 @@ impl Operator for Pool {
         }
         let mut shape = vec![x.channels()];
         shape.extend(self.window.output(x.spatial(), "pool-C3")?);
+        (0..x.spatial().len()).try_for_each(|axis| self.check_seen(axis, x.spatial()[axis], shape[axis + 1]))?;
         Ok(Type { shape, ..x.clone() })
     }
 
@@ -99,7 +123,8 @@ impl Operator for Pool {
         match self.kind {
             PoolKind::Max => planes.for_each(|(x, y)| {
                 y.fill(f64::NEG_INFINITY);
-                self.window.walk(input, output, |out, _, at| y[out] = y[out].max(x[at]));
+                // So written, NaN is not lost.
+                self.window.walk(input, output, |out, _, at| y[out] = if x[at] <= y[out] { y[out] } else { x[at] });
             }),
             PoolKind::Average { count_pad } => {
                 let divisors = divisors(&self.window, count_pad, input, output);

@@ -15,6 +15,18 @@ pub struct Reshape {
     pub shape: Vec<usize>,
 }
 
+impl Reshape {
+    /// A shape of `len` elements that differs in one dimension, the last that can make the difference.
+    fn nearby(&self, len: usize) -> Option<String> {
+        (0..self.shape.len()).rev().find_map(|axis| {
+            let others: usize = (0..self.shape.len()).filter(|a| *a != axis).map(|a| self.shape[a]).product();
+            let mut shape = self.shape.clone();
+            shape[axis] = (others > 0 && len.is_multiple_of(others)).then(|| len / others)?;
+            Some(format!("a shape of {len} elements, such as {}", show_shape(&shape)))
+        })
+    }
+}
+
 impl Operator for Reshape {
     fn name(&self) -> &'static str {
         "reshape"
@@ -28,7 +40,7 @@ impl Operator for Reshape {
                 format!("{} cannot become {}", inputs[0], show_shape(&self.shape)),
             )
             .found(format!("{old} elements against {new}"))
-            .fits(format!("a shape of {old} elements"))
+            .fits(self.nearby(old).unwrap_or_else(|| format!("a shape of {old} elements")))
             .operand(0));
         }
         Ok(Type { shape: self.shape.clone(), ..inputs[0].clone() })
@@ -199,7 +211,7 @@ impl Operator for Slice {
         let end = from + len;
         Kernel::new(
             "slice",
-            Split::Images,
+            Split::elementwise(cx.output),
             quote! {
                 for (y, x) in y.chunks_exact_mut(#len).zip(x0.chunks_exact(#row)) {
                     y.copy_from_slice(&x[#from..#end]);

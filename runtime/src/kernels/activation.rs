@@ -53,3 +53,77 @@ per_isa! {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::checks::{assert_close, numbers};
+    use super::*;
+    use crate::Isa;
+    use alloc::format;
+    use alloc::vec::Vec;
+
+    const ALL: [Activation; 5] = [
+        Activation::Relu,
+        Activation::LeakyRelu(0.1),
+        Activation::LeakyRelu(0.0),
+        Activation::Tanh,
+        Activation::Sigmoid,
+    ];
+
+    fn value(activation: Activation, x: f64) -> f64 {
+        match activation {
+            Activation::Relu => x.max(0.0),
+            Activation::LeakyRelu(slope) => {
+                if x > 0.0 {
+                    x
+                } else {
+                    f64::from(slope) * x
+                }
+            }
+            Activation::Tanh => x.tanh(),
+            Activation::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+        }
+    }
+
+    fn slope(activation: Activation, y: f64) -> f64 {
+        match activation {
+            Activation::Relu => f64::from(y > 0.0),
+            Activation::LeakyRelu(slope) => {
+                if y > 0.0 {
+                    1.0
+                } else {
+                    f64::from(slope)
+                }
+            }
+            Activation::Tanh => 1.0 - y * y,
+            Activation::Sigmoid => y * (1.0 - y),
+        }
+    }
+
+    #[test]
+    fn values_and_slopes_agree_with_loops() {
+        for len in [0, 1, 15, 16, 17, 1000] {
+            let x: Vec<f32> = numbers(len as u64, len).iter().map(|x| x * 6.0).collect();
+            let upstream = numbers(9, len);
+            for (isa, activation) in Isa::available().flat_map(|isa| ALL.map(|a| (isa, a))) {
+                let name = format!("{isa:?} {activation:?}");
+                let (mut y, mut dy) = (x.clone(), upstream.clone());
+                isa.activate(activation, &mut y);
+                let expected: Vec<f64> = x.iter().map(|x| value(activation, f64::from(*x))).collect();
+                assert_close(&y, &expected, 1e-6, &name);
+                isa.activate_grad(activation, &y, &mut dy);
+                let of = |(y, dy): (&f32, &f32)| slope(activation, f64::from(*y)) * f64::from(*dy);
+                assert_close(&dy, &y.iter().zip(&upstream).map(of).collect::<Vec<f64>>(), 1e-6, &name);
+            }
+        }
+    }
+
+    #[test]
+    fn nan_is_not_lost() {
+        for (isa, activation) in Isa::available().flat_map(|isa| ALL.map(|a| (isa, a))) {
+            let mut y = [f32::NAN; 20];
+            isa.activate(activation, &mut y);
+            assert!(y.iter().all(|y| y.is_nan()), "{isa:?} {activation:?}");
+        }
+    }
+}

@@ -38,3 +38,55 @@ per_isa! {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Isa;
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    const STATE: Dropout = Dropout { seed: 1, step: 2, image: 3 };
+
+    fn kept(isa: Isa, state: Dropout, rate: f32, layer: u64, len: usize) -> Vec<f32> {
+        let mut y = vec![1.0; len];
+        isa.dropout(Some(state), rate, layer, &mut y);
+        y
+    }
+
+    #[test]
+    fn the_share_that_drops_is_the_rate_and_the_mean_stays() {
+        for (isa, rate) in Isa::available().flat_map(|isa| [0.0, 0.1, 0.5, 0.9].map(|r| (isa, r))) {
+            let y = kept(isa, STATE, rate, 0, 100_000);
+            let dropped = y.iter().filter(|y| **y == 0.0).count() as f32 / y.len() as f32;
+            assert!((dropped - rate).abs() < 0.005, "{isa:?} {rate}: {dropped}");
+            assert!(y.iter().all(|y| *y == 0.0 || *y == 1.0 / (1.0 - rate)));
+        }
+    }
+
+    #[test]
+    fn every_instruction_set_drops_the_same() {
+        let all: Vec<Vec<f32>> = Isa::available().map(|isa| kept(isa, STATE, 0.3, 4, 1001)).collect();
+        assert!(all.iter().all(|y| *y == all[0]));
+    }
+
+    #[test]
+    fn seed_step_image_and_layer_each_matter() {
+        let isa = Isa::detect();
+        let first = kept(isa, STATE, 0.5, 4, 256);
+        let others = [Dropout { seed: 2, ..STATE }, Dropout { step: 3, ..STATE }, Dropout { image: 4, ..STATE }];
+        let others =
+            others.map(|state| kept(isa, state, 0.5, 4, 256)).into_iter().chain([kept(isa, STATE, 0.5, 5, 256)]);
+        for other in others {
+            let same = first.iter().zip(&other).filter(|(a, b)| a == b).count();
+            assert!((64..192).contains(&same), "{same} of 256 are the same");
+        }
+    }
+
+    #[test]
+    fn without_a_state_nothing_drops() {
+        let mut y = [3.0; 20];
+        Isa::detect().dropout(None, 0.5, 0, &mut y);
+        assert_eq!(y, [3.0; 20]);
+    }
+}

@@ -1,5 +1,6 @@
 //! Sums, differences, products, with repetition of dimensions of 1.
 
+use super::sums::sum;
 use crate::isa::per_isa;
 
 /// What is done with two numbers.
@@ -64,6 +65,10 @@ per_isa! {
         runs(over.shape, over.a, over.b, |row, at, bt| {
             let y = &mut y[row * len..][..len];
             match (over.a[3], over.b[3]) {
+                (1, 1) => {
+                    let operands = a[at..at + len].iter().zip(&b[bt..bt + len]);
+                    y.iter_mut().zip(operands).for_each(|(y, (a, b))| *y = apply(op, *a, *b));
+                }
                 (1, 0) => {
                     let b = b[bt];
                     y.iter_mut().zip(&a[at..at + len]).for_each(|(y, a)| *y = apply(op, *a, b));
@@ -81,14 +86,13 @@ per_isa! {
         });
     }
 
-    /// Sums x over the axes whose distance in y is 0.
+    /// Adds to y the sums of x over the axes whose distance in y is 0.
     pub fn sum_to(shape: [usize; 4], to: [usize; 4], x: &[f32], y: &mut [f32]) {
-        y.fill(0.0);
         let len = shape[3];
         runs(shape, to, to, |row, at, _| {
             let x = &x[row * len..][..len];
             if to[3] == 0 {
-                y[at] += x.iter().sum::<f32>();
+                y[at] += sum(x, |x| x) as f32;
             } else {
                 for (y, x) in y[at..].iter_mut().zip(x) {
                     *y += x;
@@ -104,3 +108,6 @@ per_isa! {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

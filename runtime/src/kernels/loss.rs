@@ -1,6 +1,7 @@
 //! Losses of one image and their gradients by the prediction.
 
 use super::math::{exp, ln};
+use super::sums::{largest, sum, sum_pairs};
 use crate::Batch;
 use crate::isa::per_isa;
 
@@ -15,33 +16,35 @@ pub fn batch_mean(x: Batch<'_>) -> f32 {
     (sum / x.count() as f64) as f32
 }
 
-#[inline(always)]
-fn largest(x: &[f32]) -> f32 {
-    x.iter().fold(f32::NEG_INFINITY, |m, x| if *x > m { *x } else { m })
-}
-
 /// Softmax into `y`; returns the largest score and the logarithm of the sum above it.
 #[inline(always)]
 fn softmax_into(x: &[f32], y: &mut [f32]) -> (f32, f32) {
     let most = largest(x);
-    let mut sum = 0.0;
     for (y, x) in y.iter_mut().zip(x) {
         *y = exp(x - most);
-        sum += *y;
     }
-    let scale = 1.0 / sum;
+    let total = sum(y, |y| y) as f32;
+    let scale = 1.0 / total;
     for y in y {
         *y *= scale;
     }
-    (most, ln(sum))
+    (most, ln(total))
+}
+
+/// The logarithm of a probability, not below -100; NaN stays NaN.
+#[inline(always)]
+fn log(p: f32) -> f32 {
+    let log = ln(p);
+    if log < LEAST_LOG { LEAST_LOG } else { log }
 }
 
 per_isa! {
     /// −log softmax(logits)\[label\].
     pub fn cross_entropy(logits: &[f32], label: u32) -> f32 {
         let most = largest(logits);
-        let sum: f32 = logits.iter().map(|x| exp(x - most)).sum();
-        ln(sum) + most - logits[label as usize]
+        let total = sum(logits, |x| exp(x - most)) as f32;
+        // The difference first: next to a large score the logarithm would be rounded away.
+        ln(total) + (most - logits[label as usize])
     }
 
     /// Its gradient: (softmax − one-hot) · upstream.
@@ -61,13 +64,12 @@ per_isa! {
         for dx in dx {
             *dx *= scale;
         }
-        loss[0] = log_sum + most - logits[label as usize];
+        loss[0] = log_sum + (most - logits[label as usize]);
     }
 
     /// The mean of (x − t)².
     pub fn mse(x: &[f32], t: &[f32]) -> f32 {
-        let sum: f64 = x.iter().zip(t).map(|(x, t)| f64::from((x - t) * (x - t))).sum();
-        (sum / x.len() as f64) as f32
+        (sum_pairs(x, t, |x, t| (x - t) * (x - t)) / x.len() as f64) as f32
     }
 
     /// Its gradient.
@@ -80,16 +82,25 @@ per_isa! {
 
     /// The mean of −t·log p − (1 − t)·log(1 − p), logarithms not below −100.
     pub fn binary_cross_entropy(p: &[f32], t: &[f32]) -> f32 {
-        let log = |p: f32| ln(p).max(LEAST_LOG);
-        let sum: f64 = p.iter().zip(t).map(|(p, t)| f64::from(t * log(*p) + (1.0 - t) * log(1.0 - p))).sum();
-        (-sum / p.len() as f64) as f32
+        (-sum_pairs(p, t, |p, t| t * log(p) + (1.0 - t) * log(1.0 - p)) / p.len() as f64) as f32
     }
 
-    /// Its gradient.
+    /// Its gradient by the probability.
     pub fn binary_cross_entropy_grad(p: &[f32], t: &[f32], upstream: f32, dx: &mut [f32]) {
         let scale = upstream / p.len() as f32;
         for ((dx, p), t) in dx.iter_mut().zip(p).zip(t) {
             *dx = (p - t) / (p * (1.0 - p)).max(LEAST_VARIANCE) * scale;
         }
     }
+
+    /// Its gradient by the target: (log(1 − p) − log p) / n.
+    pub fn binary_cross_entropy_target_grad(p: &[f32], upstream: f32, dt: &mut [f32]) {
+        let scale = upstream / p.len() as f32;
+        for (dt, p) in dt.iter_mut().zip(p) {
+            *dt = (log(1.0 - p) - log(*p)) * scale;
+        }
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -70,36 +70,33 @@ pub(crate) fn sqrt(x: f32) -> f32 {
     }
 }
 
-/// ln x within 2e-7: exponent and mantissa apart, the latter by the series of artanh.
+/// ln x within 2e-7 relative: −∞ at zero, NaN below, and NaN stays NaN.
+///
+/// x = 2^n · m with m from √½ to √2; ln m by the polynomial of Cephes (S. Moshier) in m − 1, which is exact.
 #[inline(always)]
 pub(crate) fn ln(x: f32) -> f32 {
-    #[cfg(feature = "std")]
-    return x.ln();
-    #[cfg(not(feature = "std"))]
-    {
-        if x <= 0.0 || !x.is_finite() {
-            return if x == 0.0 {
-                f32::NEG_INFINITY
-            } else if x == f32::INFINITY {
-                x
-            } else {
-                f32::NAN
-            };
-        }
-        let bits = f64::from(x).to_bits();
-        let (mut exponent, mut m) =
-            (((bits >> 52) as i64 - 1023) as f64, f64::from_bits(bits & 0x000f_ffff_ffff_ffff | 0x3ff0_0000_0000_0000));
-        if m > core::f64::consts::SQRT_2 {
-            (m, exponent) = (m / 2.0, exponent + 1.0);
-        }
-        let t = (m - 1.0) / (m + 1.0);
-        let (square, mut term, mut sum) = (t * t, t, 0.0);
-        for odd in 0..12 {
-            sum += term / f64::from(2 * odd + 1);
-            term *= square;
-        }
-        (exponent * core::f64::consts::LN_2 + 2.0 * sum) as f32
-    }
+    // Numbers below the normal range have their exponent in the mantissa: first make them larger.
+    let small = x < f32::MIN_POSITIVE;
+    let bits = (if small { x * 8_388_608.0 } else { x }).to_bits();
+    // So that the mantissa is split at √½, not at 1.
+    let shifted = bits.wrapping_sub(0x3f35_04f3);
+    let n = (shifted as i32 >> 23) as f32 - if small { 23.0 } else { 0.0 };
+    let f = f32::from_bits((shifted & 0x007f_ffff) + 0x3f35_04f3) - 1.0;
+    let mut p = 7.037_683_6e-2;
+    p = p * f - 1.151_461e-1;
+    p = p * f + 1.167_699_9e-1;
+    p = p * f - 1.242_014_1e-1;
+    p = p * f + 1.424_932_3e-1;
+    p = p * f - 1.666_805_7e-1;
+    p = p * f + 2.000_071_5e-1;
+    p = p * f - 2.499_999_4e-1;
+    p = p * f + 0.333_333_3;
+    let square = f * f;
+    let tail = f * square * p - n * 2.121_944_4e-4 - 0.5 * square;
+    let y = f + tail + n * 0.693_359_4;
+    let y = if x == f32::INFINITY { x } else { y };
+    let y = if x == 0.0 { f32::NEG_INFINITY } else { y };
+    if x >= 0.0 { y } else { f32::NAN }
 }
 
 #[cfg(test)]
@@ -121,6 +118,11 @@ mod tests {
         assert!(worst(exp, f64::exp, -80.0, 88.0) < 2e-7, "{}", worst(exp, f64::exp, -80.0, 88.0));
         assert!(worst(tanh, f64::tanh, -12.0, 12.0) < 3e-7, "{}", worst(tanh, f64::tanh, -12.0, 12.0));
         let logistic = |x: f64| 1.0 / (1.0 + (-x).exp());
+        assert!(worst(ln, f64::ln, 1e-3, 0.99) < 2e-7, "{}", worst(ln, f64::ln, 1e-3, 0.99));
+        assert!(worst(ln, f64::ln, 1.0001, 1e4) < 2e-7, "{}", worst(ln, f64::ln, 1.0001, 1e4));
+        for x in [1e-45_f32, 1e-40, 1.2e-38, 3e38] {
+            assert!((f64::from(ln(x)) / f64::from(x).ln() - 1.0).abs() < 2e-7, "{x}: {}", ln(x));
+        }
         assert!(worst(sigmoid, logistic, -60.0, 60.0) < 4e-7, "{}", worst(sigmoid, logistic, -60.0, 60.0));
     }
 
@@ -129,6 +131,11 @@ mod tests {
         assert_eq!((exp(f32::NEG_INFINITY), exp(f32::INFINITY), exp(0.0)), (0.0, f32::INFINITY, 1.0));
         assert_eq!((tanh(f32::NEG_INFINITY), tanh(f32::INFINITY), tanh(0.0)), (-1.0, 1.0, 0.0));
         assert_eq!((sigmoid(f32::NEG_INFINITY), sigmoid(f32::INFINITY), sigmoid(0.0)), (0.0, 1.0, 0.5));
+        assert_eq!(
+            (ln(0.0), ln(-0.0), ln(1.0), ln(f32::INFINITY)),
+            (f32::NEG_INFINITY, f32::NEG_INFINITY, 0.0, f32::INFINITY)
+        );
+        assert!(ln(-1.0).is_nan() && ln(f32::NAN).is_nan());
         assert!(exp(f32::NAN).is_nan() && tanh(f32::NAN).is_nan() && sigmoid(f32::NAN).is_nan());
     }
 }

@@ -1,6 +1,8 @@
 //! What emitted loops call. Each function is a method of [`Isa`](crate::Isa).
 
 mod activation;
+#[cfg(test)]
+mod checks;
 mod conv;
 mod dropout;
 mod elementwise;
@@ -11,6 +13,7 @@ mod normalize;
 mod pool;
 mod shifted;
 mod softmax;
+mod sums;
 #[cfg(any(all(feature = "std", target_arch = "x86_64"), target_arch = "aarch64"))]
 mod tiles;
 mod window;

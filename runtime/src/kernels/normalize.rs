@@ -1,6 +1,7 @@
 //! Batch normalisation.
 
 use super::math::sqrt;
+use super::sums::{sum, sum_pairs};
 use crate::Batch;
 use crate::isa::per_isa;
 
@@ -40,20 +41,6 @@ fn affine(scale: f32, shift: f32, x: &[f32], y: &mut [f32]) {
     }
 }
 
-/// Σ f(x, y) in sixteen lanes, for one run.
-#[inline(always)]
-fn lanes(x: &[f32], y: &[f32], f: impl Fn(f32, f32) -> f32) -> f64 {
-    let mut sums = [0.0_f32; 16];
-    let (xs, ys) = (x.chunks_exact(16), y.chunks_exact(16));
-    let rest: f32 = xs.remainder().iter().zip(ys.remainder()).map(|(x, y)| f(*x, *y)).sum();
-    for (x, y) in xs.zip(ys) {
-        for ((sum, x), y) in sums.iter_mut().zip(x).zip(y) {
-            *sum += f(*x, *y);
-        }
-    }
-    sums.iter().map(|s| f64::from(*s)).sum::<f64>() + f64::from(rest)
-}
-
 per_isa! {
     /// Normalises by running statistics; `places` elements per channel.
     pub fn batch_norm(s: &Statistics<'_>, places: usize, x: &[f32], y: &mut [f32]) {
@@ -74,11 +61,12 @@ per_isa! {
     pub fn batch_stats(x: Batch<'_>, channel: usize, places: usize, y: &mut [f32]) {
         let count = (x.count() * places) as f64;
         let run = channel * places..(channel + 1) * places;
-        let sum: f64 = x.images().map(|image| lanes(&image[run.clone()], &image[run.clone()], |x, _| x)).sum();
-        let mean = sum / count;
+        let mean = x.images().map(|image| sum(&image[run.clone()], |x| x)).sum::<f64>() / count;
         let centre = mean as f32;
-        let squares = |image: &[f32]| lanes(&image[run.clone()], &image[run.clone()], |x, _| (x - centre) * (x - centre));
-        let variance = x.images().map(squares).sum::<f64>() / count - (mean - f64::from(centre)) * (mean - f64::from(centre));
+        let squares = x.images().map(|image| sum(&image[run.clone()], |x| (x - centre) * (x - centre))).sum::<f64>();
+        // The squares are around the rounded mean, which is off by this much.
+        let shift = mean - f64::from(centre);
+        let variance = squares / count - shift * shift;
         y[0] = centre;
         y[1] = variance.max(0.0) as f32;
     }
@@ -107,15 +95,15 @@ per_isa! {
     ) {
         let (mean, scale) = (stats[2 * channel], 1.0 / sqrt(stats[2 * channel + 1] + eps));
         let run = channel * places..(channel + 1) * places;
-        let (mut sum, mut product) = (0.0_f64, 0.0_f64);
+        let (mut total, mut product) = (0.0_f64, 0.0_f64);
         for (x, dy) in x.images().zip(dy.images()) {
             let (x, dy) = (&x[run.clone()], &dy[run.clone()]);
-            sum += lanes(x, dy, |_, dy| dy);
-            product += lanes(x, dy, |x, dy| (x - mean) * scale * dy);
+            total += sum(dy, |dy| dy);
+            product += sum_pairs(x, dy, |x, dy| (x - mean) * scale * dy);
         }
         let count = (x.count() * places) as f64;
-        (y[0], y[1]) = (sum as f32, product as f32);
-        (y[2], y[3]) = ((sum / count) as f32, (product / count) as f32);
+        (y[0], y[1]) = (total as f32, product as f32);
+        (y[2], y[3]) = ((total / count) as f32, (product / count) as f32);
     }
 
     /// weight / √(var + eps) · (dy − mean dy − x̂ · mean dy·x̂).
@@ -130,3 +118,6 @@ per_isa! {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

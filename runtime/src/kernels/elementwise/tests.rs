@@ -1,0 +1,93 @@
+use super::super::checks::{assert_close, numbers};
+use super::*;
+use crate::Isa;
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+use proptest::prelude::*;
+
+const ALL: [Arithmetic; 3] = [Arithmetic::Add, Arithmetic::Sub, Arithmetic::Mul];
+
+fn naive(op: Arithmetic, a: f32, b: f32) -> f64 {
+    let (a, b) = (f64::from(a), f64::from(b));
+    match op {
+        Arithmetic::Add => a + b,
+        Arithmetic::Sub => a - b,
+        Arithmetic::Mul => a * b,
+    }
+}
+
+/// Distances in a value that has only some of the axes of `shape`, and its length.
+fn part(shape: [usize; 4], has: [bool; 4]) -> ([usize; 4], usize) {
+    let (mut strides, mut len) = ([0; 4], 1);
+    for axis in (0..4).rev().filter(|a| has[*a]) {
+        strides[axis] = len;
+        len *= shape[axis];
+    }
+    (strides, len)
+}
+
+/// The position in the part of each element of the whole.
+fn positions(shape: [usize; 4], strides: [usize; 4]) -> Vec<usize> {
+    let mut all = Vec::new();
+    for i in 0..shape[0] {
+        for j in 0..shape[1] {
+            for k in 0..shape[2] {
+                all.extend((0..shape[3]).map(|l| i * strides[0] + j * strides[1] + k * strides[2] + l * strides[3]));
+            }
+        }
+    }
+    all
+}
+
+fn shapes() -> impl Strategy<Value = [usize; 4]> {
+    (1_usize..4, 1_usize..5, 1_usize..6, prop_oneof![1_usize..6, 1_usize..70]).prop_map(|(i, j, k, l)| [i, j, k, l])
+}
+
+proptest! {
+    #[test]
+    fn repetition_agrees_with_loops(shape in shapes(), has_a: [bool; 4], has_b: [bool; 4], seed: u64) {
+        let ((sa, la), (sb, lb)) = (part(shape, has_a), part(shape, has_b));
+        let (a, b) = (numbers(seed, la), numbers(seed ^ 1, lb));
+        let over = Broadcast { shape, a: sa, b: sb };
+        for op in ALL {
+            let places = positions(shape, sa).into_iter().zip(positions(shape, sb));
+            let expected: Vec<f64> = places.map(|(i, j)| naive(op, a[i], b[j])).collect();
+            for isa in Isa::available() {
+                let mut y = vec![f32::NAN; expected.len()];
+                isa.arithmetic_broadcast(op, &over, &a, &b, &mut y);
+                assert_close(&y, &expected, 1e-6, &format!("{isa:?} {op:?}"));
+            }
+        }
+    }
+
+    #[test]
+    fn sums_are_what_repetition_takes_back(shape in shapes(), has: [bool; 4], seed: u64) {
+        let (strides, len) = part(shape, has);
+        let x = numbers(seed, shape.iter().product());
+        let mut expected = vec![0.0; len];
+        positions(shape, strides).into_iter().zip(&x).for_each(|(i, x)| expected[i] += f64::from(*x));
+        for isa in Isa::available() {
+            let mut y = vec![0.0; len];
+            isa.sum_to(shape, strides, &x, &mut y);
+            assert_close(&y, &expected, 3e-6, &format!("{isa:?}"));
+        }
+    }
+
+    #[test]
+    fn equal_shapes_agree_with_loops(len in 0_usize..100, seed: u64, factor in -3.0_f32..3.0, offset in -3.0_f32..3.0) {
+        let (x, y) = (numbers(seed, len), numbers(seed ^ 1, len));
+        for isa in Isa::available() {
+            for op in ALL {
+                let expected: Vec<f64> = y.iter().zip(&x).map(|(y, x)| naive(op, *y, *x)).collect();
+                let mut y = y.clone();
+                isa.arithmetic(op, &mut y, &x);
+                assert_close(&y, &expected, 1e-6, &format!("{isa:?} {op:?}"));
+            }
+            let expected: Vec<f64> = y.iter().map(|y| f64::from(*y) * f64::from(factor) + f64::from(offset)).collect();
+            let mut y = y.clone();
+            isa.scale(factor, offset, &mut y);
+            assert_close(&y, &expected, 1e-6, &format!("{isa:?} scale"));
+        }
+    }
+}
