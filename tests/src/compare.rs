@@ -42,7 +42,7 @@ impl<'a> Case<'a> {
             .params
             .iter()
             .map(|param| {
-                let fan_in = (param.len() / param.shape[0].max(1)).max(1) as f32;
+                let fan_in = param.shape.iter().skip(1).product::<usize>().max(1) as f32;
                 let scale = if param.shape.len() > 1 { (2.0 / fan_in).sqrt() } else { 0.3 };
                 let positive = param.name.ends_with("running_var");
                 let draw = |random: &mut Random| {

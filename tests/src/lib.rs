@@ -3,6 +3,7 @@
 pub mod build;
 pub mod compare;
 pub mod generate;
+pub mod uses;
 
 use cnnc::compile::{Compiled, Options, compile};
 use cnnc::diagnostics::SourceMap;

@@ -6,8 +6,8 @@ use cnnc::ops::DEFINITIONS;
 use cnnc::optimize::{self, INFERENCE, TRAINING_WITH_INPUTS};
 use cnnc::reference::{Feed, Tensor, evaluate};
 use cnnc_tests::compare::Case;
-use cnnc_tests::compile_text;
 use cnnc_tests::generate::{Random, network};
+use cnnc_tests::{compile_text, uses};
 
 /// The loss of a training graph.
 fn loss(graph: &Graph, feed: &Feed) -> f64 {
@@ -66,6 +66,13 @@ fn check(text: &str, seed: u64) {
 fn random_networks() {
     for seed in 0..120 {
         check(&network(seed), seed);
+    }
+}
+
+#[test]
+fn every_attribute() {
+    for (index, text) in uses::networks().iter().enumerate() {
+        (0..4).for_each(|seed| check(text, 100 * index as u64 + seed));
     }
 }
 

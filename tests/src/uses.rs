@@ -1,0 +1,92 @@
+//! Small networks around one operator each, with all that its attributes can be.
+
+/// The shape of `x` and what is made of it. `x` is never the input itself, so that its gradient is wanted.
+const USES: &[(&str, &str)] = &[
+    // One axis, two, three.
+    ("[3, 9]", "max_pool(x, 3, stride: 2, pad: 1)"),
+    ("[3, 9]", "max_pool(x, 2, dilation: 3)"),
+    ("[2, 7, 8]", "max_pool(x, 2)"),
+    ("[2, 7, 8]", "max_pool(x, [3, 2], stride: [2, 1], pad: [(1, 0), (0, 1)])"),
+    ("[2, 7, 8]", "max_pool(x, 3, stride: 2, pad: same)"),
+    ("[2, 7, 8]", "max_pool(x, 3, stride: 2, pad: 2, dilation: 2, ceil: true)"),
+    ("[2, 3, 150]", "max_pool(x, [1, 3], stride: [1, 2], pad: [0, 1])"),
+    ("[2, 3, 4, 5]", "max_pool(x, [2, 2, 3], stride: [1, 2, 1], pad: [0, 1, 1])"),
+    ("[2, 9]", "avg_pool(x, 4, stride: 3, pad: 2)"),
+    ("[2, 7, 8]", "avg_pool(x, 2)"),
+    ("[2, 7, 8]", "avg_pool(x, 3, stride: 2, pad: 1, ceil: true)"),
+    ("[2, 7, 8]", "avg_pool(x, 3, stride: 2, pad: 1, ceil: true, count_pad: false)"),
+    ("[2, 7, 8]", "avg_pool(x, [2, 3], stride: 1, pad: valid)"),
+    ("[2, 7, 8]", "avg_pool(x, 3, stride: 1, pad: same, count_pad: false)"),
+    ("[2, 3, 150]", "avg_pool(x, [1, 3], stride: [1, 2], pad: [0, 1])"),
+    ("[2, 3, 4, 5]", "avg_pool(x, [2, 2, 3], stride: [1, 2, 1], pad: [0, 1, 1])"),
+    ("[2, 9]", "global_avg_pool(x)"),
+    ("[2, 9]", "global_max_pool(x)"),
+    ("[2, 3, 4, 5]", "global_avg_pool(x)"),
+    ("[2, 3, 4, 5]", "global_max_pool(x)"),
+    ("[4]", "batch_norm(x)"),
+    ("[3, 40]", "batch_norm(x, eps: 0.01, momentum: 0.3) |> relu"),
+    ("[2, 3, 2, 4]", "batch_norm(x) |> tanh"),
+    ("[5]", "softmax(x)"),
+    ("[4, 9]", "softmax(x)"),
+    ("[3, 7, 8]", "softmax(x)"),
+    // Repetition of every axis, on either side and on both.
+    ("[3, 4, 5]", "x + global_max_pool(x)"),
+    ("[3, 4, 5]", "global_avg_pool(x) - x"),
+    ("[3, 4, 5]", "mul(x, avg_pool(x, [4, 1]), avg_pool(x, [1, 5]))"),
+    ("[3, 4, 5]", "sub(max_pool(x, [1, 5]), avg_pool(x, [4, 1]))"),
+    ("[3, 4, 5]", "x * conv(x, 1, 1)"),
+    ("[2, 3, 2, 4]", "x * global_max_pool(x) + conv(x, 1, 1)"),
+    ("[5]", "add(x, x, x)"),
+    ("[5]", "x * x - x"),
+    ("[5]", "2.5 - 0.5 * x"),
+    ("[3, 4, 5]", "concat(x, x, conv(x, 2, 1))"),
+    ("[3, 4, 5]", "concat(x, conv(x, 3, [2, 1]), axis: 1)"),
+    ("[3, 4, 5]", "concat(conv(x, 3, [1, 3]), x, x, axis: 2)"),
+    ("[3]", "concat(x, relu(x), dense(x, 4))"),
+    ("[2, 3, 2, 4]", "concat(x, relu(x), axis: 3)"),
+    ("[3, 4, 5]", "reshape(x, [5, 12]) |> conv(2, 3)"),
+    ("[24]", "reshape(x, [2, 3, 2, 2]) |> conv(3, 2)"),
+    ("[3, 4, 5]", "flatten(x) |> leaky_relu(0.3)"),
+    ("[3, 4, 5]", "dropout(x, 0.4) |> sigmoid"),
+];
+
+/// Losses of `x`, which is `[6]`, beside a `label` of 6 classes and `wanted` numbers from 0 to 1.
+const LOSSES: &[&str] = &[
+    "cross_entropy(x, label)",
+    "0.3 * cross_entropy(x, label) + 2 * cross_entropy(dense(x, 6), label)",
+    "mse(x, wanted)",
+    "mse(x, relu(image)) + 0.5 * mse(sigmoid(x), softmax(x))",
+    "binary_cross_entropy(sigmoid(x), wanted)",
+    "binary_cross_entropy(softmax(x), sigmoid(2 * image))",
+    "binary_cross_entropy(sigmoid(x), sigmoid(dense(x, 6)))",
+    "cross_entropy(x, label) * mse(x, wanted)",
+];
+
+/// What is frozen of `conv |> batch_norm`.
+const FROZEN: &[&str] = &["\"norm\"", "\"norm.weight\"", "\"norm.bias\"", "\"front\"", "x"];
+
+/// The networks as text.
+pub fn networks() -> Vec<String> {
+    let operators = USES.iter().map(|(shape, used)| {
+        let same = if shape.contains(',') { "conv(image, image.channels, 1)" } else { "dense(image, image.channels)" };
+        format!(
+            "net Use {{\n    input image: {shape}\n    x = {same} |> tanh\n    y = {used}\n    head = y |> flatten |> dense(5)\n\
+             \x20   output y\n    output head\n    target wanted: [5]\n    loss mse(head, wanted)\n}}\n"
+        )
+    });
+    let losses = LOSSES.iter().map(|loss| {
+        let targets = ["    target label: class(6)\n", "    target wanted: [6]\n"];
+        let targets: String =
+            targets.iter().zip(["label", "wanted"]).filter(|(_, name)| loss.contains(name)).map(|(t, _)| *t).collect();
+        format!(
+            "net Use {{\n    input image: [6]\n    x = dense(image, 6)\n    output x\n{targets}    loss {loss}\n}}\n"
+        )
+    });
+    let frozen = FROZEN.iter().map(|frozen| {
+        format!(
+            "net Use {{\n    input image: [2, 4, 3]\n    x = image |> conv(3, 1) as front |> batch_norm as norm\n    y = x |> relu |> \
+             conv(2, 2)\n    output y\n    target wanted: [2, 3, 2]\n    freeze {frozen}\n    loss mse(y, wanted)\n}}\n"
+        )
+    });
+    operators.chain(losses).chain(frozen).collect()
+}

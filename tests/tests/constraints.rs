@@ -1,0 +1,81 @@
+//! Each numbered constraint of an operator has a case that breaks it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use cnnc::graph::Type;
+use cnnc::ops::Op;
+use cnnc::ops::batch_norm::Column;
+use cnnc::ops::conv::Conv;
+use cnnc::ops::dense::Dense;
+use cnnc::ops::elementwise::{AddN, SumTo};
+use cnnc::ops::loss::BatchMean;
+use cnnc::ops::shape::Slice;
+use cnnc::ops::window::Window;
+
+/// Operators that only gradients and passes make, and operands that elaboration always makes fit: no specification can
+/// break these rules, so here a hand does.
+fn broken() -> Vec<(&'static str, Op, Vec<Type>)> {
+    let map = || Type::batched([3, 4]);
+    let window = Window { kernel: vec![1], stride: vec![1], dilation: vec![1], pad: vec![(0, 0)], ceil: false };
+    let conv = Conv { window, groups: 1, activation: None };
+    vec![
+        ("add_n-C1", AddN.into(), vec![map(), Type::batched([3, 5])]),
+        ("add_n-C1", AddN.into(), vec![map(), Type::single([3, 4])]),
+        ("batch_mean-C1", BatchMean.into(), vec![map()]),
+        ("batch_mean-C1", BatchMean.into(), vec![Type::single([])]),
+        ("column-C1", Column { index: 2 }.into(), vec![Type::single([5, 2])]),
+        ("column-C1", Column { index: 0 }.into(), vec![Type::single([5])]),
+        ("conv-C4", conv.into(), vec![map(), Type::single([2, 4, 1])]),
+        ("dense-C2", Dense { activation: None }.into(), vec![Type::batched([3]), Type::single([5, 4])]),
+        ("slice-C1", Slice { axis: 1, start: 2, len: 3 }.into(), vec![map()]),
+        ("slice-C1", Slice { axis: 2, start: 0, len: 1 }.into(), vec![map()]),
+        ("sum_to-C1", SumTo { batched: true, shape: vec![3, 2] }.into(), vec![map()]),
+        ("sum_to-C1", SumTo { batched: true, shape: vec![1, 4] }.into(), vec![Type::single([3, 4])]),
+    ]
+}
+
+#[test]
+fn rules_of_operators_that_passes_make() {
+    for (code, op, types) in broken() {
+        let mistake = op.infer(&types.iter().collect::<Vec<_>>()).expect_err(code);
+        assert_eq!(mistake.code, code, "{op:?} of {types:?}");
+        assert!(!mistake.title.is_empty() && mistake.found.is_some(), "{code} says what is wrong and what was found");
+    }
+}
+
+/// `pool-C3` and the like, in the text of all files below a folder with one of these endings.
+fn codes(folder: &Path, ending: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(codes(&path, ending));
+        } else if path.extension().is_some_and(|e| e == ending) {
+            let text = std::fs::read_to_string(&path).expect("a text");
+            let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'));
+            let numbered = |word: &&str| {
+                word.rsplit_once("-C").is_some_and(|(name, number)| {
+                    name.starts_with(|c: char| c.is_ascii_lowercase()) && number.parse::<u32>().is_ok()
+                })
+            };
+            found.extend(words.filter(numbered).map(str::to_owned));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_constraint_has_a_wrong_specification() {
+    let compiler = cnnc_tests::repository().join("compiler");
+    let mut shown = codes(&compiler.join("tests/errors"), "snap");
+    shown.extend(broken().iter().map(|(code, ..)| (*code).to_owned()));
+    let stated = codes(&compiler.join("src/ops"), "rs");
+    assert!(stated.len() > 20, "constraints are numbered: {stated:?}");
+    let without: Vec<&String> = stated.difference(&shown).collect();
+    assert!(
+        without.is_empty(),
+        "these constraints have no wrong specification in compiler/tests/errors: {without:?}; \
+         add one, or a line in this file's table where only passes make the operator"
+    );
+}

@@ -1,0 +1,135 @@
+//! Operators with all that their attributes can be: emitted code, on every instruction set and number of threads, against
+//! the reference.
+
+use cnnc::compile::{Compiled, Options};
+use cnnc::diagnostics::{SourceMap, Span};
+use cnnc::emit::Planned;
+use cnnc::graph::{Graph, Init, Kind, Named, Param, ParamId, Role, Type, ValueId};
+use cnnc::ops::elementwise::Arithmetic;
+use cnnc::ops::loss::{BatchMean, Loss};
+use cnnc::ops::source::{Input, ParamRef, Target};
+use cnnc::ops::{Op, dropout};
+use cnnc::optimize::{self, INFERENCE, TRAINING_WITH_INPUTS};
+use cnnc::plan::plan;
+use cnnc::reference::{Feed, Tensor, evaluate};
+use cnnc_runtime::{Dropout, Isa};
+use cnnc_tests::build::Program;
+use cnnc_tests::compare::Case;
+use cnnc_tests::generate::Random;
+use cnnc_tests::{compile_text, uses};
+
+/// Runs networks on random numbers: outputs must be within 1e-5 and gradients within 1e-4 of the largest, and results the
+/// same bits on any number of threads.
+fn agree(name: &str, networks: &[Compiled], texts: &[String]) {
+    let program = Program::build(name, networks);
+    for seed in 0..3 {
+        let random = |index: usize| Random::new(seed * 1000 + index as u64);
+        let case = |(index, network)| Case::random(network, [1, 4, 17][seed as usize], &mut random(index));
+        let cases: Vec<Case<'_>> = networks.iter().enumerate().map(case).collect();
+        for isa in Isa::available().map(Isa::name) {
+            let answers = |threads: usize| {
+                let requests: Vec<_> =
+                    cases.iter().enumerate().map(|(i, case)| case.request(i, threads, isa)).collect();
+                program.run(&requests)
+            };
+            let one = answers(1);
+            for ((case, answer), text) in cases.iter().zip(&one).zip(texts) {
+                let wrong = case.differences(answer, 1e-5, 1e-4);
+                assert!(wrong.is_empty(), "seed {seed}, isa `{isa}`:\n{}\n{text}", wrong.join("\n"));
+            }
+            for ((a, b), text) in one.iter().zip(&answers(3)).zip(texts) {
+                assert!(a == b, "seed {seed}, isa `{isa}`: results depend on the number of threads\n{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn emitted_operators_agree_with_the_reference() {
+    let texts = uses::networks();
+    let options = Options { input_gradients: true, ..Options::default() };
+    let networks: Vec<Compiled> = texts.iter().map(|text| compile_text(text, &options)).collect();
+    agree("operators", &networks, &texts);
+}
+
+/// A network by hand: `loss = mse(x op weight, wanted)` with a weight that all images share and that is repeated to the
+/// shape of x, which no specification can say yet.
+fn shared_operand(op: Arithmetic, weight: &[usize], weight_first: bool) -> Compiled {
+    let mut graph = Graph { name: "Shared".into(), ..Graph::default() };
+    let push = |graph: &mut Graph, op: Op, inputs: &[ValueId]| {
+        graph.push(op, inputs, "layer", Span::default()).expect("operands fit")
+    };
+    let shape = vec![3, 4, 5];
+    let named = |name: &str, value| Named { name: name.into(), docs: vec![], value, span: Span::default() };
+    let x = push(&mut graph, Input { index: 0, shape: shape.clone() }.into(), &[]);
+    let wanted = push(&mut graph, Target { index: 0, shape, kind: Kind::Float }.into(), &[]);
+    let (init, role, span) = (Init::Constant(0.0), Role::Trained, Span::default());
+    graph.params.push(Param { name: "layer.weight".into(), shape: weight.to_vec(), init, role, span });
+    let w = push(&mut graph, ParamRef { id: ParamId(0), shape: weight.to_vec() }.into(), &[]);
+    let operands = if weight_first { [w, x] } else { [x, w] };
+    let y = push(&mut graph, op.into(), &operands);
+    let loss = push(&mut graph, Loss::Mse.into(), &[y, wanted]);
+    let mean = push(&mut graph, BatchMean.into(), &[loss]);
+    graph.inputs.push(named("x", x));
+    graph.targets.push(named("wanted", wanted));
+    graph.outputs.push(named("y", y));
+    graph.loss = Some(mean);
+    let planned = |passes, prepare| {
+        let graph = optimize::run(passes, graph.clone(), |_, _| ());
+        let plan = plan(&graph, prepare);
+        Planned { graph, plan }
+    };
+    let (inference, training) = (planned(INFERENCE, true), Some(planned(TRAINING_WITH_INPUTS, false)));
+    Compiled { sources: SourceMap::default(), graph: graph.clone(), inference, training }
+}
+
+#[test]
+fn operands_that_all_images_share_have_gradients() {
+    let all = [Arithmetic::Add, Arithmetic::Sub, Arithmetic::Mul];
+    let shapes: [&[usize]; 5] = [&[3, 4, 5], &[3, 1, 1], &[1, 4, 5], &[1, 1, 5], &[]];
+    let cases = all.iter().flat_map(|op| shapes.iter().flat_map(|w| [false, true].map(|first| (*op, *w, first))));
+    let (networks, texts): (Vec<Compiled>, Vec<String>) =
+        cases.map(|(op, w, first)| (shared_operand(op, w, first), format!("{op:?} {w:?} {first}"))).unzip();
+    // The rules against central differences, then the code against the rules.
+    for (network, text) in networks.iter().zip(&texts) {
+        let mut random = Random::new(7);
+        let case = Case::random(network, 3, &mut random);
+        let graph = &network.training.as_ref().expect("it has a loss").graph;
+        let gradient = evaluate(graph, &case.feed)[graph.gradients[0].1.0 as usize].clone();
+        for at in 0..gradient.data.len() {
+            let loss = |by: f64| {
+                let mut feed = case.feed.clone();
+                feed.params[0].data[at] += by;
+                evaluate(graph, &feed)[graph.loss.expect("a loss").0 as usize].data[0]
+            };
+            let slope = (loss(1e-5) - loss(-1e-5)) / 2e-5;
+            assert!((slope - gradient.data[at]).abs() < 1e-8, "{text}[{at}]: {} against {slope}", gradient.data[at]);
+        }
+    }
+    agree("shared_operands", &networks, &texts);
+}
+
+#[test]
+fn reference_and_runtime_drop_the_same_elements() {
+    for (rate, id) in [(0.0, 0), (0.25, 1), (0.5, 2), (0.999, 3)] {
+        let mut graph = Graph::default();
+        let mut push = |op: Op, inputs: &[ValueId]| graph.push(op, inputs, "", Span::default()).expect("operands fit");
+        let x = push(Input { index: 0, shape: vec![7, 11] }.into(), &[]);
+        push(dropout::Dropout { rate, id }.into(), &[x]);
+        assert_eq!(*graph.ty(x), Type::batched([7, 11]));
+        let (seed, step, images) = (u64::MAX - 5, 12, 6);
+        let feed = Feed {
+            batch: images,
+            inputs: vec![Tensor::new(&[images, 7, 11], vec![1.0; images * 77])],
+            dropout: Some((seed, step)),
+            ..Feed::default()
+        };
+        let expected = &evaluate(&graph, &feed)[1];
+        for (isa, image) in Isa::available().flat_map(|isa| (0..images).map(move |image| (isa, image))) {
+            let mut y = [1.0; 77];
+            isa.dropout(Some(Dropout { seed, step, image }), rate as f32, id, &mut y);
+            let got: Vec<f64> = y.iter().map(|y| f64::from(*y)).collect();
+            assert_eq!(got, expected.image(image), "{isa:?}, rate {rate}, image {image}");
+        }
+    }
+}
