@@ -28,7 +28,6 @@ mod pool;
 pub mod random;
 #[cfg(feature = "std")]
 pub mod schedule;
-#[cfg(any(all(feature = "std", target_arch = "x86_64"), target_arch = "aarch64"))]
 mod simd;
 #[cfg(feature = "weights")]
 pub mod tensors;
@@ -47,7 +46,7 @@ pub use kernels::*;
 pub use memory::{Memory, Mode, Options, Sizes, view, view_mut, views};
 pub use network::{Error, Init, Network, ParamSpec, Role, Spec, TargetKind, Targets, ValueSpec};
 pub use optimizer::Optimizer;
-pub use pool::{GROUPS, Pool};
+pub use pool::{Cut, GROUPS, Pool, Strip};
 
 /// Emitted code names this constant, so that code and runtime of different versions do not compile together.
 pub const EMITTED_FOR_0_1_0: () = ();

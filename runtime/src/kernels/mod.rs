@@ -1,6 +1,7 @@
 //! What emitted loops call. Each function is a method of [`Isa`](crate::Isa).
 
 mod activation;
+mod blocked;
 #[cfg(test)]
 mod checks;
 mod conv;
@@ -19,6 +20,7 @@ mod tiles;
 mod window;
 
 pub use activation::Activation;
+pub use blocked::{BLOCK, Finish, Outer, Packing, Slope, Stage, Tile, Tiles, WINOGRAD_POINTS};
 pub use dropout::Dropout;
 pub use elementwise::{Arithmetic, Broadcast};
 pub use gemm::{Gemm, GemmNt, Start};

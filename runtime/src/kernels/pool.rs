@@ -19,6 +19,12 @@ pub struct Divisor {
 }
 
 impl Divisor {
+    /// How many elements count in the window of an output.
+    #[inline(always)]
+    pub(super) fn of(&self, window: &Window, at: [usize; 3]) -> usize {
+        (0..3).map(|axis| self.counted(window, axis, at[axis])).product()
+    }
+
     /// How many elements count on one axis of the window of an output. Windows of means have no dilation.
     #[inline(always)]
     fn counted(&self, window: &Window, axis: usize, output: usize) -> usize {

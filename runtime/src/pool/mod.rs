@@ -4,6 +4,7 @@
 //! which thread makes the call is left to chance. So results are bitwise the same at any number of threads.
 
 mod parts;
+mod strip;
 #[cfg(feature = "std")]
 mod team;
 
@@ -11,6 +12,8 @@ use core::ops::Range;
 
 use crate::{BatchMut, Scratch};
 use parts::{Parts, Task};
+use strip::Strips;
+pub use strip::{Cut, Strip};
 
 /// Into how many partial sums [`Pool::groups`] divides a batch.
 pub const GROUPS: usize = 8;
@@ -91,6 +94,24 @@ impl Pool {
         f: impl Fn(usize, [&mut [f32]; N], &mut [f32]) + Sync,
     ) {
         self.run(Parts::chunks(y, piece_len), scratch, &f);
+    }
+
+    /// Calls `f(image, strip, scratch)` for the strips into which `cut` divides every image of `y`.
+    ///
+    /// Planes outermost: a thread that has a group of planes has it for all images, so that it reads their weights once.
+    pub fn strips(
+        &self,
+        y: BatchMut<'_>,
+        cut: &Cut,
+        scratch: &mut Scratch,
+        f: impl Fn(usize, &mut Strip<'_>, &mut [f32]) + Sync,
+    ) {
+        let strips = Strips::new(y, cut);
+        self.run(Parts::indices(strips.count()), scratch, &|index, [], scratch| {
+            // SAFETY: every index below the count is passed to one call only.
+            let (image, mut strip) = unsafe { strips.strip(index) };
+            f(image, &mut strip, scratch);
+        });
     }
 
     /// Sums over images: divides `count` images into at most [`GROUPS`] ranges, calls `f(images, partial, scratch)`

@@ -36,6 +36,13 @@ impl<'a> Parts<'a, 1> {
     }
 }
 
+impl Parts<'_, 0> {
+    /// Numbers alone.
+    pub(super) fn indices(count: usize) -> Self {
+        Self { data: [], division: Division { pitch: 0, offset: 0, len: 0, count, total: 0 } }
+    }
+}
+
 impl<'a, const N: usize> Parts<'a, N> {
     /// Parts of `len` elements that follow each other; the last one may be shorter.
     pub(super) fn chunks(data: [&'a mut [f32]; N], len: usize) -> Self {

@@ -21,6 +21,7 @@ unsafe fn mask(count: usize) -> __m256i {
 
 impl Vector for F32x8 {
     const LANES: usize = 8;
+    const PIXELS: usize = 6;
 
     #[inline(always)]
     unsafe fn zero() -> Self {
@@ -62,6 +63,30 @@ impl Vector for F32x8 {
     unsafe fn fma(self, a: Self, b: Self) -> Self {
         // SAFETY: as above.
         Self(unsafe { _mm256_fmadd_ps(a.0, b.0, self.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        // SAFETY: as above.
+        Self(unsafe { _mm256_add_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        // SAFETY: as above.
+        Self(unsafe { _mm256_sub_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        // SAFETY: as above.
+        Self(unsafe { _mm256_mul_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        // SAFETY: as above.
+        Self(unsafe { _mm256_max_ps(self.0, other.0) })
     }
 
     #[inline(always)]

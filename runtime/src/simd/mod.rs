@@ -7,6 +7,8 @@ pub(crate) mod avx512;
 #[cfg(target_arch = "aarch64")]
 pub(crate) mod neon;
 
+pub(crate) mod lanes;
+
 /// A register of floats.
 ///
 /// # Safety
@@ -15,6 +17,8 @@ pub(crate) mod neon;
 pub(crate) trait Vector: Copy {
     /// Floats in a register.
     const LANES: usize;
+    /// Pixels of a tile of sixteen channels at most: as many as leave registers for weights and a number of the input.
+    const PIXELS: usize;
 
     /// All zero.
     unsafe fn zero() -> Self;
@@ -28,8 +32,16 @@ pub(crate) trait Vector: Copy {
     unsafe fn store(self, to: *mut f32);
     /// The first `count` lanes to memory.
     unsafe fn store_part(self, to: *mut f32, count: usize);
-    /// self + a · b, rounded once.
+    /// self + a · b, rounded once where there is an instruction for it.
     unsafe fn fma(self, a: Self, b: Self) -> Self;
+    /// a + b.
+    unsafe fn add(self, other: Self) -> Self;
+    /// a − b.
+    unsafe fn sub(self, other: Self) -> Self;
+    /// a · b.
+    unsafe fn mul(self, other: Self) -> Self;
+    /// The larger of each pair of lanes; what it is where one of them is NaN is left open.
+    unsafe fn max(self, other: Self) -> Self;
     /// The sum of all lanes.
     unsafe fn sum(self) -> f32;
 }

@@ -10,6 +10,7 @@ pub(crate) struct F32x4(float32x4_t);
 
 impl Vector for F32x4 {
     const LANES: usize = 4;
+    const PIXELS: usize = 6;
 
     #[inline(always)]
     unsafe fn zero() -> Self {
@@ -59,6 +60,30 @@ impl Vector for F32x4 {
     unsafe fn fma(self, a: Self, b: Self) -> Self {
         // SAFETY: as above.
         Self(unsafe { vfmaq_f32(self.0, a.0, b.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        // SAFETY: as above.
+        Self(unsafe { vaddq_f32(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        // SAFETY: as above.
+        Self(unsafe { vsubq_f32(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        // SAFETY: as above.
+        Self(unsafe { vmulq_f32(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        // SAFETY: as above.
+        Self(unsafe { vmaxq_f32(self.0, other.0) })
     }
 
     #[inline(always)]

@@ -1,0 +1,112 @@
+//! Images cut into rectangles: some planes, and of each of them a run of floats.
+
+use core::marker::PhantomData;
+use core::ops::Range;
+
+use crate::BatchMut;
+
+/// How an image is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Floats of a plane.
+    pub plane: usize,
+    /// Floats of a strip of each plane; the last strip may be shorter.
+    pub strip: usize,
+    /// Planes of a group; the last group may have fewer.
+    pub planes: usize,
+}
+
+/// The part of an image that one task writes: a run of floats of each of some planes.
+#[derive(Debug)]
+pub struct Strip<'a> {
+    start: *mut f32,
+    plane: usize,
+    planes: Range<usize>,
+    range: Range<usize>,
+    _image: PhantomData<&'a mut [f32]>,
+}
+
+impl Strip<'_> {
+    /// Which planes of the image these are.
+    #[inline]
+    pub fn planes(&self) -> Range<usize> {
+        self.planes.clone()
+    }
+
+    /// Where in each plane the strip begins, in floats.
+    #[inline]
+    pub fn offset(&self) -> usize {
+        self.range.start
+    }
+
+    /// Floats of the strip of each plane.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.range.len()
+    }
+
+    /// Whether it has none, which no strip has.
+    pub fn is_empty(&self) -> bool {
+        self.range.is_empty()
+    }
+
+    /// The strip's part of one of [`planes`](Self::planes).
+    #[inline]
+    pub fn plane(&mut self, index: usize) -> &mut [f32] {
+        assert!(self.planes.contains(&index), "plane {index} of {:?}", self.planes);
+        // SAFETY: the plane is one of the strip's, whose floats nobody else has while `self` lives; the borrow of `self`
+        // keeps planes from being handed out twice at a time.
+        unsafe {
+            core::slice::from_raw_parts_mut(self.start.add(index * self.plane + self.range.start), self.range.len())
+        }
+    }
+}
+
+/// All strips of a batch.
+pub(super) struct Strips<'a> {
+    start: *mut f32,
+    pitch: usize,
+    images: usize,
+    planes: usize,
+    cut: Cut,
+    _batch: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: it stands for a `&mut [f32]`, which may go to any thread; `strip` has its callers keep strips apart.
+unsafe impl Sync for Strips<'_> {}
+
+impl<'a> Strips<'a> {
+    pub(super) fn new(y: BatchMut<'a>, cut: &Cut) -> Self {
+        let images = y.count();
+        let (data, pitch, offset, len) = y.into_raw();
+        assert!(cut.plane > 0 && cut.strip > 0 && cut.planes > 0, "strips of something");
+        assert!(len.is_multiple_of(cut.plane), "an image of whole planes");
+        // `strip` relies on both.
+        assert!(images == 0 || (offset + len <= pitch && images * pitch <= data.len()), "images lie in their memory");
+        // SAFETY: the offset is inside, as was just checked; without images the pointer is not used.
+        let start = if images == 0 { data.as_mut_ptr() } else { unsafe { data.as_mut_ptr().add(offset) } };
+        Self { start, pitch, images, planes: len / cut.plane, cut: *cut, _batch: PhantomData }
+    }
+
+    fn per_plane(&self) -> usize {
+        self.cut.plane.div_ceil(self.cut.strip)
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.images * self.planes.div_ceil(self.cut.planes) * self.per_plane()
+    }
+
+    /// A strip and its image.
+    ///
+    /// # Safety
+    /// `index` is below [`count`](Self::count), and no other strip of that index lives at the same time.
+    pub(super) unsafe fn strip(&self, index: usize) -> (usize, Strip<'a>) {
+        let (rest, strip) = (index / self.per_plane(), index % self.per_plane());
+        let (group, image) = (rest / self.images, rest % self.images);
+        let planes = group * self.cut.planes..((group + 1) * self.cut.planes).min(self.planes);
+        let range = strip * self.cut.strip..((strip + 1) * self.cut.strip).min(self.cut.plane);
+        // SAFETY: the image exists, since the index is below the count.
+        let start = unsafe { self.start.add(image * self.pitch) };
+        (image, Strip { start, plane: self.cut.plane, planes, range, _image: PhantomData })
+    }
+}
