@@ -50,6 +50,35 @@ const USES: &[(&str, &str)] = &[
     ("[3, 4, 5]", "dropout(x, 0.4) |> sigmoid"),
 ];
 
+/// What is made of `x`, which has 20 channels that are computed in blocks: see `lower`.
+const BLOCKED: &[(&str, &str)] = &[
+    ("[3, 13, 15]", "conv(x, 32, 3, pad: 1)"),
+    ("[3, 13, 15]", "conv(x, 48, 1) |> leaky_relu(0.1) |> conv(16, 1) |> tanh"),
+    ("[3, 13, 15]", "conv(x, 17, 3, stride: 2, pad: 1) |> sigmoid"),
+    ("[3, 13, 15]", "conv(x, 16, 1, stride: 2) |> relu |> conv(32, 2, stride: [3, 2])"),
+    ("[3, 13, 15]", "conv(x, 16, [5, 3], pad: [2, (1, 2)], dilation: [1, 2])"),
+    ("[3, 13, 15]", "conv(x, 16, 3, pad: 2, bias: false) |> relu |> conv(19, 3)"),
+    ("[3, 13, 15]", "conv(x, 32, 3, pad: 1) |> max_pool(3, stride: 2, pad: 1)"),
+    ("[3, 13, 15]", "max_pool(x, [2, 3], dilation: 2) |> avg_pool(3, stride: 2, pad: 1)"),
+    ("[3, 13, 15]", "avg_pool(x, 3, stride: 2, pad: 1, ceil: true, count_pad: false) |> conv(16, 3)"),
+    ("[3, 13, 15]", "conv(x, 32, 1) |> global_avg_pool"),
+    ("[3, 13, 15]", "x * global_max_pool(x)"),
+    ("[3, 13, 15]", "relu(conv(x, 20, 3, pad: 1) + x) |> conv(20, 3, pad: 1)"),
+    ("[3, 13, 15]", "relu(batch_norm(conv(x, 20, 3, pad: 1, bias: false)) + x) |> conv(16, 3, pad: 1)"),
+    (
+        "[3, 13, 15]",
+        "concat(conv(x, 16, 1), conv(x, 32, 3, pad: 1) |> relu, max_pool(x, 3, stride: 1, pad: 1)) |> conv(16, 1)",
+    ),
+    ("[3, 13, 15]", "concat(conv(x, 16, 1), conv(x, 32, 3, pad: 1) |> relu) |> conv(16, 3)"),
+    ("[3, 13, 15]", "conv(x, 32, 1) |> conv(64, 3, groups: 2, pad: 1) |> conv(32, 1, groups: 2)"),
+    ("[3, 6, 7]", "conv(x, 96, 3, pad: 1) |> relu |> conv(112, 3, pad: 1)"),
+    ("[3, 7, 6]", "x + (conv(x, 128, 3) |> conv(96, 3, pad: 1) |> conv(20, 1) |> global_avg_pool)"),
+    ("[3, 13, 15]", "conv(x, 16, 3, groups: 4) |> conv(16, 3, pad: 1) |> dropout(0.3) |> conv(12, 1)"),
+    ("[3, 40]", "conv(x, 32, 5, pad: 2) |> relu |> max_pool(2) |> conv(16, 3, stride: 2)"),
+    ("[18, 40]", "conv(x, 32, 5, pad: 2) |> batch_norm |> conv(16, 3, dilation: 3)"),
+    ("[40, 6, 7]", "0.5 * x - conv(x, 20, 1)"),
+];
+
 /// Losses of `x`, which is `[6]`, beside a `label` of 6 classes and `wanted` numbers from 0 to 1.
 const LOSSES: &[&str] = &[
     "cross_entropy(x, label)",
@@ -74,6 +103,13 @@ pub fn networks() -> Vec<String> {
              \x20   output y\n    output head\n    target wanted: [5]\n    loss mse(head, wanted)\n}}\n"
         )
     });
+    let blocked = BLOCKED.iter().map(|(shape, used)| {
+        let window = if shape.matches(',').count() == 1 { "5, stride: 1, pad: 2" } else { "3, pad: 1" };
+        format!(
+            "net Use {{\n    input image: {shape}\n    x = image |> conv(20, {window}) |> batch_norm |> relu\n    y = {used}\n\
+             \x20   head = y |> flatten |> dense(5)\n    output y\n    output head\n    target wanted: [5]\n    loss mse(head, wanted)\n}}\n"
+        )
+    });
     let losses = LOSSES.iter().map(|loss| {
         let targets = ["    target label: class(6)\n", "    target wanted: [6]\n"];
         let targets: String =
@@ -88,5 +124,5 @@ pub fn networks() -> Vec<String> {
              conv(2, 2)\n    output y\n    target wanted: [2, 3, 2]\n    freeze {frozen}\n    loss mse(y, wanted)\n}}\n"
         )
     });
-    operators.chain(losses).chain(frozen).collect()
+    operators.chain(blocked).chain(losses).chain(frozen).collect()
 }

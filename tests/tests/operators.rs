@@ -22,9 +22,9 @@ use cnnc_tests::{compile_text, uses};
 /// same bits on any number of threads.
 fn agree(name: &str, networks: &[Compiled], texts: &[String]) {
     let program = Program::build(name, networks);
-    for seed in 0..3 {
+    for seed in 0..2 {
         let random = |index: usize| Random::new(seed * 1000 + index as u64);
-        let case = |(index, network)| Case::random(network, [1, 4, 17][seed as usize], &mut random(index));
+        let case = |(index, network)| Case::random(network, [1, 5][seed as usize], &mut random(index));
         let cases: Vec<Case<'_>> = networks.iter().enumerate().map(case).collect();
         for isa in Isa::available().map(Isa::name) {
             let answers = |threads: usize| {

@@ -63,9 +63,9 @@ impl KernelBook {
 /// How an operand reaches a kernel, see [`Split`].
 fn parameter_type(split: Split, ty: &Type) -> TokenStream {
     match (split, ty.kind, ty.batched) {
-        (Split::Images, Kind::Class(_), _) => quote!(u32),
+        (Split::Images | Split::Strips(_), Kind::Class(_), _) => quote!(u32),
         (_, Kind::Class(_), _) => quote!(&[u32]),
-        (Split::Images, Kind::Float, _) | (_, Kind::Float, false) => quote!(&[f32]),
+        (Split::Images | Split::Strips(_), Kind::Float, _) | (_, Kind::Float, false) => quote!(&[f32]),
         (_, Kind::Float, true) => quote!(rt::Batch<'_>),
     }
 }
@@ -74,7 +74,7 @@ fn make(name: Ident, kernel: &Kernel, body: &TokenStream, types: &[TokenStream])
     let used = |name: &str| mentions(body, name);
     let operands: Vec<bool> = (0..types.len()).map(|i| used(&format!("x{i}"))).collect();
     let (share_name, share_type) = match kernel.split {
-        Split::Images => ("image", quote!(usize)),
+        Split::Images | Split::Strips(_) => ("image", quote!(usize)),
         Split::Pieces(_) => ("piece", quote!(usize)),
         Split::Groups => ("images", quote!(core::ops::Range<usize>)),
         Split::Blocks(_) => ("first", quote!(usize)),
@@ -96,7 +96,10 @@ fn make(name: Ident, kernel: &Kernel, body: &TokenStream, types: &[TokenStream])
         let operand = format_ident!("x{index}");
         params.push(quote!(#operand: #ty));
     }
-    params.push(quote!(y: &mut [f32]));
+    params.push(match kernel.split {
+        Split::Strips(_) => quote!(y: &mut rt::Strip<'_>),
+        _ => quote!(y: &mut [f32]),
+    });
     if scratch {
         params.push(quote!(scratch: &mut [f32]));
     }

@@ -8,7 +8,7 @@ use quote::{format_ident, quote};
 use super::kernels::{Function, KernelBook, mentions};
 use super::names::{Unique, constant, ident, snake};
 use crate::graph::{Graph, Kind, ValueId};
-use crate::ops::Split;
+use crate::ops::{Cut, Split};
 use crate::plan::{Area, Place, Plan, Root, Step};
 
 /// Writes the steps of one graph.
@@ -187,9 +187,9 @@ impl<'a> StepWriter<'a> {
         let ty = self.graph.ty(operand);
         let name = format_ident!("x{index}");
         match (ty.batched, ty.kind, split) {
-            (true, Kind::Float, Split::Images) => quote!(#name.image(i)),
+            (true, Kind::Float, Split::Images | Split::Strips(_)) => quote!(#name.image(i)),
             (true, Kind::Float, _) => quote!(#name),
-            (true, Kind::Class(_), Split::Images) => {
+            (true, Kind::Class(_), Split::Images | Split::Strips(_)) => {
                 let labels = self.memory(operand, borrows);
                 quote!(#labels[i])
             }
@@ -221,7 +221,7 @@ impl<'a> StepWriter<'a> {
     fn call(&self, step: &Step, function: &Function, used: &[(usize, ValueId)], borrows: &[Borrow]) -> TokenStream {
         let split = step.kernel.split;
         let share = match split {
-            Split::Images => format_ident!("i"),
+            Split::Images | Split::Strips(_) => format_ident!("i"),
             Split::Pieces(_) => format_ident!("piece"),
             Split::Groups => format_ident!("images"),
             Split::Blocks(_) => format_ident!("first"),
@@ -241,7 +241,9 @@ impl<'a> StepWriter<'a> {
         if function.scratch {
             arguments.push(quote!(scratch));
         }
-        let mentions_share = function.share || function.dropout || (split == Split::Images && self.any_batched(used));
+        let mentions_share = function.share
+            || function.dropout
+            || (matches!(split, Split::Images | Split::Strips(_)) && self.any_batched(used));
         let share = if mentions_share { share } else { format_ident!("_{share}") };
         let scratch = if function.scratch { format_ident!("scratch") } else { format_ident!("_scratch") };
         let name = &function.name;
@@ -249,12 +251,16 @@ impl<'a> StepWriter<'a> {
         let y = self.whole_output(step.value);
         match split {
             Split::Images => quote!(memory.pool.images(#y, &mut memory.scratch, #work);),
+            Split::Strips(Cut { plane, strip, planes }) => {
+                let cut = quote!(&rt::Cut { plane: #plane, strip: #strip, planes: #planes });
+                quote!(memory.pool.strips(#y, #cut, &mut memory.scratch, #work);)
+            }
             Split::Pieces(len) => quote!(memory.pool.pieces(y, #len, &mut memory.scratch, #work);),
             Split::Groups => {
                 quote!(memory.pool.groups(pass.n, &mut memory.partials, y, &mut memory.scratch, #work);)
             }
             Split::Blocks(images) => {
-                let len = self.graph.ty(step.value).len();
+                let len = self.graph.ty(step.value).floats();
                 quote!(memory.pool.blocks(y, #len, #images, &mut memory.scratch, #work);)
             }
         }

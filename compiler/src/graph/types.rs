@@ -11,6 +11,45 @@ pub struct Type {
     pub shape: Vec<usize>,
     /// What its elements are.
     pub kind: Kind,
+    /// How they lie in memory.
+    #[serde(skip_serializing_if = "Layout::is_plain")]
+    pub layout: Layout,
+}
+
+/// How the elements of a value lie in memory. Only the plan's business: what a value *is* does not depend on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Layout {
+    /// In the order of the shape.
+    #[default]
+    Plain,
+    /// `[channels / 16][space...][16]`, the last block filled up with lanes that nobody reads.
+    Blocked,
+    /// Weights `[filters, channels, window...]` as a register tile reads them:
+    /// `[filters / 16][channels / lanes][window][lanes][16]`.
+    Packed {
+        /// Input channels that are neighbours in the activations: 16, or 1 where each is a plane.
+        lanes: usize,
+    },
+    /// Weights of a 3×3 window in Winograd's space of products: `[filters / 16][36][channels][16]`.
+    WinogradWeights,
+    /// Activations in Winograd's space of products: `[channels / 16][36][tiles][16]`.
+    WinogradTiles {
+        /// Tiles of 4×4 outputs.
+        tiles: usize,
+    },
+}
+
+/// Channels of a block.
+pub const BLOCK: usize = 16;
+/// Numbers of a tile in Winograd's space of products, F(4×4, 3×3).
+pub const WINOGRAD_POINTS: usize = 36;
+
+impl Layout {
+    /// Whether elements are in the order of the shape.
+    pub fn is_plain(&self) -> bool {
+        *self == Self::Plain
+    }
 }
 
 /// What the elements of a value are.
@@ -26,17 +65,44 @@ pub enum Kind {
 impl Type {
     /// A float per image.
     pub fn batched(shape: impl Into<Vec<usize>>) -> Self {
-        Self { batched: true, shape: shape.into(), kind: Kind::Float }
+        Self { batched: true, shape: shape.into(), kind: Kind::Float, layout: Layout::Plain }
     }
 
     /// A float that the whole batch shares.
     pub fn single(shape: impl Into<Vec<usize>>) -> Self {
-        Self { batched: false, shape: shape.into(), kind: Kind::Float }
+        Self { batched: false, shape: shape.into(), kind: Kind::Float, layout: Layout::Plain }
     }
 
     /// Number of elements, of one image where batched.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
+    }
+
+    /// The same value in another order.
+    #[must_use]
+    pub fn laid_out(&self, layout: Layout) -> Self {
+        Self { layout, ..self.clone() }
+    }
+
+    /// Floats that it takes in memory, of one image where batched.
+    pub fn floats(&self) -> usize {
+        let blocks = self.channels().div_ceil(BLOCK);
+        let space: usize = self.spatial().iter().product();
+        let (inner, window) = (self.shape.get(1).copied().unwrap_or(1), self.shape.get(2..).unwrap_or(&[]));
+        match self.layout {
+            Layout::Plain => self.len(),
+            Layout::Blocked => blocks * space * BLOCK,
+            Layout::Packed { lanes } => {
+                blocks * BLOCK * inner.next_multiple_of(lanes) * window.iter().product::<usize>()
+            }
+            Layout::WinogradWeights => blocks * BLOCK * inner.next_multiple_of(BLOCK) * WINOGRAD_POINTS,
+            Layout::WinogradTiles { tiles } => blocks * WINOGRAD_POINTS * tiles * BLOCK,
+        }
+    }
+
+    /// Blocks of channels.
+    pub fn blocks(&self) -> usize {
+        self.channels().div_ceil(BLOCK)
     }
 
     /// Whether there are none (types in a graph always have some).
@@ -64,7 +130,15 @@ pub fn show_shape(shape: &[usize]) -> String {
 impl std::fmt::Display for Type {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.kind {
-            Kind::Float => f.write_str(&show_shape(&self.shape)),
+            Kind::Float => {
+                f.write_str(&show_shape(&self.shape))?;
+                f.write_str(match self.layout {
+                    Layout::Plain => "",
+                    Layout::Blocked => " blocked",
+                    Layout::Packed { .. } => " packed",
+                    Layout::WinogradWeights | Layout::WinogradTiles { .. } => " transformed",
+                })
+            }
             Kind::Class(n) => write!(f, "class({n})"),
         }
     }

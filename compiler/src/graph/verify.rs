@@ -1,6 +1,6 @@
 //! What must hold of a graph after every pass.
 
-use super::{Graph, Kind, Type};
+use super::{Graph, Kind, Layout, Type};
 use crate::ops::Op;
 
 /// Checks a graph's promises; the message names the node that breaks one.
@@ -16,6 +16,14 @@ pub fn verify(graph: &Graph) -> Result<(), String> {
         let ty = node.op.infer(&types).map_err(|m| format!("%{} ({}): {}", value.0, node.op.name(), m.title))?;
         if ty != node.ty {
             return Err(format!("%{} ({}) is marked {} but is {ty}", value.0, node.op.name(), node.ty));
+        }
+        if !node.op.knows_layouts() {
+            let layouts: Vec<Layout> =
+                types.iter().filter(|t| t.batched && t.kind == Kind::Float).map(|t| t.layout).collect();
+            let blocked = layouts.iter().all(|l| *l == Layout::Blocked) && node.op.takes_blocks(&types);
+            if !blocked && layouts.iter().any(|l| !l.is_plain()) && !matches!(node.op, Op::RunningUpdate(_)) {
+                return Err(format!("%{} ({}) does not work on these layouts", value.0, node.op.name()));
+            }
         }
         if let Op::Param(p) = &node.op
             && graph.params.get(p.id.0 as usize).is_none_or(|param| param.shape != node.ty.shape)

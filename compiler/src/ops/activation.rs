@@ -95,6 +95,10 @@ impl Operator for Activation {
         Ok(inputs[0].clone())
     }
 
+    fn takes_blocks(&self, _inputs: &[&Type]) -> bool {
+        true
+    }
+
     fn gradient(&self, cx: &mut Gradient<'_>) {
         let gradient = cx.push(ActivationGrad(*self), &[cx.upstream(), cx.value()]);
         cx.set(0, gradient);
@@ -135,6 +139,10 @@ impl Operator for ActivationGrad {
 
     fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
         Ok(inputs[0].clone())
+    }
+
+    fn takes_blocks(&self, _inputs: &[&Type]) -> bool {
+        true
     }
 
     /// Second derivatives are not part of the language.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::activation::Activation;
 use super::conv::ChannelSum;
 use super::{Attribute, Definition, Gradient, Kernel, KernelContext, Mismatch, Op, Operator, Split};
-use crate::graph::{Graph, Init, ParamId, Rewrite, Role, Type, ValueId, show_shape};
+use crate::graph::{BLOCK, Graph, Init, Layout, ParamId, Rewrite, Role, Type, ValueId, show_shape};
 use crate::reference::{Evaluation, Tensor};
 
 /// (x − mean) / √(var + eps) · weight + bias for each channel. Operands: x, weight, bias, mean, var.
@@ -197,6 +197,10 @@ impl Operator for BatchStats {
         Ok(Type::single([inputs[0].channels(), 2]))
     }
 
+    fn takes_blocks(&self, _inputs: &[&Type]) -> bool {
+        true
+    }
+
     /// Their gradient is part of that of `Normalize`.
     fn gradient(&self, _cx: &mut Gradient<'_>) {}
 
@@ -212,6 +216,11 @@ impl Operator for BatchStats {
 
     fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
         let places = places(&cx.inputs[0]);
+        if cx.inputs[0].layout == Layout::Blocked {
+            let body = quote!(isa.blocked_batch_stats(x0, piece, #places, y););
+            return Kernel::new(format!("batch_stats_{}", cx.inputs[0].len()), Split::Pieces(2 * BLOCK), body)
+                .doc(" Mean and variance of sixteen channels over images and space.");
+        }
         let body = quote!(isa.batch_stats(x0, piece, #places, y););
         Kernel::new(format!("batch_stats_{}", cx.inputs[0].len()), Split::Pieces(2), body)
             .doc(" Mean and variance of one channel over images and space.")
@@ -226,6 +235,10 @@ impl Operator for Normalize {
     fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
         per_channel("batch_norm-C1", inputs[0], &inputs[1..])?;
         Ok(inputs[0].clone())
+    }
+
+    fn takes_blocks(&self, _inputs: &[&Type]) -> bool {
+        true
     }
 
     fn gradient(&self, cx: &mut Gradient<'_>) {
@@ -261,12 +274,17 @@ impl Operator for Normalize {
             quote!(isa.activate(#a, y);)
         });
         let with = self.activation.map_or(String::new(), |a| format!(", then {}", a.name()));
+        let normalize = if cx.output.layout == Layout::Blocked {
+            quote!(isa.blocked_normalize(x1, x2, x3, #eps, #places, x0, y);)
+        } else {
+            quote!(isa.normalize(x1, x2, x3, #eps, #places, x0, y);)
+        };
         let suffix = self.activation.map_or(String::new(), |a| format!("_{}", a.name()));
         Kernel::new(
             format!("normalize{suffix}_{}", cx.output.len()),
             Split::Images,
             quote! {
-                isa.normalize(x1, x2, x3, #eps, #places, x0, y);
+                #normalize
                 #activate
             },
         )
@@ -282,6 +300,10 @@ impl Operator for NormalizeSums {
     fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
         per_channel("batch_norm-C1", inputs[0], &inputs[1..2])?;
         Ok(Type::single([inputs[0].channels(), 4]))
+    }
+
+    fn takes_blocks(&self, _inputs: &[&Type]) -> bool {
+        true
     }
 
     /// Second derivatives are not part of the language.
@@ -304,6 +326,11 @@ impl Operator for NormalizeSums {
 
     fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
         let (eps, places) = (self.eps as f32, places(&cx.inputs[0]));
+        if cx.inputs[0].layout == Layout::Blocked {
+            let body = quote!(isa.blocked_normalize_sums(x0, x1, x2, piece, #eps, #places, y););
+            return Kernel::new(format!("normalize_sums_{}", cx.inputs[0].len()), Split::Pieces(4 * BLOCK), body)
+                .doc(" What the gradients of batch_norm share, for sixteen channels.");
+        }
         let body = quote!(isa.normalize_sums(x0, x1, x2, piece, #eps, #places, y););
         Kernel::new(format!("normalize_sums_{}", cx.inputs[0].len()), Split::Pieces(4), body)
             .doc(" What the gradients of batch_norm share, for one channel.")
@@ -317,6 +344,10 @@ impl Operator for NormalizeGrad {
 
     fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
         Ok(inputs[0].clone())
+    }
+
+    fn takes_blocks(&self, _inputs: &[&Type]) -> bool {
+        true
     }
 
     /// Second derivatives are not part of the language.
@@ -336,7 +367,10 @@ impl Operator for NormalizeGrad {
 
     fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
         let (eps, places) = (self.eps as f32, places(cx.output));
-        let body = quote!(isa.normalize_grad(&rt::NormalizeGrad { stats: x1, weight: x2, sums: x4, eps: #eps }, #places, x0, x3, y););
+        let method =
+            if cx.output.layout == Layout::Blocked { quote!(blocked_normalize_grad) } else { quote!(normalize_grad) };
+        let body =
+            quote!(isa.#method(&rt::NormalizeGrad { stats: x1, weight: x2, sums: x4, eps: #eps }, #places, x0, x3, y););
         Kernel::new(format!("normalize_grad_{}", cx.output.len()), Split::Images, body)
             .doc(" The gradient of batch_norm by its input.")
     }

@@ -12,7 +12,7 @@ use super::activation::Activation;
 use super::conv_shifted::ShiftedConv;
 use super::window::{self, Window};
 use super::{Attribute, Definition, Gradient, Kernel, KernelContext, Mismatch, Op, Operator, Split};
-use crate::graph::{Init, Role, Type, show_shape};
+use crate::graph::{Init, Layout, Role, Type, show_shape};
 use crate::reference::{Evaluation, Tensor};
 
 /// Output pixels whose patches are gathered at a time: four AVX-512 registers wide.
@@ -561,6 +561,10 @@ impl Operator for ChannelSum {
         Ok(Type::single([inputs[0].channels()]))
     }
 
+    fn takes_blocks(&self, _inputs: &[&Type]) -> bool {
+        true
+    }
+
     /// Made by gradients only.
     fn gradient(&self, _cx: &mut Gradient<'_>) {}
 
@@ -575,7 +579,11 @@ impl Operator for ChannelSum {
 
     fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
         let places = cx.inputs[0].len() / cx.output.len();
-        let body = quote!(isa.channel_sum(x0, piece * 16, #places, y););
+        let body = if cx.inputs[0].layout == Layout::Blocked {
+            quote!(isa.blocked_channel_sum(x0, piece, #places, y);)
+        } else {
+            quote!(isa.channel_sum(x0, piece * 16, #places, y);)
+        };
         Kernel::new(format!("channel_sum_{places}"), Split::Pieces(16), body)
             .doc(" The sum of 16 channels over images and space: the gradient of a bias.")
     }

@@ -20,6 +20,10 @@ impl Operator for Copy {
         Ok(inputs[0].clone())
     }
 
+    fn takes_blocks(&self, _inputs: &[&Type]) -> bool {
+        true
+    }
+
     fn gradient(&self, cx: &mut Gradient<'_>) {
         let upstream = cx.upstream();
         cx.set(0, upstream);

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{Call, Definition, Gradient, Kernel, KernelContext, Mismatch, Op, Operator, Split};
 use crate::diagnostics::Diagnostic;
-use crate::graph::{Kind, Type, ValueId, show_shape};
+use crate::graph::{Kind, Layout, Type, ValueId, show_shape};
 use crate::reference::{Evaluation, Tensor, full_shape};
 
 /// Two values, element by element; where one has a dimension of 1, that element serves for all.
@@ -108,7 +108,12 @@ impl Operator for Arithmetic {
                 .fits("equal shapes, or dimensions of 1 where they differ")
                 .hint("`conv(channels, 1)` changes channels, `stride` and pooling change space, `flatten` the rank")
         })?;
-        Ok(Type { batched: a.batched || b.batched, shape, kind: Kind::Float })
+        let layout = if a.shape == b.shape { a.layout } else { Layout::Plain };
+        Ok(Type { batched: a.batched || b.batched, shape, kind: Kind::Float, layout })
+    }
+
+    fn takes_blocks(&self, inputs: &[&Type]) -> bool {
+        inputs.iter().all(|t| t.batched && t.shape == inputs[0].shape)
     }
 
     fn gradient(&self, cx: &mut Gradient<'_>) {
@@ -207,6 +212,10 @@ impl Operator for Scale {
         Ok(inputs[0].clone())
     }
 
+    fn takes_blocks(&self, _inputs: &[&Type]) -> bool {
+        true
+    }
+
     fn gradient(&self, cx: &mut Gradient<'_>) {
         let upstream = cx.upstream();
         let gradient = match self.factor {
@@ -251,6 +260,10 @@ impl Operator for AddN {
                 .fits("values of one shape")),
             None => Ok(inputs[0].clone()),
         }
+    }
+
+    fn takes_blocks(&self, _inputs: &[&Type]) -> bool {
+        true
     }
 
     fn gradient(&self, cx: &mut Gradient<'_>) {
@@ -300,7 +313,7 @@ impl Operator for SumTo {
                 .found(inputs[0].to_string())
                 .fits(show_shape(&self.shape)));
         }
-        Ok(Type { batched: self.batched, shape: self.shape.clone(), kind: Kind::Float })
+        Ok(Type { batched: self.batched, shape: self.shape.clone(), kind: Kind::Float, layout: Layout::Plain })
     }
 
     fn gradient(&self, cx: &mut Gradient<'_>) {
@@ -361,7 +374,7 @@ impl Operator for Fill {
     }
 
     fn infer(&self, _inputs: &[&Type]) -> Result<Type, Mismatch> {
-        Ok(Type { batched: self.batched, shape: self.shape.clone(), kind: Kind::Float })
+        Ok(Type { batched: self.batched, shape: self.shape.clone(), kind: Kind::Float, layout: Layout::Plain })
     }
 
     fn gradient(&self, _cx: &mut Gradient<'_>) {}

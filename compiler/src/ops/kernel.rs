@@ -39,12 +39,27 @@ pub enum Split {
     /// `fn(isa: Isa, first: usize, x0: Batch<'_> | &[f32], .., y: &mut [f32] [, scratch])`: `first` is the block's first
     /// image, batched operands are `Batch` (all images; classes `&[u32]`), `y` is the block's images one after another.
     Blocks(usize),
+    /// One call per strip: some planes of an image, and of each a run of floats. The value must be batched.
+    ///
+    /// `fn(isa: Isa, x0: &[f32], .., y: &mut Strip<'_> [, scratch])`: batched operands are the image's slice.
+    Strips(Cut),
+}
+
+/// How an image is cut into strips, in floats of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Cut {
+    /// Floats of a plane.
+    pub plane: usize,
+    /// Floats of a strip of each plane.
+    pub strip: usize,
+    /// Planes of a group.
+    pub planes: usize,
 }
 
 impl Split {
     /// For a value whose elements do not depend on each other: by images, or in one piece where it is not batched.
     pub fn elementwise(output: &Type) -> Self {
-        if output.batched { Self::Images } else { Self::Pieces(output.len()) }
+        if output.batched { Self::Images } else { Self::Pieces(output.floats()) }
     }
 }
 

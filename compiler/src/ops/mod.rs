@@ -17,7 +17,7 @@ mod mismatch;
 pub use call::{Argument, Call};
 pub use definition::{Attribute, Definition};
 pub use gradient::Gradient;
-pub use kernel::{Kernel, KernelContext, Split};
+pub use kernel::{Cut, Kernel, KernelContext, Split};
 pub use mismatch::Mismatch;
 
 use serde::Serialize;
@@ -40,6 +40,16 @@ pub trait Operator: Clone + std::fmt::Debug + PartialEq {
     /// count, as counting tools do.
     fn macs(&self, _inputs: &[&Type], _output: &Type) -> u64 {
         0
+    }
+
+    /// Whether the kernel also works on blocked tensors: then all batched operands are, and the value is if it is batched.
+    fn takes_blocks(&self, _inputs: &[&Type]) -> bool {
+        false
+    }
+
+    /// Whether operands and value have layouts that [`infer`](Self::infer) alone knows.
+    fn knows_layouts(&self) -> bool {
+        false
     }
 
     /// Adds the gradient of the operands to the graph, given that of the value.
@@ -78,6 +88,16 @@ macro_rules! operators {
                 match self { $(Self::$name(op) => op.macs(inputs, output),)* }
             }
 
+            /// See [`Operator::takes_blocks`].
+            pub fn takes_blocks(&self, inputs: &[&Type]) -> bool {
+                match self { $(Self::$name(op) => op.takes_blocks(inputs),)* }
+            }
+
+            /// See [`Operator::knows_layouts`].
+            pub fn knows_layouts(&self) -> bool {
+                match self { $(Self::$name(op) => op.knows_layouts(),)* }
+            }
+
             /// See [`Operator::gradient`].
             pub fn gradient(&self, cx: &mut Gradient<'_>) {
                 match self { $(Self::$name(op) => op.gradient(cx),)* }
@@ -108,11 +128,13 @@ pub mod copy;
 pub mod dense;
 pub mod dropout;
 pub mod elementwise;
+pub mod layout;
 pub mod loss;
 pub mod pool;
 pub mod shape;
 pub mod softmax;
 pub mod source;
+pub mod tile_conv;
 pub mod window;
 
 operators! {
@@ -132,6 +154,20 @@ operators! {
     ConvGradInput(conv::ConvGradInput),
     /// Its gradient by the weights.
     ConvGradWeight(conv::ConvGradWeight),
+    /// The same values in another layout.
+    Reorder(layout::Reorder),
+    /// Weights as tiles read them.
+    Pack(layout::Pack),
+    /// Their gradient in plain order.
+    Unpack(layout::Unpack),
+    /// Tiles in Winograd's space of products.
+    WinogradTiles(layout::WinogradTiles),
+    /// Zeros between the elements: what a stride skipped.
+    Spread(layout::Spread),
+    /// Convolution of blocked tensors.
+    TileConv(tile_conv::TileConv),
+    /// Its gradient by the weights.
+    TileConvGradWeight(tile_conv::TileConvGradWeight),
     /// Sums over images and space: the gradient of a bias.
     ChannelSum(conv::ChannelSum),
     /// Fully connected layer.

@@ -4,10 +4,13 @@ use quote::quote;
 use serde::Serialize;
 
 use super::window::{self, Window};
-use super::{Attribute, Call, Definition, Gradient, Kernel, KernelContext, Mismatch, Op, Operator, Split};
+use super::{Attribute, Call, Cut, Definition, Gradient, Kernel, KernelContext, Mismatch, Op, Operator, Split};
 use crate::diagnostics::Diagnostic;
-use crate::graph::{Type, ValueId, show_shape};
+use crate::graph::{BLOCK, Layout, Type, ValueId, show_shape};
 use crate::reference::{Evaluation, Tensor};
+
+/// Tasks that a pool is cut into at least, where it can be.
+const TASKS: usize = 8;
 
 /// What a pool makes of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -62,6 +65,41 @@ impl Pool {
         Ok(())
     }
 
+    /// On blocked tensors: a few blocks of channels, or a few rows of them, at a time.
+    fn blocked_kernel(&self, cx: &KernelContext<'_>) -> Kernel {
+        let (x, y) = (&cx.inputs[0], cx.output);
+        let window = self.window.tokens(x.spatial(), y.spatial());
+        let ends = ends(&self.window, x.spatial());
+        let (from, plane) = (x.floats() / x.blocks(), y.floats() / y.blocks());
+        let row = y.spatial().last().copied().unwrap_or(1) * BLOCK;
+        let rows = plane / row;
+        let strip = if y.blocks() >= TASKS { rows } else { rows.div_ceil(TASKS.div_ceil(y.blocks())) };
+        let cut = Cut { plane, strip: strip * row, planes: y.blocks().div_ceil(TASKS) };
+        let first = if cut.strip == plane { quote!(0) } else { quote!(y.offset() / 16) };
+        let call = match self.kind {
+            PoolKind::Max => quote!(isa.blocked_max_pool(&#window, first, x, y.plane(block));),
+            PoolKind::Average { count_pad } => quote! {
+                isa.blocked_avg_pool(
+                    &#window, &rt::Divisor { count_pad: #count_pad, end: #ends }, first, x, y.plane(block),
+                );
+            },
+        };
+        let body = quote! {
+            let first = #first;
+            for block in y.planes() {
+                let x = &x0[block * #from..];
+                #call
+            }
+        };
+        Kernel::new(self.kernel_name("_blocked", x, y), Split::Strips(cut), body).doc(format!(
+            " {} of {}: {} → {}, in blocks of channels.",
+            self.named(),
+            self.window.show(),
+            show_shape(&x.shape),
+            show_shape(&y.shape)
+        ))
+    }
+
     fn kernel_name(&self, suffix: &str, x: &Type, y: &Type) -> String {
         let shape = |t: &Type| t.shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
         format!("{}{suffix}_{}_to_{}", self.named(), shape(x), shape(y))
@@ -103,6 +141,10 @@ impl Operator for Pool {
         Ok(Type { shape, ..x.clone() })
     }
 
+    fn takes_blocks(&self, _inputs: &[&Type]) -> bool {
+        true
+    }
+
     fn gradient(&self, cx: &mut Gradient<'_>) {
         let (x, upstream) = (cx.operand(0), cx.upstream());
         let gradient = match self.kind {
@@ -141,6 +183,9 @@ impl Operator for Pool {
         let x = &cx.inputs[0];
         let window = self.window.tokens(x.spatial(), cx.output.spatial());
         let ends = ends(&self.window, x.spatial());
+        if x.layout == Layout::Blocked {
+            return self.blocked_kernel(cx);
+        }
         let body = match self.kind {
             PoolKind::Max => quote!(isa.max_pool(&#window, x0, y);),
             PoolKind::Average { count_pad } => {
@@ -180,6 +225,10 @@ impl Operator for MaxPoolGrad {
         Ok(inputs[0].clone())
     }
 
+    fn takes_blocks(&self, _inputs: &[&Type]) -> bool {
+        true
+    }
+
     /// Second derivatives are not part of the language.
     fn gradient(&self, _cx: &mut Gradient<'_>) {}
 
@@ -206,7 +255,17 @@ impl Operator for MaxPoolGrad {
         let (x, dy) = (&cx.inputs[0], &cx.inputs[1]);
         let window = self.window.tokens(x.spatial(), dy.spatial());
         let name = Pool { kind: PoolKind::Max, window: self.window.clone() }.kernel_name("_grad", x, dy);
-        Kernel::new(name, Split::Images, quote!(isa.max_pool_grad(&#window, x0, x1, y);)).doc(format!(
+        let body = if x.layout == Layout::Blocked {
+            let (plane, upstream) = (x.floats() / x.blocks(), dy.floats() / dy.blocks());
+            quote! {
+                for (block, y) in y.chunks_exact_mut(#plane).enumerate() {
+                    isa.blocked_max_pool_grad(&#window, &x0[block * #plane..], &x1[block * #upstream..], y);
+                }
+            }
+        } else {
+            quote!(isa.max_pool_grad(&#window, x0, x1, y);)
+        };
+        Kernel::new(name, Split::Images, body).doc(format!(
             " The gradient of max_pool of {}, to the first largest element of each window.",
             self.window.show()
         ))
@@ -233,6 +292,10 @@ impl Operator for AvgPoolGrad {
         Ok(Type { shape: self.shape.clone(), ..inputs[0].clone() })
     }
 
+    fn takes_blocks(&self, _inputs: &[&Type]) -> bool {
+        true
+    }
+
     /// Second derivatives are not part of the language.
     fn gradient(&self, _cx: &mut Gradient<'_>) {}
 
@@ -252,7 +315,17 @@ impl Operator for AvgPoolGrad {
         let (count_pad, ends) = (self.count_pad, ends(&self.window, cx.output.spatial()));
         let kind = PoolKind::Average { count_pad };
         let name = Pool { kind, window: self.window.clone() }.kernel_name("_grad", cx.output, dy);
-        let body = quote!(isa.avg_pool_grad(&#window, &rt::Divisor { count_pad: #count_pad, end: #ends }, x0, y););
+        let divisor = quote!(&rt::Divisor { count_pad: #count_pad, end: #ends });
+        let body = if dy.layout == Layout::Blocked {
+            let (plane, upstream) = (cx.output.floats() / cx.output.blocks(), dy.floats() / dy.blocks());
+            quote! {
+                for (block, y) in y.chunks_exact_mut(#plane).enumerate() {
+                    isa.blocked_avg_pool_grad(&#window, #divisor, &x0[block * #upstream..], y);
+                }
+            }
+        } else {
+            quote!(isa.avg_pool_grad(&#window, #divisor, x0, y);)
+        };
         Kernel::new(name, Split::Images, body).doc(format!(" The gradient of avg_pool of {}.", self.window.show()))
     }
 }

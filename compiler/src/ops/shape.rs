@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{Argument, Attribute, Definition, Gradient, Kernel, KernelContext, Mismatch, Op, Operator, Split};
 use crate::diagnostics::Diagnostic;
-use crate::graph::{Kind, Type, show_shape};
+use crate::graph::{BLOCK, Kind, Type, show_shape};
 use crate::reference::{Evaluation, Tensor};
 
 /// The same elements in the same order under another shape: a view, which costs nothing.
@@ -115,6 +115,10 @@ impl Operator for Concat {
         Ok(Type { shape, ..first.clone() })
     }
 
+    fn takes_blocks(&self, inputs: &[&Type]) -> bool {
+        self.axis == 0 && inputs.iter().all(|t| t.batched && t.channels().is_multiple_of(BLOCK))
+    }
+
     fn gradient(&self, cx: &mut Gradient<'_>) {
         let mut start = 0;
         for index in 0..cx.operands() {
@@ -187,6 +191,10 @@ impl Operator for Slice {
         }
         ty.shape[self.axis] = self.len;
         Ok(ty)
+    }
+
+    fn takes_blocks(&self, _inputs: &[&Type]) -> bool {
+        self.axis == 0 && self.start.is_multiple_of(BLOCK) && self.len.is_multiple_of(BLOCK)
     }
 
     /// Slices are made by gradients and passes only; second derivatives are not part of the language.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Gradient, Kernel, KernelContext, Mismatch, Operator};
-use crate::graph::{Kind, ParamId, Type};
+use crate::graph::{Kind, Layout, ParamId, Type};
 use crate::reference::{Evaluation, Tensor};
 
 /// An input of the network, batched.
@@ -66,7 +66,7 @@ source!(Input, "input", |s: &Input| Type::batched(s.shape.clone()), |s: &Input, 
 source!(
     Target,
     "target",
-    |s: &Target| Type { batched: true, shape: s.shape.clone(), kind: s.kind },
+    |s: &Target| Type { batched: true, shape: s.shape.clone(), kind: s.kind, layout: Layout::Plain },
     |s: &Target, cx: &Evaluation<'_>| cx.feed.targets[s.index].clone()
 );
 source!(ParamRef, "param", |s: &ParamRef| Type::single(s.shape.clone()), |s: &ParamRef, cx: &Evaluation<'_>| cx

@@ -5,6 +5,8 @@
 mod fold_batch_norm;
 mod fuse_activation;
 mod fuse_loss;
+mod fuse_shortcut;
+mod lower;
 mod materialize;
 mod modes;
 mod prune;
@@ -39,6 +41,12 @@ pub const INFERENCE: &[Pass] = &[
         "applies activations while the tile that made their operand is in cache",
         fuse_activation::fuse_activation,
     ),
+    pass("lower", "layouts and algorithms, once it is known what is fused", lower::for_inference),
+    pass(
+        "fuse_shortcut",
+        "only tiles can add a second value while theirs is in registers",
+        fuse_shortcut::fuse_shortcut,
+    ),
     pass("prune", "what fusion left over", prune::prune),
     pass("materialize", "last: outputs get memory of their own", materialize::materialize),
 ];
@@ -50,6 +58,8 @@ pub const TRAINING: &[Pass] = &[
     pass("fuse_loss", "softmax and cross-entropy are one kernel, forward and backward", fuse_loss::fuse_loss),
     pass("fuse_activation", "gradients of activations need only their value", fuse_activation::fuse_activation),
     pass("prune", "what no gradient needs", prune::prune),
+    pass("lower", "layouts and algorithms, for what is left", lower::for_training),
+    pass("fuse_shortcut", "gradients of a value with two users are summed by the second", fuse_shortcut::fuse_shortcut),
     pass("materialize", "last: outputs and gradients get memory of their own", materialize::materialize),
 ];
 
@@ -61,6 +71,8 @@ pub const TRAINING_WITH_INPUTS: &[Pass] = &[
     TRAINING[3],
     TRAINING[4],
     TRAINING[5],
+    TRAINING[6],
+    TRAINING[7],
 ];
 
 fn differentiate_weights(graph: Graph) -> Graph {

@@ -9,7 +9,7 @@ mod place;
 
 use std::ops::Range;
 
-use crate::graph::{Graph, ParamId, Role, Type, ValueId};
+use crate::graph::{BLOCK, Graph, ParamId, Role, Type, ValueId};
 use crate::ops::{Kernel, KernelContext, Op, Split};
 pub use memory::ALIGN;
 pub use place::{Area, Place, PlannedBuffer, Root};
@@ -137,13 +137,19 @@ pub fn is_source(op: &Op) -> bool {
 fn view(graph: &Graph, value: ValueId) -> Option<(ValueId, Range<usize>)> {
     let node = graph.node(value);
     match &node.op {
-        Op::Reshape(_) => Some((node.inputs[0], 0..node.ty.len())),
+        Op::Reshape(_) => Some((node.inputs[0], 0..node.ty.floats())),
+        Op::Reorder(_) if same_order(graph.ty(node.inputs[0]), &node.ty) => Some((node.inputs[0], 0..node.ty.floats())),
         Op::Slice(slice) if slice.axis == 0 => {
-            let row = node.ty.len() / node.ty.channels();
-            Some((node.inputs[0], slice.start * row..slice.start * row + node.ty.len()))
+            let row = node.ty.floats() / node.ty.channels();
+            Some((node.inputs[0], slice.start * row..slice.start * row + node.ty.floats()))
         }
         _ => None,
     }
+}
+
+/// Whether plain order and blocks are the same: full blocks of channels of a single place.
+fn same_order(a: &Type, b: &Type) -> bool {
+    a.spatial().iter().product::<usize>() == 1 && a.channels().is_multiple_of(BLOCK) && a.floats() == b.floats()
 }
 
 /// Which values depend on weights alone.

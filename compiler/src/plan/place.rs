@@ -124,7 +124,7 @@ impl<'a> Placer<'a> {
     /// The value that a view shows, and the part of it that it shows.
     fn viewed(&self, value: ValueId) -> (ValueId, Range<usize>) {
         match view(self.graph, value) {
-            None => (value, 0..self.graph.ty(value).len()),
+            None => (value, 0..self.graph.ty(value).floats()),
             Some((operand, part)) => {
                 let (root, outer) = self.viewed(operand);
                 (root, outer.start + part.start..outer.start + part.end)
@@ -169,7 +169,7 @@ impl<'a> Placer<'a> {
         let mut start = 0;
         for operand in &self.graph.node(concat).inputs {
             let (root, part) = self.viewed(*operand);
-            let whole = part.len() == self.graph.ty(root).len();
+            let whole = part.len() == self.graph.ty(root).floats();
             let free = self.home[root.0 as usize].0 == root && self.computed(root) && !self.fixed[root.0 as usize];
             if !whole || !free || !self.graph.ty(root).batched || !self.writes_parts(root) {
                 return false;
@@ -182,7 +182,7 @@ impl<'a> Placer<'a> {
 
     /// Whether the kernel of a value can write into a part of a larger buffer; a joined concatenation has no kernel.
     fn writes_parts(&self, value: ValueId) -> bool {
-        self.splits[value.0 as usize] == Some(Split::Images)
+        matches!(self.splits[value.0 as usize], Some(Split::Images | Split::Strips(_)))
     }
 
     /// Safe code cannot borrow a buffer twice, so a step must not read from the buffer it writes to.
@@ -214,8 +214,8 @@ impl<'a> Placer<'a> {
                 && self.dies[root.0 as usize] == position
                 && self.home[root.0 as usize].0 == root
                 && (!self.hosts[root.0 as usize] || self.in_place[root.0 as usize])
-                && part.len() == self.graph.ty(root).len()
-                && part.len() == self.graph.ty(value).len()
+                && part.len() == self.graph.ty(root).floats()
+                && part.len() == self.graph.ty(value).floats()
                 && self.graph.ty(root).batched == self.graph.ty(value).batched
                 && (self.home[value.0 as usize].0 == value || self.writes_parts(root));
             let once = self.graph.node(value).inputs.iter().filter(|v| self.viewed(**v).0 == root).count() == 1;
@@ -279,7 +279,7 @@ impl<'a> Placer<'a> {
 
     /// A home's size and the steps between which anything in it is alive.
     fn request(&self, home: ValueId, area: Area) -> Buffer {
-        let len = self.graph.ty(home).len();
+        let len = self.graph.ty(home).floats();
         if area == Area::Prepared {
             return Buffer { len, life: 0..=usize::MAX };
         }

@@ -1,0 +1,336 @@
+//! Values in another order of memory: what lowering puts between operators. None of these changes what a value is.
+
+use quote::quote;
+use serde::Serialize;
+
+use super::{Cut, Gradient, Kernel, KernelContext, Mismatch, Operator, Split};
+use crate::graph::{BLOCK, Layout, Type, WINOGRAD_POINTS, show_shape};
+use crate::ops::tile_conv::winograd::Tiling;
+use crate::reference::{Evaluation, Tensor};
+
+/// From plain order to blocks or back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Reorder {
+    /// The layout of the value.
+    pub to: Layout,
+}
+
+/// Weights of a convolution in the layout of tiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Pack {
+    /// The layout of the value.
+    pub to: Layout,
+    /// Whether they are those of the gradient by the input: filters and channels change places, windows are turned round.
+    pub backwards: bool,
+}
+
+/// The gradient of packed weights in plain order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Unpack;
+
+/// Winograd's transform of activations, Bᵀ d B, for a convolution 3×3.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WinogradTiles {
+    /// The output of the convolution.
+    pub output: [usize; 2],
+    /// Padding above and on the left.
+    pub pad: [usize; 2],
+}
+
+/// Zeros between the elements of each axis of space: the upstream gradient of a convolution with a stride.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Spread {
+    /// Distance between elements.
+    pub stride: Vec<usize>,
+}
+
+fn mismatch(title: &str, ty: &Type) -> Mismatch {
+    Mismatch::new("layout-C1", title).found(ty.to_string()).fits("what lowering makes")
+}
+
+impl Operator for Reorder {
+    fn name(&self) -> &'static str {
+        "reorder"
+    }
+
+    fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
+        match (inputs[0].layout, self.to) {
+            (Layout::Plain, Layout::Blocked) | (Layout::Blocked, Layout::Plain) => Ok(inputs[0].laid_out(self.to)),
+            _ => Err(mismatch("no way from this layout to that", inputs[0])),
+        }
+    }
+
+    fn knows_layouts(&self) -> bool {
+        true
+    }
+
+    /// Lowering comes after differentiation.
+    fn gradient(&self, _cx: &mut Gradient<'_>) {}
+
+    fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
+        cx.inputs[0].clone()
+    }
+
+    fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
+        let ty = cx.output;
+        let places: usize = ty.spatial().iter().product();
+        let (len, shape) = (ty.len(), show_shape(&ty.shape));
+        let step = places * BLOCK;
+        if self.to.is_plain() {
+            let body = quote! {
+                for (block, y) in y.chunks_mut(#step).enumerate() {
+                    isa.unblock(#places, &x0[block * #step..][..#step], y);
+                }
+            };
+            return Kernel::new(format!("unblock_{}", shape_name(ty)), Split::elementwise(ty), body)
+                .doc(format!(" {shape} from blocks of {BLOCK} channels to plain order."));
+        }
+        let doc = format!(" {shape} from plain order to blocks of {BLOCK} channels.");
+        let name = format!("block_{}", shape_name(ty));
+        if ty.batched {
+            let cut = Cut { plane: step, strip: step, planes: 1 };
+            let body = quote! {
+                for block in y.planes() {
+                    isa.block(#places, &x0[block * #step..usize::min((block + 1) * #step, #len)], y.plane(block));
+                }
+            };
+            return Kernel::new(name, Split::Strips(cut), body).doc(doc);
+        }
+        let body = quote!(isa.block(#places, &x0[piece * #step..usize::min((piece + 1) * #step, #len)], y););
+        Kernel::new(name, Split::Pieces(step), body).doc(doc)
+    }
+}
+
+fn shape_name(ty: &Type) -> String {
+    ty.shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x")
+}
+
+/// The runtime's description of packed weights.
+fn packing(ty: &Type, lanes: usize, backwards: bool) -> proc_macro2::TokenStream {
+    let (filters, channels) = (ty.shape[0], ty.shape[1]);
+    let taps: usize = ty.shape[2..].iter().product();
+    quote! {
+        rt::Packing { filters: #filters, channels: #channels, taps: #taps, lanes: #lanes, backwards: #backwards }
+    }
+}
+
+impl Operator for Pack {
+    fn name(&self) -> &'static str {
+        "pack"
+    }
+
+    fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
+        let mut ty = inputs[0].laid_out(self.to);
+        let known = matches!(self.to, Layout::Packed { .. } | Layout::WinogradWeights);
+        if !known || !inputs[0].layout.is_plain() || ty.batched || ty.shape.len() < 3 {
+            return Err(mismatch("these are no weights to be packed", inputs[0]));
+        }
+        if self.backwards {
+            ty.shape.swap(0, 1);
+        }
+        Ok(ty)
+    }
+
+    fn knows_layouts(&self) -> bool {
+        true
+    }
+
+    /// Lowering comes after differentiation.
+    fn gradient(&self, _cx: &mut Gradient<'_>) {}
+
+    fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
+        let w = cx.inputs[0];
+        if !self.backwards {
+            return w.clone();
+        }
+        let (filters, channels) = (cx.output.shape[0], cx.output.shape[1]);
+        let taps = w.data.len() / (filters * channels);
+        let mut y = cx.zeros();
+        for (i, y) in y.data.iter_mut().enumerate() {
+            let (filter, channel, tap) = (i / taps / channels, i / taps % channels, i % taps);
+            *y = w.data[(channel * filters + filter) * taps + taps - 1 - tap];
+        }
+        y
+    }
+
+    fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
+        let block = cx.output.floats() / cx.output.blocks();
+        let turned = if self.backwards { "_backwards" } else { "" };
+        let shape = shape_name(cx.output);
+        match self.to {
+            Layout::Packed { lanes } => {
+                let packing = packing(cx.output, lanes, self.backwards);
+                Kernel::new(
+                    format!("pack{turned}_{shape}"),
+                    Split::Pieces(block),
+                    quote!(isa.pack(&#packing, piece, x0, y);),
+                )
+                .doc(" The weights of sixteen filters as tiles read them.")
+            }
+            _ => {
+                let packing = packing(cx.output, BLOCK, self.backwards);
+                Kernel::new(
+                    format!("winograd_weights{turned}_{shape}"),
+                    Split::Pieces(block),
+                    quote!(isa.winograd_weights(&#packing, piece, x0, y);),
+                )
+                .doc(" G g Gᵀ of the weights of sixteen filters: Winograd's F(4×4, 3×3).")
+            }
+        }
+    }
+}
+
+impl Operator for Unpack {
+    fn name(&self) -> &'static str {
+        "unpack"
+    }
+
+    fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
+        match inputs[0].layout {
+            Layout::Packed { .. } => Ok(inputs[0].laid_out(Layout::Plain)),
+            _ => Err(mismatch("these are no packed weights", inputs[0])),
+        }
+    }
+
+    fn knows_layouts(&self) -> bool {
+        true
+    }
+
+    /// Lowering comes after differentiation.
+    fn gradient(&self, _cx: &mut Gradient<'_>) {}
+
+    fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
+        cx.inputs[0].clone()
+    }
+
+    fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
+        let Layout::Packed { lanes } = cx.inputs[0].layout else { unreachable!("as inferred") };
+        let packing = packing(cx.output, lanes, false);
+        let row = cx.output.len() / cx.output.channels();
+        Kernel::new(
+            format!("unpack_{}", shape_name(cx.output)),
+            Split::Pieces(BLOCK * row),
+            quote!(isa.unpack(&#packing, piece * 16, x0, y);),
+        )
+        .doc(" The gradient of the weights of sixteen filters in plain order.")
+    }
+}
+
+impl Operator for WinogradTiles {
+    fn name(&self) -> &'static str {
+        "winograd_tiles"
+    }
+
+    fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
+        if inputs[0].layout != Layout::Blocked || inputs[0].shape.len() != 3 {
+            return Err(mismatch("these are no blocked rows and columns", inputs[0]));
+        }
+        let tiles = self.output[0].div_ceil(4) * self.output[1].div_ceil(4);
+        Ok(inputs[0].laid_out(Layout::WinogradTiles { tiles }))
+    }
+
+    fn knows_layouts(&self) -> bool {
+        true
+    }
+
+    /// Lowering comes after differentiation.
+    fn gradient(&self, _cx: &mut Gradient<'_>) {}
+
+    fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
+        cx.inputs[0].clone()
+    }
+
+    fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
+        let x = &cx.inputs[0];
+        let tiling = Tiling { input: [x.shape[1], x.shape[2]], output: self.output, pad: self.pad };
+        let (literal, count, rows) = (tiling.tokens(), tiling.count(), tiling.rows());
+        let from = x.floats() / x.blocks();
+        let plane = WINOGRAD_POINTS * count * BLOCK;
+        let body = quote! {
+            for block in y.planes() {
+                isa.winograd_input(&#literal, 0, #rows, #count, &x0[block * #from..], y.plane(block));
+            }
+        };
+        let cut = Cut { plane, strip: plane, planes: 1 };
+        Kernel::new(format!("winograd_input_{}", shape_name(x)), Split::Strips(cut), body)
+            .doc(format!(" Bᵀ d B of {count} tiles of {}: Winograd's F(4×4, 3×3).", show_shape(&x.shape)))
+    }
+}
+
+impl Operator for Spread {
+    fn name(&self) -> &'static str {
+        "spread"
+    }
+
+    fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
+        let mut ty = inputs[0].clone();
+        if ty.spatial().len() != self.stride.len() {
+            return Err(mismatch("a stride for each axis of space is needed", inputs[0]));
+        }
+        for (size, stride) in ty.shape[1..].iter_mut().zip(&self.stride) {
+            *size = (*size - 1) * stride + 1;
+        }
+        Ok(ty)
+    }
+
+    fn takes_blocks(&self, inputs: &[&Type]) -> bool {
+        inputs[0].spatial().len() <= 2
+    }
+
+    /// Lowering comes after differentiation.
+    fn gradient(&self, _cx: &mut Gradient<'_>) {}
+
+    fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
+        let mut y = cx.zeros();
+        let (from, to) = (cx.types[0].spatial(), cx.output.spatial());
+        let (places, out): (usize, usize) = (from.iter().product(), to.iter().product());
+        for (i, x) in cx.inputs[0].data.iter().enumerate() {
+            let (plane, mut rest, mut at, mut step) = (i / places, i % places, 0, 1);
+            for axis in (0..from.len()).rev() {
+                at += rest % from[axis] * self.stride[axis] * step;
+                rest /= from[axis];
+                step *= to[axis];
+            }
+            y.data[plane * out + at] = *x;
+        }
+        y
+    }
+
+    fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
+        let two = |n: &[usize]| if n.len() == 1 { [1, n[0]] } else { [n[0], n[1]] };
+        let (x, y) = (&cx.inputs[0], cx.output);
+        let ([_, w], [oh, ow], [sh, sw]) = (two(x.spatial()), two(y.spatial()), two(&self.stride));
+        let lanes = if x.layout == Layout::Blocked { BLOCK } else { 1 };
+        let (row, out_row, distance) = (w * lanes, ow * lanes, sw * lanes);
+        let rows = if sh == 1 { quote!(y.chunks_exact_mut(#out_row)) } else { quote!(rows.step_by(#sh)) };
+        let plane = oh * out_row;
+        let whole = if sh == 1 {
+            quote! {
+                for (y, x) in #rows.zip(x0.chunks_exact(#row)) {
+                    for (y, x) in y.chunks_mut(#distance).zip(x.chunks_exact(#lanes)) {
+                        y[..#lanes].copy_from_slice(x);
+                    }
+                }
+            }
+        } else {
+            let height = two(x.spatial())[0];
+            let from = height * row;
+            quote! {
+                for (y, x) in y.chunks_exact_mut(#plane).zip(x0.chunks_exact(#from)) {
+                    let rows = y.chunks_exact_mut(#out_row);
+                    for (y, x) in #rows.zip(x.chunks_exact(#row)) {
+                        for (y, x) in y.chunks_mut(#distance).zip(x.chunks_exact(#lanes)) {
+                            y[..#lanes].copy_from_slice(x);
+                        }
+                    }
+                }
+            }
+        };
+        let body = quote! {
+            y.fill(0.0);
+            #whole
+        };
+        Kernel::new(format!("spread_{}_to_{}", shape_name(x), shape_name(y)), Split::Images, body)
+            .doc(" Zeros between neighbours: what a stride skipped.")
+    }
+}

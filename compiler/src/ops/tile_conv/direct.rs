@@ -1,0 +1,214 @@
+//! Direct convolution: the input rows of a strip are laid out with their padding, then tiles walk over them.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::{TileConv, cut, two};
+use crate::graph::{BLOCK, Layout, Type};
+use crate::ops::window::Window;
+use crate::ops::{Kernel, KernelContext, Split};
+
+/// Where a window's inputs lie when rows are laid out for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Geometry {
+    /// Input channels of a group.
+    pub channels: usize,
+    /// Input channels that are neighbours in memory.
+    pub lanes: usize,
+    /// Rows and columns.
+    pub input: [usize; 2],
+    /// Rows and columns.
+    pub output: [usize; 2],
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    dilation: [usize; 2],
+    pad: [(usize, usize); 2],
+}
+
+impl Geometry {
+    /// Of a convolution of `x`.
+    pub fn of(window: &Window, groups: usize, x: &Type, y: &Type) -> Self {
+        let pad = if window.pad.len() == 1 { [(0, 0), window.pad[0]] } else { [window.pad[0], window.pad[1]] };
+        Self {
+            channels: x.channels() / groups,
+            lanes: if x.layout.is_plain() { 1 } else { BLOCK },
+            input: two(x.spatial(), 1),
+            output: two(y.spatial(), 1),
+            kernel: two(&window.kernel, 1),
+            stride: two(&window.stride, 1),
+            dilation: two(&window.dilation, 1),
+            pad,
+        }
+    }
+
+    /// Blocks of input channels of a group, or planes.
+    pub fn planes(&self) -> usize {
+        self.channels.div_ceil(self.lanes)
+    }
+
+    /// Elements of the window.
+    pub fn taps(&self) -> usize {
+        self.kernel[0] * self.kernel[1]
+    }
+
+    /// Input elements that the window spans.
+    fn reach(&self, axis: usize) -> usize {
+        self.dilation[axis] * (self.kernel[axis] - 1) + 1
+    }
+
+    /// Whether rows must be laid out: where they are as they are, every tap of neighbouring outputs is a run already.
+    pub fn staged(&self) -> bool {
+        self.pad != [(0, 0); 2] || self.stride[1] > 1 || (self.stride[0] > 1 && self.kernel[0] > 1)
+    }
+
+    /// Whether all pixels of a strip are one run.
+    fn flat(&self) -> bool {
+        !self.staged() && self.taps() == 1 && self.stride == [1, 1]
+    }
+
+    fn phases(&self) -> usize {
+        self.stride[1].min(self.reach(1))
+    }
+
+    fn columns(&self) -> usize {
+        self.output[1] + (self.reach(1) - 1) / self.stride[1]
+    }
+
+    /// Floats of a row of what tiles walk over.
+    fn pitch(&self) -> usize {
+        if self.staged() { self.phases() * self.columns() * self.lanes } else { self.input[1] * self.lanes }
+    }
+
+    /// From one laid-out row to the next, in rows of the padded input; and from one output row to the next in laid-out ones.
+    fn row_steps(&self) -> (usize, usize) {
+        if self.kernel[0] == 1 { (self.stride[0], 1) } else { (1, self.stride[0]) }
+    }
+
+    /// Laid-out rows for some output rows.
+    fn rows_for(&self, rows: usize) -> usize {
+        if self.kernel[0] == 1 { rows } else { (rows - 1) * self.stride[0] + self.reach(0) }
+    }
+
+    /// Floats of what tiles walk over for some output rows.
+    pub fn strip(&self, rows: usize) -> usize {
+        self.planes() * self.rows_for(rows) * self.pitch()
+    }
+
+    fn offsets(&self) -> Vec<usize> {
+        let ([kh, kw], [dh, dw]) = (self.kernel, self.dilation);
+        let stride = if self.staged() { self.stride[1] } else { 1 };
+        let row_step = if self.kernel[0] == 1 { 0 } else { dh * self.pitch() };
+        let column = |c: usize| (c % stride * self.columns() + c / stride) * self.lanes;
+        (0..kh).flat_map(|i| (0..kw).map(move |j| i * row_step + column(j * dw))).collect()
+    }
+
+    /// The runtime's description of laid-out rows, at most those for `rows` output rows.
+    fn stage(&self, rows: usize) -> TokenStream {
+        let (planes, lanes, [h, w]) = (self.planes(), self.lanes, self.input);
+        let (top, left, row_step, stride) = (self.pad[0].0, self.pad[1].0, self.row_steps().0, self.stride[1]);
+        let (phases, columns, plane) = (self.phases(), self.columns(), self.rows_for(rows) * self.pitch());
+        quote! {
+            rt::Stage {
+                planes: #planes,
+                lanes: #lanes,
+                input: [#h, #w],
+                pad: [#top, #left],
+                row_step: #row_step,
+                stride: #stride,
+                phases: #phases,
+                columns: #columns,
+                plane: #plane,
+            }
+        }
+    }
+}
+
+/// `a * 3`, or `a` where the factor is 1.
+pub(super) fn times(a: TokenStream, factor: usize) -> TokenStream {
+    if factor == 1 { a } else { quote!(#a * #factor) }
+}
+
+pub(super) fn kernel(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Kernel {
+    let (x, w, y) = (&cx.inputs[0], &cx.inputs[1], cx.output);
+    let g = Geometry::of(&conv.window, conv.groups, x, y);
+    let blocks = y.blocks();
+    let group_blocks = blocks / conv.groups;
+    let planes = if conv.groups > 1 { conv.planes.min(group_blocks) } else { conv.planes };
+    // Groups of planes must not straddle groups of channels.
+    let planes = if conv.groups > 1 {
+        (1..=planes).rev().find(|p| group_blocks.is_multiple_of(*p)).unwrap_or(1)
+    } else {
+        planes
+    };
+    let cut = cut(y, conv.rows, planes);
+    let row = g.output[1] * BLOCK;
+    let (channels, lanes, taps, columns) = (g.channels, g.lanes, g.offsets(), g.output[1]);
+    let weights = w.floats() / blocks;
+    let plane_in = g.input[0] * g.input[1] * lanes;
+    let (from, from_binding) = if conv.groups > 1 {
+        let group = g.planes() * plane_in;
+        (quote!(x), quote!(let x = &x0[y.planes().start / #group_blocks * #group..];))
+    } else {
+        (quote!(x0), quote!())
+    };
+    let finish = conv.finish(cut.plane, &quote!(offset));
+    let offset = if conv.shortcut { quote!(let offset = y.offset();) } else { quote!() };
+    let activate = conv.activate();
+    let one_strip = cut.strip == cut.plane;
+    let x_row = g.row_steps().1 * g.pitch();
+    let (block, x_row) =
+        if g.staged() { (g.rows_for(cut.strip / row) * g.pitch(), x_row) } else { (plane_in, g.stride[0] * g.pitch()) };
+    let (rows, columns, seen) = if g.flat() {
+        (quote!(1), quote!(y.len() / 16), if one_strip { quote!(#from) } else { times_offset(&from, lanes) })
+    } else if g.staged() {
+        (quote!(rows), quote!(#columns), quote!(scratch))
+    } else {
+        let step = g.stride[0] * g.pitch();
+        (quote!(rows), quote!(#columns), if one_strip { quote!(#from) } else { quote!(&#from[first * #step..]) })
+    };
+    let mut bindings = quote!(#offset #from_binding);
+    if !g.flat() {
+        let height = g.output[0];
+        bindings = if one_strip {
+            quote!(#bindings let rows = #height;)
+        } else {
+            quote!(#bindings let (first, rows) = (y.offset() / #row, y.len() / #row);)
+        };
+    }
+    if g.staged() {
+        let stage = g.stage(cut.strip / row);
+        let first = if one_strip { quote!(0) } else { times(quote!(first), g.stride[0]) };
+        let (stride, reach) = (g.stride[0], g.reach(0));
+        let needed = if g.kernel[0] == 1 {
+            quote!(rows)
+        } else {
+            let all = times(quote!((rows - 1)), stride);
+            if stride == 1 && reach == 1 { quote!(rows) } else { quote!(#all + #reach) }
+        };
+        bindings = quote!(#bindings isa.stage(&#stage, #from, #first, #needed, scratch););
+    }
+    let body = quote! {
+        #bindings
+        let tile = rt::Tile {
+            channels: #channels,
+            lanes: #lanes,
+            block: #block,
+            taps: &[#(#taps),*],
+            columns: #columns,
+            x_row: #x_row,
+        };
+        for block in y.planes() {
+            let finish = #finish;
+            isa.convolve(&tile, #rows, #seen, &x1[block * #weights..], &finish, y.plane(block));
+            #activate
+        }
+    };
+    let scratch = if g.staged() { g.strip(cut.strip / row) } else { 0 };
+    debug_assert!(matches!(w.layout, Layout::Packed { .. }), "as inferred");
+    Kernel::new(name, Split::Strips(cut), body).scratch(scratch)
+}
+
+/// The strip's pixels in a plane of the input, which has as many lanes as the output's.
+fn times_offset(from: &TokenStream, lanes: usize) -> TokenStream {
+    if lanes == BLOCK { quote!(&#from[y.offset()..]) } else { quote!(&#from[y.offset() / 16..]) }
+}

@@ -1,0 +1,167 @@
+//! The gradient of a convolution by its weights, in the order in which tiles read them.
+
+use quote::quote;
+use serde::Serialize;
+
+use super::two;
+use crate::graph::{BLOCK, Layout, Type, show_shape};
+use crate::ops::conv::ConvGradWeight;
+use crate::ops::window::Window;
+use crate::ops::{Gradient, Kernel, KernelContext, Mismatch, Operator, Split};
+use crate::reference::{Evaluation, Tensor};
+
+/// Rows of padded input that stay in the second-level cache beside the gradient: 32 Ki floats.
+const STRIP: usize = 1 << 15;
+
+/// Σ over images and pixels of dy · x. Operands: x, blocked or (of few channels) plain; the upstream gradient, blocked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TileConvGradWeight {
+    /// The window, over one or two axes.
+    pub window: Window,
+    /// Groups.
+    pub groups: usize,
+}
+
+impl TileConvGradWeight {
+    fn bare(&self) -> ConvGradWeight {
+        ConvGradWeight { window: self.window.clone(), groups: self.groups }
+    }
+}
+
+impl Operator for TileConvGradWeight {
+    fn name(&self) -> &'static str {
+        "conv_grad_weight"
+    }
+
+    fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
+        let lanes = match (inputs[0].layout, inputs[1].layout) {
+            (Layout::Blocked, Layout::Blocked) => BLOCK,
+            (Layout::Plain, Layout::Blocked) if self.groups == 1 => 1,
+            _ => {
+                return Err(Mismatch::new("layout-C3", "gradients of tiles do not work on these layouts")
+                    .found(format!("{} and {}", inputs[0], inputs[1]))
+                    .fits("what lowering makes"));
+            }
+        };
+        Ok(self.bare().infer(inputs)?.laid_out(Layout::Packed { lanes }))
+    }
+
+    fn knows_layouts(&self) -> bool {
+        true
+    }
+
+    fn macs(&self, inputs: &[&Type], output: &Type) -> u64 {
+        self.bare().macs(inputs, output)
+    }
+
+    /// Second derivatives are not part of the language.
+    fn gradient(&self, _cx: &mut Gradient<'_>) {}
+
+    fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
+        self.bare().evaluate(cx)
+    }
+
+    fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
+        let (x, dy) = (&cx.inputs[0], &cx.inputs[1]);
+        let plain = x.layout.is_plain();
+        let lanes = if plain { 1 } else { BLOCK };
+        let ([h, w], [oh, ow]) = (two(x.spatial(), 1), two(dy.spatial(), 1));
+        let ([kh, kw], [sh, sw]) = (two(&self.window.kernel, 1), two(&self.window.stride, 1));
+        let [dh, dw] = two(&self.window.dilation, 1);
+        let pad = if self.window.pad.len() == 1 {
+            [(0, 0), self.window.pad[0]]
+        } else {
+            [self.window.pad[0], self.window.pad[1]]
+        };
+        let staged = pad != [(0, 0); 2];
+        // One piece of work: sixteen filters with sixteen channels, or with all where each is a plane.
+        let planes = if plain { x.channels() } else { 1 };
+        let columns = if staged { w + pad[1].0 + pad[1].1 } else { w };
+        let pitch = columns * lanes;
+        let reach = dh * (kh - 1) + 1;
+        let rows = if staged { (STRIP / (planes * pitch)).saturating_sub(reach).div_ceil(sh).clamp(1, oh) } else { oh };
+        let rows = oh.div_ceil(oh.div_ceil(rows));
+        let plane = if staged { ((rows - 1) * sh + reach) * pitch } else { h * pitch };
+        let dense = plain && dw == 1;
+        let run = if dense { kw } else { lanes };
+        let mut runs = Vec::new();
+        for channel in 0..planes {
+            for i in 0..kh {
+                let row = channel * plane + i * dh * pitch;
+                runs.extend((0..if dense { 1 } else { kw }).map(|j| row + j * dw * lanes));
+            }
+        }
+        let (x_row, x_column) = (sh * pitch, sw * lanes);
+        let piece = kh * kw * if plain { planes } else { lanes } * BLOCK;
+        let blocks_in = if plain { 1 } else { x.blocks() / self.groups };
+        let (plane_in, plane_out) = (h * w * lanes * planes, oh * ow * BLOCK);
+        let indices = match (blocks_in, self.groups) {
+            (1, 1) => quote!(let (block, from) = (piece, 0);),
+            (_, 1) => quote!(let (block, from) = (piece / #blocks_in, piece % #blocks_in);),
+            (_, groups) => {
+                let per_group = dy.blocks() / groups;
+                quote! {
+                    let block = piece / #blocks_in;
+                    let from = block / #per_group * #blocks_in + piece % #blocks_in;
+                }
+            }
+        };
+        let x_part = if plain { quote!(x) } else { quote!(&x[from * #plane_in..]) };
+        let indices = if plain { quote!(let block = piece;) } else { indices };
+        let outer = |rows: proc_macro2::TokenStream| {
+            quote! {
+                rt::Outer { rows: #rows, columns: #ow, x_row: #x_row, x_column: #x_column, runs: &[#(#runs),*], run: #run }
+            }
+        };
+        let inner = if staged {
+            let (top, left) = (pad[0].0, pad[1].0);
+            let stage = quote! {
+                rt::Stage {
+                    planes: #planes, lanes: #lanes, input: [#h, #w], pad: [#top, #left], row_step: 1, stride: 1,
+                    phases: 1, columns: #columns, plane: #plane,
+                }
+            };
+            let needed = if sh == 1 { quote!(rows) } else { quote!((rows - 1) * #sh + 1) };
+            let more = reach - 1;
+            let needed = if more == 0 { needed } else { quote!(#needed + #more) };
+            let out_row = ow * BLOCK;
+            if rows == oh {
+                let outer = outer(quote!(#oh));
+                let needed = (oh - 1) * sh + reach;
+                quote! {
+                    isa.stage(&#stage, #x_part, 0, #needed, scratch);
+                    isa.outer(&#outer, scratch, dy, y);
+                }
+            } else {
+                let (outer, start) = (outer(quote!(rows)), super::direct::times(quote!(first), sh));
+                quote! {
+                    for first in (0..#oh).step_by(#rows) {
+                        let rows = usize::min(#rows, #oh - first);
+                        isa.stage(&#stage, #x_part, #start, #needed, scratch);
+                        isa.outer(&#outer, scratch, &dy[first * #out_row..], y);
+                    }
+                }
+            }
+        } else {
+            let outer = outer(quote!(#oh));
+            quote!(isa.outer(&#outer, #x_part, dy, y);)
+        };
+        let body = quote! {
+            #indices
+            y.fill(0.0);
+            for (x, dy) in x0.images().zip(x1.images()) {
+                let dy = &dy[block * #plane_out..];
+                #inner
+            }
+        };
+        let shape = |t: &Type| t.shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
+        let taps = self.window.kernel.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
+        Kernel::new(format!("conv_grad_weight_{taps}_{}_to_{}", shape(x), shape(dy)), Split::Pieces(piece), body)
+            .scratch(if staged { planes * plane } else { 0 })
+            .doc(format!(
+                " The gradient of convolution {} by its weights {}, sixteen filters at a time.",
+                self.window.show(),
+                show_shape(&cx.output.shape)
+            ))
+    }
+}

@@ -1,0 +1,185 @@
+//! Convolution of blocked tensors, by register tiles over sixteen channels, and its gradient by the weights.
+//!
+//! Lowering puts these in the place of `conv` and its gradients where they pay. The gradient by the input needs no operator
+//! of its own: it is a convolution with turned weights.
+
+mod direct;
+mod grad_weight;
+pub mod winograd;
+
+pub use grad_weight::TileConvGradWeight;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use serde::Serialize;
+
+use super::activation::Activation;
+use super::conv::Conv;
+use super::window::Window;
+use super::{Cut, Gradient, Kernel, KernelContext, Mismatch, Operator};
+use crate::graph::{BLOCK, Layout, Type, show_shape};
+use crate::reference::{Evaluation, Tensor};
+
+/// A convolution. Operands: x, packed weights, a blocked bias where there is one, a shortcut where there is one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TileConv {
+    /// The window, over one or two axes.
+    pub window: Window,
+    /// Groups of channels that do not see each other.
+    pub groups: usize,
+    /// Whether there is a bias.
+    pub bias: bool,
+    /// Whether another value is added.
+    pub shortcut: bool,
+    /// Applied at the end.
+    pub activation: Option<Activation>,
+    /// How it is computed.
+    pub algorithm: Algorithm,
+    /// Rows (of pixels, or of Winograd's tiles) that a task computes.
+    pub rows: usize,
+    /// Blocks of filters that a task computes.
+    pub planes: usize,
+}
+
+/// How a convolution is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Algorithm {
+    /// Tiles of 16 filters × 28 pixels over all channels and taps.
+    Direct,
+    /// Winograd's F(4×4, 3×3), strip by strip: tiles are transformed where they are used.
+    WinogradStrips,
+    /// Winograd's F(4×4, 3×3) of an operand that has been transformed as a whole, for weights that no cache holds.
+    WinogradTiles,
+}
+
+/// Rows and columns, of one row where there is one axis.
+pub(super) fn two(numbers: &[usize], one: usize) -> [usize; 2] {
+    if numbers.len() == 1 { [one, numbers[0]] } else { [numbers[0], numbers[1]] }
+}
+
+impl TileConv {
+    fn finish(&self, plane: usize, offset: &TokenStream) -> TokenStream {
+        let bias = if self.bias { quote!(Some(&x2[block * 16..])) } else { quote!(None) };
+        let operand = quote::format_ident!("x{}", 2 + usize::from(self.bias));
+        let add = if self.shortcut { quote!(Some(&#operand[block * #plane + #offset..])) } else { quote!(None) };
+        let slope = match self.activation {
+            Some(Activation::Relu) => quote!(rt::Slope::Relu),
+            Some(Activation::LeakyRelu { slope }) => {
+                let slope = slope as f32;
+                quote!(rt::Slope::Leaky(#slope))
+            }
+            _ => quote!(rt::Slope::One),
+        };
+        quote!(rt::Finish { bias: #bias, add: #add, slope: #slope })
+    }
+
+    /// What the tile does not apply itself.
+    fn activate(&self) -> TokenStream {
+        match self.activation {
+            None | Some(Activation::Relu | Activation::LeakyRelu { .. }) => quote!(),
+            Some(activation) => {
+                let activation = activation.tokens();
+                quote!(isa.activate(#activation, y.plane(block));)
+            }
+        }
+    }
+
+    /// The same convolution without what is fused.
+    fn bare(&self) -> Conv {
+        Conv { window: self.window.clone(), groups: self.groups, activation: None }
+    }
+}
+
+impl Operator for TileConv {
+    fn name(&self) -> &'static str {
+        "conv"
+    }
+
+    fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
+        let (x, w) = (inputs[0], inputs[1]);
+        let fits = match (self.algorithm, w.layout, x.layout) {
+            (Algorithm::Direct, Layout::Packed { lanes: BLOCK }, Layout::Blocked) => true,
+            (Algorithm::Direct, Layout::Packed { lanes: 1 }, Layout::Plain) => true,
+            (Algorithm::WinogradStrips, Layout::WinogradWeights, Layout::Blocked) => true,
+            (Algorithm::WinogradTiles, Layout::WinogradWeights, Layout::WinogradTiles { .. }) => true,
+            _ => false,
+        };
+        let plain: Vec<Type> = [x, w].iter().map(|t| t.laid_out(Layout::Plain)).collect();
+        let y = self.bare().infer(&[&plain[0], &plain[1]])?.laid_out(Layout::Blocked);
+        let shortcut = !self.shortcut || inputs.last().is_some_and(|s| **s == y);
+        let count = 2 + usize::from(self.bias) + usize::from(self.shortcut);
+        if !fits || !shortcut || inputs.len() != count || self.rows == 0 || self.planes == 0 {
+            return Err(Mismatch::new("layout-C2", "a convolution of tiles does not work on these")
+                .found(format!("{x} and {w}"))
+                .fits("what lowering makes"));
+        }
+        Ok(y)
+    }
+
+    fn knows_layouts(&self) -> bool {
+        true
+    }
+
+    fn macs(&self, inputs: &[&Type], output: &Type) -> u64 {
+        self.bare().macs(inputs, output)
+    }
+
+    /// Lowering comes after differentiation.
+    fn gradient(&self, _cx: &mut Gradient<'_>) {}
+
+    fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
+        let operands = 2 + usize::from(self.bias);
+        let (inputs, types) = (cx.inputs[..operands].to_vec(), cx.types[..operands].to_vec());
+        let mut y = self.bare().evaluate(&Evaluation { inputs, types, output: cx.output, feed: cx.feed });
+        if self.shortcut {
+            y = y.zip(cx.inputs[operands], |y, s| y + s);
+        }
+        match self.activation {
+            Some(activation) => y.map(|y| activation.value(y)),
+            None => y,
+        }
+    }
+
+    fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
+        let (x, y) = (&cx.inputs[0], cx.output);
+        let shape = |t: &Type| t.shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
+        let taps = self.window.kernel.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
+        let group = if self.groups > 1 { format!("_g{}", self.groups) } else { String::new() };
+        let mut name = format!("conv_{taps}{group}_{}_to_{}", shape(x), shape(y));
+        let mut doc =
+            format!(" Convolution {}: {} → {}", self.window.show(), show_shape(&x.shape), show_shape(&y.shape));
+        if self.groups > 1 {
+            doc += &format!(", {} groups", self.groups);
+        }
+        for (there, what) in [(self.bias, "bias"), (self.shortcut, "shortcut")] {
+            if there {
+                doc += &format!(", {what}");
+            }
+        }
+        if self.shortcut {
+            name += "_add";
+        }
+        if let Some(activation) = self.activation {
+            name += &format!("_{}", activation.name());
+            doc += &format!(", {}", activation.name());
+        }
+        let kernel = match self.algorithm {
+            Algorithm::Direct => direct::kernel(self, cx, &name),
+            Algorithm::WinogradStrips => winograd::strips(self, cx, &format!("winograd_{name}")),
+            Algorithm::WinogradTiles => winograd::tiles(self, cx, &format!("winograd_{name}")),
+        };
+        let how = match self.algorithm {
+            Algorithm::Direct => "tiles of 16 filters",
+            Algorithm::WinogradStrips | Algorithm::WinogradTiles => "Winograd's F(4×4, 3×3)",
+        };
+        Kernel { docs: vec![format!("{doc}; {how}.")], ..kernel }
+    }
+}
+
+/// A task's share of the output.
+pub(super) fn cut(y: &Type, rows: usize, planes: usize) -> Cut {
+    let row = two(y.spatial(), 1)[1] * BLOCK;
+    let plane = y.floats() / y.blocks();
+    Cut { plane, strip: (rows * row).min(plane), planes: planes.min(y.blocks()) }
+}

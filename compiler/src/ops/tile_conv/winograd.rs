@@ -1,0 +1,129 @@
+//! Winograd's F(4×4, 3×3) (Lavin & Gray 2016): 36 matrix products over tiles instead of 9 over pixels.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::direct::times;
+use super::{TileConv, cut};
+use crate::graph::{BLOCK, WINOGRAD_POINTS};
+use crate::ops::{Kernel, KernelContext, Split};
+
+/// Where the tiles of a convolution are.
+#[derive(Clone, Copy, Debug)]
+pub struct Tiling {
+    /// Rows and columns of the input.
+    pub input: [usize; 2],
+    /// Rows and columns of the output.
+    pub output: [usize; 2],
+    /// Padding above and on the left.
+    pub pad: [usize; 2],
+}
+
+impl Tiling {
+    /// Rows of tiles.
+    pub fn rows(&self) -> usize {
+        self.output[0].div_ceil(4)
+    }
+
+    /// Tiles of a row.
+    pub fn columns(&self) -> usize {
+        self.output[1].div_ceil(4)
+    }
+
+    /// All tiles.
+    pub fn count(&self) -> usize {
+        self.rows() * self.columns()
+    }
+
+    /// The runtime's description.
+    pub fn tokens(&self) -> TokenStream {
+        let ([h, w], [oh, ow], [top, left], columns) = (self.input, self.output, self.pad, self.columns());
+        quote!(rt::Tiles { input: [#h, #w], output: [#oh, #ow], pad: [#top, #left], columns: #columns })
+    }
+
+    fn of(conv: &TileConv, cx: &KernelContext<'_>) -> Self {
+        let (x, y) = (&cx.inputs[0].shape, &cx.output.shape);
+        Self { input: [x[1], x[2]], output: [y[1], y[2]], pad: [conv.window.pad[0].0, conv.window.pad[1].0] }
+    }
+}
+
+/// Strip by strip: the tiles of some rows are transformed, multiplied and transformed back while they are in the cache.
+pub(super) fn strips(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Kernel {
+    let (x, w, y) = (&cx.inputs[0], &cx.inputs[1], cx.output);
+    let tiling = Tiling::of(conv, cx);
+    let rows = conv.rows.min(tiling.rows());
+    let cut = cut(y, 4 * rows, conv.planes);
+    let (literal, columns, blocks) = (tiling.tokens(), tiling.columns(), x.blocks());
+    let (plane_in, strip_row) = (x.floats() / blocks, 4 * tiling.output[1] * BLOCK);
+    let channels = x.channels();
+    let weights = w.floats() / y.blocks();
+    let point_weights = weights / WINOGRAD_POINTS;
+    let tiles = rows * columns;
+    let transformed = blocks * WINOGRAD_POINTS * tiles * BLOCK;
+    let finish = conv.finish(cut.plane, &quote!(offset));
+    let offset = if conv.shortcut { quote!(let offset = y.offset();) } else { quote!() };
+    let activate = conv.activate();
+    let (first, strip_rows) = if cut.strip == cut.plane {
+        (quote!(0), quote!(#rows))
+    } else {
+        (quote!(y.offset() / #strip_row), quote!(y.len().div_ceil(#strip_row)))
+    };
+    let count = times(quote!(rows), columns);
+    let body = quote! {
+        const TILES: rt::Tiles = #literal;
+        let (first, rows) = (#first, #strip_rows);
+        #offset
+        let tiles = #count;
+        let (v, m) = scratch.split_at_mut(#transformed);
+        for block in 0..#blocks {
+            isa.winograd_input(&TILES, first, rows, tiles, &x0[block * #plane_in..], &mut v[block * 576 * tiles..]);
+        }
+        let tile = rt::Tile { channels: #channels, lanes: 16, block: 576 * tiles, taps: &[0], columns: tiles, x_row: 0 };
+        for block in y.planes() {
+            let weights = &x1[block * #weights..];
+            for point in 0..36 {
+                let (v, w) = (&v[point * 16 * tiles..], &weights[point * #point_weights..]);
+                isa.convolve(&tile, 1, v, w, &rt::Finish::default(), &mut m[point * 16 * tiles..]);
+            }
+            let finish = #finish;
+            isa.winograd_output(&TILES, first, rows, m, &finish, y.plane(block));
+            #activate
+        }
+    };
+    Kernel::new(name, Split::Strips(cut), body).scratch(transformed + WINOGRAD_POINTS * tiles * BLOCK)
+}
+
+/// Of an operand that is transformed already: every task reads the weights of its own filters, once.
+pub(super) fn tiles(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Kernel {
+    let (x, w, y) = (&cx.inputs[0], &cx.inputs[1], cx.output);
+    let tiling = Tiling::of(conv, cx);
+    let cut = cut(y, tiling.output[0], conv.planes);
+    let (literal, rows, tiles) = (tiling.tokens(), tiling.rows(), tiling.count());
+    let channels = x.channels();
+    let weights = w.floats() / y.blocks();
+    let point_weights = weights / WINOGRAD_POINTS;
+    let (point, block_of_tiles) = (tiles * BLOCK, WINOGRAD_POINTS * tiles * BLOCK);
+    let finish = conv.finish(cut.plane, &quote!(offset));
+    let offset = if conv.shortcut { quote!(let offset = y.offset();) } else { quote!() };
+    let activate = conv.activate();
+    let body = quote! {
+        const TILES: rt::Tiles = #literal;
+        #offset
+        let tile =
+            rt::Tile { channels: #channels, lanes: 16, block: #block_of_tiles, taps: &[0], columns: #tiles, x_row: 0 };
+        // Point by point, so that all filters of the task meet its tiles while these are in the cache.
+        let filters = y.planes();
+        for point in 0..36 {
+            for (m, block) in scratch.chunks_exact_mut(#block_of_tiles).zip(filters.clone()) {
+                let (v, w) = (&x0[point * #point..], &x1[block * #weights + point * #point_weights..]);
+                isa.convolve(&tile, 1, v, w, &rt::Finish::default(), &mut m[point * #point..]);
+            }
+        }
+        for (m, block) in scratch.chunks_exact(#block_of_tiles).zip(filters) {
+            let finish = #finish;
+            isa.winograd_output(&TILES, 0, #rows, m, &finish, y.plane(block));
+            #activate
+        }
+    };
+    Kernel::new(name, Split::Strips(cut), body).scratch(cut.planes * block_of_tiles)
+}

@@ -1,0 +1,233 @@
+//! Layouts and algorithms: the last decisions that are taken on the graph.
+//!
+//! Convolutions that pay become [`TileConv`]s on blocked tensors; operators between them follow where their kernels can, so
+//! that values are reordered at the borders of such a region only (Liu et al. 2019, "Optimizing CNN model inference on
+//! CPUs"). What was decided is written in the nodes, for `cnnc dump` to show.
+
+mod choose;
+
+use choose::{Choice, choose};
+
+use crate::graph::{BLOCK, Graph, Kind, Layout, Rewrite, Type, ValueId};
+use crate::ops::Op;
+use crate::ops::conv::{Conv, ConvGradInput, ConvGradWeight};
+use crate::ops::layout::{Pack, Reorder, Spread, Unpack, WinogradTiles};
+use crate::ops::tile_conv::{Algorithm, TileConv, TileConvGradWeight};
+use crate::ops::window::Window;
+
+/// Lowers the graph of deployment: one image at a time is what counts, and weights come from memory every time.
+pub fn for_inference(graph: Graph) -> Graph {
+    lower(&graph, false)
+}
+
+/// Lowers the graph of training: weights are read once for all images of a batch.
+pub fn for_training(graph: Graph) -> Graph {
+    lower(&graph, true)
+}
+
+fn lower(graph: &Graph, batches: bool) -> Graph {
+    let mut lowering = Lowering {
+        graph,
+        batches,
+        rewrite: Rewrite::of(graph),
+        plain: vec![None; graph.nodes.len()],
+        blocked: vec![None; graph.nodes.len()],
+    };
+    for value in graph.values() {
+        lowering.node(value);
+    }
+    for result in graph.results().into_iter().chain(graph.inputs.iter().chain(&graph.targets).map(|n| n.value)) {
+        let plain = lowering.plain(result);
+        lowering.rewrite.replace(result, plain);
+    }
+    lowering.rewrite.finish()
+}
+
+struct Lowering<'a> {
+    graph: &'a Graph,
+    /// Whether weights are read once for many images.
+    batches: bool,
+    rewrite: Rewrite<'a>,
+    /// What stands for an old value, in plain order and in blocks, as far as it exists.
+    plain: Vec<Option<ValueId>>,
+    blocked: Vec<Option<ValueId>>,
+}
+
+impl Lowering<'_> {
+    fn plain(&mut self, old: ValueId) -> ValueId {
+        if let Some(value) = self.plain[old.0 as usize] {
+            return value;
+        }
+        let blocked = self.blocked[old.0 as usize].expect("operands are lowered before their users");
+        let value = self.rewrite.push_like(old, Reorder { to: Layout::Plain }, &[blocked]);
+        self.plain[old.0 as usize] = Some(value);
+        value
+    }
+
+    fn blocked(&mut self, old: ValueId) -> ValueId {
+        if let Some(value) = self.blocked[old.0 as usize] {
+            return value;
+        }
+        let plain = self.plain(old);
+        let value = self.rewrite.push_like(old, Reorder { to: Layout::Blocked }, &[plain]);
+        self.blocked[old.0 as usize] = Some(value);
+        value
+    }
+
+    fn is_blocked(&self, old: ValueId) -> bool {
+        self.blocked[old.0 as usize].is_some()
+    }
+
+    fn set(&mut self, old: ValueId, new: ValueId) {
+        match self.rewrite.new.ty(new).layout {
+            Layout::Blocked => self.blocked[old.0 as usize] = Some(new),
+            _ => self.plain[old.0 as usize] = Some(new),
+        }
+    }
+
+    fn node(&mut self, value: ValueId) {
+        let graph = self.graph;
+        let done = match &graph.node(value).op {
+            Op::Conv(conv) => self.conv(value, conv),
+            Op::ConvGradInput(conv) => self.grad_input(value, conv),
+            Op::ConvGradWeight(conv) => self.grad_weight(value, conv),
+            _ => false,
+        };
+        if !done {
+            self.follow(value);
+        }
+    }
+
+    /// Keeps an operator, on blocked tensors if its kernel can and its first batched operand is one.
+    fn follow(&mut self, value: ValueId) {
+        let graph = self.graph;
+        let node = graph.node(value);
+        let types: Vec<&Type> = node.inputs.iter().map(|v| graph.ty(*v)).collect();
+        let batched = |v: &&ValueId| graph.ty(**v).batched && graph.ty(**v).kind == Kind::Float;
+        let first_is_blocked = node.inputs.iter().find(batched).is_some_and(|v| self.is_blocked(*v));
+        let blocked = first_is_blocked && node.op.takes_blocks(&types);
+        let anyhow = matches!(node.op, Op::RunningUpdate(_));
+        let operands: Vec<ValueId> = node
+            .inputs
+            .iter()
+            .map(|v| match batched(&v) && (blocked || anyhow && self.is_blocked(*v)) {
+                true => self.blocked(*v),
+                false => self.plain(*v),
+            })
+            .collect();
+        let new = self.rewrite.push_like(value, node.op.clone(), &operands);
+        self.set(value, new);
+    }
+
+    fn conv(&mut self, value: ValueId, conv: &Conv) -> bool {
+        let graph = self.graph;
+        let node = graph.node(value);
+        let x = node.inputs[0];
+        let Some(choice) = choose(&conv.window, conv.groups, graph.ty(x), &node.ty, self.is_blocked(x), self.batches)
+        else {
+            return false;
+        };
+        let x = if choice.lanes == 1 { self.plain(x) } else { self.blocked(x) };
+        let w = self.plain(node.inputs[1]);
+        let bias = node.inputs.get(2).map(|b| self.blocked(*b));
+        let new = self.tiles(value, Site { conv, choice, backwards: false }, x, w, bias);
+        self.set(value, new);
+        true
+    }
+
+    /// Adds a convolution of tiles, with its weights packed.
+    fn tiles(&mut self, at: ValueId, site: Site<'_>, x: ValueId, w: ValueId, bias: Option<ValueId>) -> ValueId {
+        let Site { conv, choice, backwards } = site;
+        let to = match choice.algorithm {
+            Algorithm::Direct => Layout::Packed { lanes: choice.lanes },
+            Algorithm::WinogradStrips | Algorithm::WinogradTiles => Layout::WinogradWeights,
+        };
+        let weights = self.rewrite.push_like(at, Pack { to, backwards }, &[w]);
+        let x = match choice.algorithm {
+            Algorithm::WinogradTiles => {
+                let pad = [conv.window.pad[0].0, conv.window.pad[1].0];
+                let output = [choice.output[0], choice.output[1]];
+                self.rewrite.push_like(at, WinogradTiles { output, pad }, &[x])
+            }
+            _ => x,
+        };
+        let op = TileConv {
+            window: conv.window.clone(),
+            groups: conv.groups,
+            bias: bias.is_some(),
+            shortcut: false,
+            activation: conv.activation,
+            algorithm: choice.algorithm,
+            rows: choice.rows,
+            planes: choice.planes,
+        };
+        let operands: Vec<ValueId> = [x, weights].into_iter().chain(bias).collect();
+        self.rewrite.push_like(at, op, &operands)
+    }
+
+    /// The gradient by the input is a convolution of the upstream gradient with the weights turned round.
+    fn grad_input(&mut self, value: ValueId, conv: &ConvGradInput) -> bool {
+        let graph = self.graph;
+        let node = graph.node(value);
+        let (w, dy) = (node.inputs[0], node.inputs[1]);
+        let spread = Spread { stride: conv.window.stride.clone() };
+        let Some(window) = turned(&conv.window, &graph.ty(dy).shape[1..], &conv.shape[1..]) else { return false };
+        if conv.groups != 1 {
+            return false;
+        }
+        let seen = Op::from(spread.clone()).infer(&[graph.ty(dy)]).expect("a stride for each axis");
+        let Some(choice) = choose(&window, 1, &seen, &node.ty, true, self.batches).filter(|c| c.lanes == BLOCK) else {
+            return false;
+        };
+        let mut dy = self.blocked(dy);
+        if spread.stride.iter().any(|s| *s > 1) {
+            dy = self.rewrite.push_like(value, spread, &[dy]);
+        }
+        let conv = Conv { window, groups: 1, activation: None };
+        let w = self.plain(w);
+        let new = self.tiles(value, Site { conv: &conv, choice, backwards: true }, dy, w, None);
+        self.set(value, new);
+        true
+    }
+
+    fn grad_weight(&mut self, value: ValueId, conv: &ConvGradWeight) -> bool {
+        let graph = self.graph;
+        let node = graph.node(value);
+        let (x, dy) = (node.inputs[0], node.inputs[1]);
+        let (channels, filters) = (graph.ty(x).channels(), graph.ty(dy).channels());
+        let lanes = if self.is_blocked(x) || channels >= BLOCK { BLOCK } else { 1 };
+        let whole_groups = conv.groups == 1
+            || ((channels / conv.groups).is_multiple_of(BLOCK) && (filters / conv.groups).is_multiple_of(BLOCK));
+        let few_axes = (1..=2).contains(&graph.ty(x).spatial().len());
+        if !self.is_blocked(dy) || !whole_groups || !few_axes {
+            return false;
+        }
+        let x = if lanes == 1 { self.plain(x) } else { self.blocked(x) };
+        let dy = self.blocked(dy);
+        let op = TileConvGradWeight { window: conv.window.clone(), groups: conv.groups };
+        let packed = self.rewrite.push_like(value, op, &[x, dy]);
+        let new = self.rewrite.push_like(value, Unpack, &[packed]);
+        self.set(value, new);
+        true
+    }
+}
+
+/// A convolution to be lowered.
+struct Site<'a> {
+    conv: &'a Conv,
+    choice: Choice,
+    backwards: bool,
+}
+
+/// The window of the gradient by the input, over the spread upstream gradient; `None` where padding exceeds the window.
+fn turned(window: &Window, output: &[usize], input: &[usize]) -> Option<Window> {
+    let axes = 0..window.kernel.len();
+    let pad = axes.map(|a| {
+        let reach = window.dilation[a] * (window.kernel[a] - 1) + 1;
+        let before = (reach - 1).checked_sub(window.pad[a].0)?;
+        let spread = (output[a] - 1) * window.stride[a] + 1;
+        Some((before, (input[a] + reach - 1).checked_sub(spread + before)?))
+    });
+    let ones = vec![1; window.kernel.len()];
+    Some(Window { pad: pad.collect::<Option<_>>()?, stride: ones, ceil: false, ..window.clone() })
+}
