@@ -46,6 +46,8 @@ const USES: &[(&str, &str)] = &[
     ("[2, 3, 2, 4]", "concat(x, relu(x), axis: 3)"),
     ("[3, 4, 5]", "reshape(x, [5, 12]) |> conv(2, 3)"),
     ("[24]", "reshape(x, [2, 3, 2, 2]) |> conv(3, 2)"),
+    ("[2, 6, 9]", "space_to_depth(x, 3) |> depth_to_space(3)"),
+    ("[8, 3, 5]", "depth_to_space(x, 2) |> space_to_depth(1)"),
     ("[3, 4, 5]", "flatten(x) |> leaky_relu(0.3)"),
     ("[3, 4, 5]", "dropout(x, 0.4) |> sigmoid"),
 ];

@@ -134,6 +134,7 @@ pub mod pool;
 pub mod shape;
 pub mod softmax;
 pub mod source;
+pub mod space_to_depth;
 pub mod tile_conv;
 pub mod window;
 
@@ -182,6 +183,10 @@ operators! {
     MaxPoolGrad(pool::MaxPoolGrad),
     /// The gradient of avg_pool.
     AvgPoolGrad(pool::AvgPoolGrad),
+    /// space_to_depth.
+    SpaceToDepth(space_to_depth::SpaceToDepth),
+    /// depth_to_space.
+    DepthToSpace(space_to_depth::DepthToSpace),
     /// Batch normalisation with running statistics.
     BatchNorm(batch_norm::BatchNorm),
     /// Its gradient by the input, where it is frozen.
@@ -258,6 +263,8 @@ pub static DEFINITIONS: &[&Definition] = &[
     &elementwise::ADD,
     &elementwise::SUB,
     &elementwise::MUL,
+    &space_to_depth::SPACE_TO_DEPTH,
+    &space_to_depth::DEPTH_TO_SPACE,
     &shape::CONCAT,
     &shape::FLATTEN,
     &shape::RESHAPE,

@@ -5,6 +5,7 @@ mod blocked;
 #[cfg(test)]
 mod checks;
 mod conv;
+mod depth;
 mod dropout;
 mod elementwise;
 mod gemm;
