@@ -83,7 +83,12 @@ fn training_passes(options: &Options) -> &'static [Pass] {
 impl Compiled {
     /// The code.
     pub fn emit(&self) -> Emitted {
-        emit::emit(&self.graph, &self.inference, self.training.as_ref())
+        emit::emit(&self.graph, &self.inference, self.training.as_ref(), false)
+    }
+
+    /// The code, with passes that note when each step ends.
+    pub fn emit_profiled(&self) -> Emitted {
+        emit::emit(&self.graph, &self.inference, self.training.as_ref(), true)
     }
 
     /// A digest of the texts, the compiler's version and the options (FNV-1a).

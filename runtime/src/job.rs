@@ -26,6 +26,8 @@ pub enum Job {
     Predict(Predict),
     /// Tensors in, tensors out.
     Run(Run),
+    /// Measure how fast it is.
+    Bench(Bench),
 }
 
 /// Where and on what the network runs.
@@ -153,6 +155,48 @@ pub struct Run {
     pub output: PathBuf,
     /// Where `loss` and the gradients of weights and inputs are written under their names. Needs targets.
     pub gradients: Option<PathBuf>,
+}
+
+/// Measure how fast a network is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bench {
+    /// Threads and instruction set.
+    pub machine: Machine,
+    /// The weights; random ones where they are missing.
+    pub weights: Option<PathBuf>,
+    /// Whether a training step is measured: forward, backward, SGD with momentum.
+    pub train: bool,
+    /// Images of a pass.
+    pub batch: usize,
+    /// How long to measure, in seconds.
+    pub seconds: f64,
+    /// Whether steps are reported, too; the network must have been built for it.
+    pub layers: bool,
+    /// Prints JSON.
+    pub json: bool,
+    /// Floats of the arena that no plan can do without, per image.
+    pub lower_bound: usize,
+    /// The steps of a pass, in order.
+    pub steps: Vec<Step>,
+}
+
+/// What the plan says of a step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// The layer.
+    pub name: String,
+    /// The operator.
+    pub op: String,
+    /// The kernel, which names the algorithm.
+    pub kernel: String,
+    /// Multiply-adds per image.
+    pub macs: u64,
+    /// Bytes that are read and written for each image.
+    pub bytes_per_image: usize,
+    /// Bytes that are read and written once: weights.
+    pub bytes_once: usize,
 }
 
 /// Images and what they show.

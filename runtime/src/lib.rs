@@ -25,6 +25,8 @@ mod memory;
 mod network;
 pub mod optimizer;
 mod pool;
+#[cfg(feature = "harness")]
+mod profile;
 pub mod random;
 #[cfg(feature = "std")]
 pub mod schedule;
@@ -47,6 +49,8 @@ pub use memory::{Memory, Mode, Options, Sizes, view, view_mut, views};
 pub use network::{Error, Init, Network, ParamSpec, Role, Spec, TargetKind, Targets, ValueSpec};
 pub use optimizer::Optimizer;
 pub use pool::{Cut, GROUPS, Pool, Strip};
+#[cfg(feature = "harness")]
+pub use profile::Profile;
 
 /// Emitted code names this constant, so that code and runtime of different versions do not compile together.
 pub const EMITTED_FOR_0_1_0: () = ();

@@ -60,6 +60,9 @@ pub struct Memory {
     pub scratch: Scratch,
     /// Partial sums of [`GROUPS`] groups of images.
     pub partials: Buffer,
+    /// Times of steps, for code emitted to be profiled.
+    #[cfg(feature = "harness")]
+    pub profile: crate::Profile,
     capacity: usize,
 }
 
@@ -78,6 +81,8 @@ impl Memory {
             gradients: Buffer::zeroed(sizes.gradients),
             scratch,
             partials: Buffer::zeroed(sizes.partials * GROUPS),
+            #[cfg(feature = "harness")]
+            profile: crate::Profile::default(),
             capacity,
         }
     }

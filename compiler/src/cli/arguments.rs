@@ -43,6 +43,8 @@ pub enum Command {
     Predict(Predict),
     /// Run a network on tensors from a file
     Run(Run),
+    /// Measure how fast a network is
+    Bench(Bench),
     /// Show the graph behind a pass, or the plan, as YAML
     Dump(Dump),
 }
@@ -237,6 +239,43 @@ pub struct Run {
     /// Decides random weights
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+    #[command(flatten)]
+    pub machine: MachineOptions,
+    #[command(flatten)]
+    pub options: NetOptions,
+}
+
+/// `cnnc bench`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Reports the median time of a pass over random numbers, how that compares with the fastest multiply-adds and reads that
+this machine does beside it, and memory. With --train a pass is forward, backward and an update by SGD with momentum.
+
+Examples:
+  cnnc bench lenet5
+  cnnc bench resnet50 --threads 1 --layers
+  cnnc bench resnet18 --train --batch 16 --json")]
+pub struct Bench {
+    /// The spec
+    pub spec: String,
+    /// Measure a training step
+    #[arg(long)]
+    pub train: bool,
+    /// Images of a pass
+    #[arg(long, default_value_t = 1)]
+    pub batch: usize,
+    /// Report every step, too
+    #[arg(long)]
+    pub layers: bool,
+    /// How long to measure
+    #[arg(long, default_value_t = 3.0)]
+    pub seconds: f64,
+    /// The weights; random ones by default
+    #[arg(long)]
+    pub weights: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
     #[command(flatten)]
     pub machine: MachineOptions,
     #[command(flatten)]

@@ -13,11 +13,23 @@ use super::spec::{self, Named};
 use super::{Failed, write};
 use crate::compile::Compiled;
 
+/// What kind of program.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Build {
+    /// Without training code.
+    pub infer_only: bool,
+    /// With gradients of the inputs.
+    pub gradients: bool,
+    /// With times of the steps.
+    pub profile: bool,
+}
+
 /// Builds the program of a network, if it is not there yet, and returns its path.
-pub fn program(named: &Named, compiled: &Compiled, net: &NetOptions, gradients: bool) -> Result<PathBuf, Failed> {
-    let mut options = named.crate_options(compiled, net, false, gradients);
+pub fn program(named: &Named, compiled: &Compiled, net: &NetOptions, build: Build) -> Result<PathBuf, Failed> {
+    let mut options = named.crate_options(compiled, net, build.infer_only, build.gradients);
+    options.digest ^= u64::from(build.profile);
     options.features = vec!["harness"];
-    let emitted = compiled.emit();
+    let emitted = if build.profile { compiled.emit_profiled() } else { compiled.emit() };
     let root = root()?;
     let key = format!("{}-{:016x}", emitted.module_name, options.digest);
     let folder = root.join("crates").join(&key);
@@ -32,7 +44,7 @@ pub fn program(named: &Named, compiled: &Compiled, net: &NetOptions, gradients: 
         write::folder(&folder, &files, true)?;
     }
     lock(&folder)?;
-    build(&folder, &target(&root), &compiled.graph.name)?;
+    run_cargo(&folder, &target(&root), &compiled.graph.name)?;
     Ok(target(&root).join("release").join(format!("{package}{}", std::env::consts::EXE_SUFFIX)))
 }
 
@@ -91,7 +103,7 @@ fn lock(folder: &Path) -> Result<(), Failed> {
     std::fs::copy(&from, &to).map(|_| ()).map_err(|e| Failed::machine(format!("cannot write `{}`: {e}", to.display())))
 }
 
-fn build(folder: &Path, target: &Path, name: &str) -> Result<(), Failed> {
+fn run_cargo(folder: &Path, target: &Path, name: &str) -> Result<(), Failed> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let start = Instant::now();
     let show = std::io::stderr().is_terminal();

@@ -5,10 +5,13 @@ use std::process::Command;
 
 use cnnc_runtime::job::{self, Job, Machine};
 
-use super::arguments::{Eval, MachineOptions, NetOptions, Predict, Run, Train};
+use super::arguments::{Bench, Eval, MachineOptions, NetOptions, Predict, Run, Train};
+use super::cache::Build;
 use super::recipe::Recipe;
 use super::spec::Named;
 use super::{Done, Failed, cache};
+use crate::compile::Compiled;
+use crate::emit::Planned;
 
 /// `cnnc train`
 pub fn train(arguments: &Train) -> Done {
@@ -16,7 +19,7 @@ pub fn train(arguments: &Train) -> Done {
     recipe.epochs = arguments.epochs.unwrap_or(recipe.epochs);
     recipe.seed = arguments.seed.unwrap_or(recipe.seed);
     let machine = Machine { threads: arguments.threads.unwrap_or(recipe.threads), isa: arguments.isa.clone() };
-    start(&recipe.named()?, &recipe.net(), false, &recipe.train(machine, arguments.resume)?)
+    start(&recipe.named()?, &recipe.net(), Build::default(), &recipe.train(machine, arguments.resume)?)
 }
 
 /// `cnnc eval`
@@ -24,7 +27,7 @@ pub fn eval(arguments: &Eval) -> Done {
     let recipe = Recipe::read(&arguments.recipe, arguments.data.as_deref())?;
     let weights = weights(arguments.weights.as_deref(), &recipe)?;
     let job = recipe.eval(machine(&arguments.machine), weights, arguments.json)?;
-    start(&recipe.named()?, &recipe.net(), false, &job)
+    start(&recipe.named()?, &recipe.net(), Build::default(), &job)
 }
 
 /// `cnnc predict`
@@ -39,7 +42,7 @@ pub fn predict(arguments: &Predict) -> Done {
         top: arguments.top,
         json: arguments.json,
     });
-    start(&recipe.named()?, &recipe.net(), false, &job)
+    start(&recipe.named()?, &recipe.net(), Build::default(), &job)
 }
 
 /// `cnnc run`
@@ -53,7 +56,65 @@ pub fn run(arguments: &Run) -> Done {
         output: arguments.output.clone(),
         gradients: arguments.gradients.clone(),
     });
-    start(&named, &arguments.options, arguments.gradients.is_some(), &job)
+    let build = Build { gradients: arguments.gradients.is_some(), ..Build::default() };
+    start(&named, &arguments.options, build, &job)
+}
+
+/// `cnnc bench`
+pub fn bench(arguments: &Bench) -> Done {
+    if !(arguments.seconds > 0.0 && arguments.seconds <= 3600.0) || !(1..=65_536).contains(&arguments.batch) {
+        return Err(Failed::input(format!(
+            "{} images for {} seconds cannot be measured\nfits: a batch of 1 to 65536, and up to 3600 seconds",
+            arguments.batch, arguments.seconds
+        )));
+    }
+    let named = Named::find(&arguments.spec)?;
+    let build = Build { infer_only: !arguments.train, gradients: false, profile: arguments.layers };
+    let compiled = named.compile(&arguments.options, build.infer_only, false)?;
+    let planned = match (&compiled.training, arguments.train) {
+        (_, false) => &compiled.inference,
+        (Some(training), true) => training,
+        (None, true) => {
+            return Err(Failed::input(format!(
+                "the net `{}` has no loss, so it cannot learn\nfits: no `--train`",
+                compiled.graph.name
+            )));
+        }
+    };
+    let job = Job::Bench(job::Bench {
+        machine: machine(&arguments.machine),
+        weights: arguments.weights.clone(),
+        train: arguments.train,
+        batch: arguments.batch,
+        seconds: arguments.seconds,
+        layers: arguments.layers,
+        json: arguments.json,
+        lower_bound: planned.plan.sizes.arena_lower_bound,
+        steps: steps(planned),
+    });
+    start_compiled(&named, &arguments.options, build, &compiled, &job)
+}
+
+/// What the plan says of the steps of a pass.
+fn steps(planned: &Planned) -> Vec<job::Step> {
+    let Planned { graph, plan } = planned;
+    let step = |step: &crate::plan::Step| {
+        let node = graph.node(step.value);
+        let types: Vec<_> = node.inputs.iter().map(|v| graph.ty(*v)).collect();
+        let bytes = |batched: bool| {
+            let all = types.iter().copied().chain([&node.ty]).filter(|t| t.batched == batched);
+            all.map(|t| t.floats() * size_of::<f32>()).sum()
+        };
+        job::Step {
+            name: node.layer.clone(),
+            op: node.op.name().to_owned(),
+            kernel: step.kernel.name.clone(),
+            macs: node.op.macs(&types, &node.ty),
+            bytes_per_image: bytes(true),
+            bytes_once: bytes(false),
+        }
+    };
+    plan.run.iter().map(step).collect()
 }
 
 fn machine(options: &MachineOptions) -> Machine {
@@ -74,8 +135,8 @@ fn weights(given: Option<&Path>, recipe: &Recipe) -> Result<PathBuf, Failed> {
 }
 
 /// Builds the network and lets it do a job.
-fn start(named: &Named, net: &NetOptions, gradients: bool, job: &Job) -> Done {
-    let compiled = named.compile(net, false, gradients)?;
+fn start(named: &Named, net: &NetOptions, build: Build, job: &Job) -> Done {
+    let compiled = named.compile(net, build.infer_only, build.gradients)?;
     let learns = matches!(job, Job::Train(_)) || matches!(job, Job::Run(run) if run.gradients.is_some());
     if learns && compiled.training.is_none() {
         return Err(Failed::input(format!(
@@ -83,7 +144,11 @@ fn start(named: &Named, net: &NetOptions, gradients: bool, job: &Job) -> Done {
             compiled.graph.name
         )));
     }
-    let program = cache::program(named, &compiled, net, gradients)?;
+    start_compiled(named, net, build, &compiled, job)
+}
+
+fn start_compiled(named: &Named, net: &NetOptions, build: Build, compiled: &Compiled, job: &Job) -> Done {
+    let program = cache::program(named, compiled, net, build)?;
     let failed = |what: &str, e: &dyn std::fmt::Display| Failed::machine(format!("cannot {what} the job: {e}"));
     let mut file =
         tempfile::Builder::new().prefix("cnnc-job-").suffix(".json").tempfile().map_err(|e| failed("write", &e))?;

@@ -91,6 +91,7 @@ fn run(arguments: Arguments) -> Done {
         Command::Eval(eval) => jobs::eval(&eval),
         Command::Predict(predict) => jobs::predict(&predict),
         Command::Run(run) => jobs::run(&run),
+        Command::Bench(bench) => jobs::bench(&bench),
     }
 }
 

@@ -76,8 +76,8 @@ impl<'a> GraphModule<'a> {
             .collect()
     }
 
-    /// The module's items.
-    pub fn tokens(&self) -> TokenStream {
+    /// The module's items; with `profile`, the pass notes when each step ends.
+    pub fn tokens(&self, profile: bool) -> TokenStream {
         let steps: Vec<&TokenStream> = self.prepare.iter().chain(&self.run).map(|s| &s.tokens).collect();
         let params = steps.iter().any(|tokens| mentions(tokens, "params::")).then(|| quote!(params,));
         let (names, types, docs) = (
@@ -95,6 +95,10 @@ impl<'a> GraphModule<'a> {
             }
         });
         let run = self.run.iter().map(|s| &s.name);
+        let (start, lap) = match profile {
+            true => (quote!(memory.profile.start();), quote!(memory.profile.lap();)),
+            false => (quote!(), quote!()),
+        };
         quote! {
             use super::{kernels, #params rt};
 
@@ -107,7 +111,8 @@ impl<'a> GraphModule<'a> {
 
             /// All steps in order.
             pub(super) fn run(memory: &mut rt::Memory, pass: &Pass<'_>) {
-                #(#run(memory, pass);)*
+                #start
+                #(#run(memory, pass); #lap)*
             }
 
             #(#steps)*

@@ -46,8 +46,8 @@ pub struct Planned {
     pub plan: Plan,
 }
 
-/// Emits a network; `training` is absent from deployment-only code.
-pub fn emit(graph: &Graph, inference: &Planned, training: Option<&Planned>) -> Emitted {
+/// Emits a network; `training` is absent from deployment-only code. With `profile`, passes note when each step ends.
+pub fn emit(graph: &Graph, inference: &Planned, training: Option<&Planned>, profile: bool) -> Emitted {
     let params = ParamLayout::of(graph);
     let mut book = KernelBook::default();
     let infer = GraphModule::new(&inference.graph, &inference.plan, &mut book);
@@ -61,10 +61,10 @@ pub fn emit(graph: &Graph, inference: &Planned, training: Option<&Planned>) -> E
     let mut modules = vec![
         ("params", "Where each weight is in the parameter vector.", api.param_constants()),
         ("kernels", "One function for each distinct kernel.", kernels),
-        ("inference", "The forward pass for deployment: batch-norm folded, dropout gone.", infer.tokens()),
+        ("inference", "The forward pass for deployment: batch-norm folded, dropout gone.", infer.tokens(profile)),
     ];
     if let Some(train) = &train {
-        modules.push(("training", "The forward and the backward pass.", train.tokens()));
+        modules.push(("training", "The forward and the backward pass.", train.tokens(profile)));
     }
     for (_, _, tokens) in &mut modules {
         *tokens = literals::plain(tokens.clone());

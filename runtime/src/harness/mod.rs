@@ -9,6 +9,7 @@
 //! builds it and starts it with the path of a JSON file that holds the job.
 
 mod about;
+mod bench;
 mod draw;
 mod eval;
 mod predict;
@@ -39,8 +40,10 @@ const EXIT_DIVERGED: u8 = 3;
 /// Does the job in the file that the first argument names. Exit codes: 0 for success, 1 for a file or a number of the
 /// user that does not fit, 2 for a damaged job, 3 for training that diverged.
 pub fn main(construct: &Construct<'_>) -> ExitCode {
+    let start = std::time::Instant::now();
     let color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let mut harness = Harness { construct, out: &mut io::stdout().lock(), terminal: io::stdout().is_terminal(), color };
+    let mut harness =
+        Harness { construct, out: &mut io::stdout().lock(), terminal: io::stdout().is_terminal(), color, start };
     let job = std::env::args_os()
         .nth(1)
         .ok_or_else(|| String::from("usage: PROGRAM JOB.json (this program is started by `cnnc`)"))
@@ -118,6 +121,8 @@ struct Harness<'a> {
     /// Whether somebody watches.
     terminal: bool,
     color: bool,
+    /// When the program started.
+    start: std::time::Instant,
 }
 
 impl Harness<'_> {
@@ -127,6 +132,7 @@ impl Harness<'_> {
             Job::Eval(job) => self.eval(job),
             Job::Predict(job) => self.predict(job),
             Job::Run(job) => self.run_tensors(job),
+            Job::Bench(job) => self.bench(job),
         }
     }
 

@@ -13,6 +13,7 @@ mod loss;
 mod math;
 mod normalize;
 mod pool;
+mod probe;
 mod shifted;
 mod softmax;
 mod sums;

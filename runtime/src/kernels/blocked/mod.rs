@@ -71,4 +71,4 @@ macro_rules! per_vector {
     };
 }
 
-use per_vector;
+pub(super) use per_vector;

@@ -1,0 +1,58 @@
+//! What the machine can do at best, measured beside a network.
+
+use super::blocked::per_vector;
+use crate::isa::per_isa;
+use crate::simd::Vector;
+
+/// Independent sums: enough to hide the latency of a multiply-add on two ports.
+const CHAINS: usize = 12;
+
+per_vector! {
+    /// Multiply-adds on registers alone, `rounds` times [`Isa::probe_flops`](crate::Isa::probe_flops) operations; `y` takes the result.
+    pub fn probe_multiply_add(rounds: usize, y: &mut [f32]) = multiply_add, where assert!(y.len() >= 16);
+}
+
+impl crate::Isa {
+    /// Floating-point operations of a round of [`probe_multiply_add`](Self::probe_multiply_add).
+    pub fn probe_flops(self) -> usize {
+        let lanes = match self.name() {
+            "avx2" => 8,
+            "neon" => 4,
+            _ => 16,
+        };
+        CHAINS * lanes * 2
+    }
+}
+
+per_isa! {
+    /// The sum of all elements: as fast as memory gives them.
+    pub fn probe_read(x: &[f32]) -> f32 {
+        let mut sums = [[0.0_f32; 16]; 8];
+        for chunk in x.chunks_exact(128) {
+            for (sums, x) in sums.iter_mut().zip(chunk.chunks_exact(16)) {
+                for (sum, x) in sums.iter_mut().zip(x) {
+                    *sum += x;
+                }
+            }
+        }
+        sums.iter().flatten().sum()
+    }
+}
+
+/// # Safety
+/// The vector's instructions are there, and `y` has sixteen floats.
+#[inline(always)]
+unsafe fn multiply_add<V: Vector, const G: usize>(rounds: usize, y: &mut [f32]) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (a, b) = (V::splat(core::hint::black_box(1e-9)), V::splat(core::hint::black_box(0.5)));
+        let mut sums = [V::zero(); CHAINS];
+        for _ in 0..rounds {
+            for sum in &mut sums {
+                *sum = sum.fma(a, b);
+            }
+        }
+        let all = sums.into_iter().fold(V::zero(), |all, sum| all.add(sum));
+        all.store(y.as_mut_ptr());
+    }
+}
