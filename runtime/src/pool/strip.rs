@@ -26,7 +26,25 @@ pub struct Strip<'a> {
     _image: PhantomData<&'a mut [f32]>,
 }
 
-impl Strip<'_> {
+impl<'a> Strip<'a> {
+    /// The same run of floats of every plane of some memory.
+    pub fn of(memory: &'a mut [f32], plane: usize, range: Range<usize>) -> Self {
+        assert!(plane > 0 && range.start <= range.end && range.end <= plane, "a run of a plane");
+        Self { start: memory.as_mut_ptr(), plane, planes: 0..memory.len() / plane, range, _image: PhantomData }
+    }
+
+    /// Floats from a plane to the next.
+    #[inline]
+    pub fn pitch(&self) -> usize {
+        self.plane
+    }
+
+    /// Where the strip's part of the first plane begins; the others are [`pitch`](Self::pitch) apart.
+    #[inline]
+    pub(crate) fn start(&mut self) -> *mut f32 {
+        self.start.wrapping_add(self.planes.start * self.plane + self.range.start)
+    }
+
     /// Which planes of the image these are.
     #[inline]
     pub fn planes(&self) -> Range<usize> {

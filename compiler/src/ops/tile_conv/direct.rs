@@ -196,12 +196,12 @@ pub(super) fn kernel(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
             taps: &[#(#taps),*],
             columns: #columns,
             x_row: #x_row,
+            w_block: #weights,
         };
-        for block in y.planes() {
-            let finish = #finish;
-            isa.convolve(&tile, #rows, #seen, &x1[block * #weights..], &finish, y.plane(block));
-            #activate
-        }
+        let block = y.planes().start;
+        let finish = #finish;
+        isa.convolve(&tile, #rows, #seen, &x1[block * #weights..], &finish, y);
+        #activate
     };
     let scratch = if g.staged() { g.strip(cut.strip / row) } else { 0 };
     debug_assert!(matches!(w.layout, Layout::Packed { .. }), "as inferred");

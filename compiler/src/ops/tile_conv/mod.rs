@@ -80,7 +80,11 @@ impl TileConv {
             None | Some(Activation::Relu | Activation::LeakyRelu { .. }) => quote!(),
             Some(activation) => {
                 let activation = activation.tokens();
-                quote!(isa.activate(#activation, y.plane(block));)
+                quote! {
+                    for block in y.planes() {
+                        isa.activate(#activation, y.plane(block));
+                    }
+                }
             }
         }
     }

@@ -78,19 +78,32 @@ pub(super) fn strips(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
         for block in 0..#blocks {
             isa.winograd_input(&TILES, first, rows, tiles, &x0[block * #plane_in..], &mut v[block * 576 * tiles..]);
         }
-        let tile = rt::Tile { channels: #channels, lanes: 16, block: 576 * tiles, taps: &[0], columns: tiles, x_row: 0 };
-        for block in y.planes() {
-            let weights = &x1[block * #weights..];
+        let tile = rt::Tile {
+            channels: #channels,
+            lanes: 16,
+            block: 576 * tiles,
+            taps: &[0],
+            columns: tiles,
+            x_row: 0,
+            w_block: #weights,
+        };
+        // Two blocks of filters at a time, as register tiles have them.
+        for first_block in y.planes().step_by(2) {
+            let blocks = first_block..usize::min(first_block + 2, y.planes().end);
+            let m = &mut m[..blocks.len() * 576 * tiles];
             for point in 0..36 {
-                let (v, w) = (&v[point * 16 * tiles..], &weights[point * #point_weights..]);
-                isa.convolve(&tile, 1, v, w, &rt::Finish::default(), &mut m[point * 16 * tiles..]);
+                let (v, w) = (&v[point * 16 * tiles..], &x1[first_block * #weights + point * #point_weights..]);
+                let mut products = rt::Strip::of(m, 576 * tiles, point * 16 * tiles..(point + 1) * 16 * tiles);
+                isa.convolve(&tile, 1, v, w, &rt::Finish::default(), &mut products);
             }
-            let finish = #finish;
-            isa.winograd_output(&TILES, first, rows, m, &finish, y.plane(block));
-            #activate
+            for (m, block) in m.chunks_exact(576 * tiles).zip(blocks) {
+                let finish = #finish;
+                isa.winograd_output(&TILES, first, rows, m, &finish, y.plane(block));
+            }
         }
+        #activate
     };
-    Kernel::new(name, Split::Strips(cut), body).scratch(transformed + WINOGRAD_POINTS * tiles * BLOCK)
+    Kernel::new(name, Split::Strips(cut), body).scratch(transformed + 2 * WINOGRAD_POINTS * tiles * BLOCK)
 }
 
 /// Of an operand that is transformed already: every task reads the weights of its own filters, once.
@@ -109,21 +122,28 @@ pub(super) fn tiles(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Kern
     let body = quote! {
         const TILES: rt::Tiles = #literal;
         #offset
-        let tile =
-            rt::Tile { channels: #channels, lanes: 16, block: #block_of_tiles, taps: &[0], columns: #tiles, x_row: 0 };
+        let tile = rt::Tile {
+            channels: #channels,
+            lanes: 16,
+            block: #block_of_tiles,
+            taps: &[0],
+            columns: #tiles,
+            x_row: 0,
+            w_block: #weights,
+        };
         // Point by point, so that all filters of the task meet its tiles while these are in the cache.
         let filters = y.planes();
+        let m = &mut scratch[..filters.len() * #block_of_tiles];
         for point in 0..36 {
-            for (m, block) in scratch.chunks_exact_mut(#block_of_tiles).zip(filters.clone()) {
-                let (v, w) = (&x0[point * #point..], &x1[block * #weights + point * #point_weights..]);
-                isa.convolve(&tile, 1, v, w, &rt::Finish::default(), &mut m[point * #point..]);
-            }
+            let (v, w) = (&x0[point * #point..], &x1[filters.start * #weights + point * #point_weights..]);
+            let mut products = rt::Strip::of(m, #block_of_tiles, point * #point..(point + 1) * #point);
+            isa.convolve(&tile, 1, v, w, &rt::Finish::default(), &mut products);
         }
-        for (m, block) in scratch.chunks_exact(#block_of_tiles).zip(filters) {
+        for (m, block) in m.chunks_exact(#block_of_tiles).zip(filters) {
             let finish = #finish;
             isa.winograd_output(&TILES, 0, #rows, m, &finish, y.plane(block));
-            #activate
         }
+        #activate
     };
     Kernel::new(name, Split::Strips(cut), body).scratch(cut.planes * block_of_tiles)
 }

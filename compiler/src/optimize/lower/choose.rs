@@ -139,7 +139,8 @@ impl Layer {
         // Weights that no cache holds are read once where a task has all tiles.
         if self.winograd_weights() > 2 * CACHE && rows * columns <= 64 {
             let accumulators = WINOGRAD_POINTS * rows * columns * BLOCK;
-            let planes = (CACHE / 2 / accumulators).clamp(1, 4).min(blocks.div_ceil(self.tasks())).max(1);
+            let planes = (CACHE / 2 / accumulators).min(4).min(blocks.div_ceil(self.tasks()));
+            let planes = planes.next_multiple_of(2);
             return (Algorithm::WinogradTiles, rows, planes);
         }
         // Strips of at least a full register tile, as long as what is transformed stays in the cache.
@@ -148,7 +149,7 @@ impl Layer {
         let (mut strip, mut planes) = (strip, blocks);
         while rows.div_ceil(strip) * blocks.div_ceil(planes) < self.tasks() {
             match self.winograd_weights() > 2 * CACHE || strip == 1 {
-                true if planes > 1 => planes = planes.div_ceil(2),
+                true if planes > 2 => planes = pairs(planes),
                 false => strip = strip.div_ceil(2),
                 true => break,
             }
@@ -163,8 +164,8 @@ impl Layer {
         let strips = self.rows.div_ceil(rows);
         let (mut rows, mut planes) = (self.rows.div_ceil(strips), self.blocks());
         while self.rows.div_ceil(rows) * self.blocks().div_ceil(planes) < self.tasks() {
-            if planes > 1 {
-                planes = planes.div_ceil(2);
+            if planes > 2 {
+                planes = pairs(planes);
             } else if rows > 1 {
                 rows = rows.div_ceil(2);
             } else {
@@ -173,4 +174,9 @@ impl Layer {
         }
         (rows, planes)
     }
+}
+
+/// Half of some blocks of filters; register tiles have two of them at a time.
+fn pairs(planes: usize) -> usize {
+    planes.div_ceil(2).next_multiple_of(2)
 }

@@ -5,8 +5,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::*;
-use crate::Isa;
 use crate::kernels::checks::{assert_close, numbers};
+use crate::{Isa, Strip};
 
 /// `[channels][places]` as blocks.
 fn blocked(channels: usize, places: usize, x: &[f32]) -> Vec<f32> {
@@ -74,6 +74,7 @@ fn cases() -> Vec<Case> {
         (33, 16, [7, 7], [1, 1], 1, 0),
         (16, 32, [8, 11], [1, 1], 2, 0),
         (32, 16, [9, 9], [3, 3], 2, 1),
+        (48, 50, [7, 6], [3, 3], 1, 1),
         (48, 5, [13, 61], [5, 3], 1, 2),
         (3, 16, [17, 23], [7, 7], 2, 3),
         (1, 16, [28, 28], [5, 5], 1, 2),
@@ -118,30 +119,36 @@ fn convolutions_of_staged_rows() {
             taps: &taps,
             columns: ow,
             x_row: if kh == 1 { pitch } else { s * pitch },
+            w_block: (case.channels.next_multiple_of(lanes) * kh * kw) * BLOCK,
         };
         let packing =
             Packing { filters: case.filters, channels: case.channels, taps: kh * kw, lanes, backwards: false };
-        let (bias, add) = (numbers(3, BLOCK), numbers(4, oh * ow * BLOCK));
+        let blocks = case.filters.div_ceil(BLOCK);
+        let (bias, add) = (numbers(3, blocks * BLOCK), numbers(4, blocks * oh * ow * BLOCK));
         for filter in 0..case.filters {
             for p in 0..oh * ow {
                 let y = &mut expected[filter * oh * ow + p];
-                if filter < BLOCK {
-                    *y += f64::from(bias[filter]) + f64::from(add[p * BLOCK + filter]);
-                }
+                let at = (filter / BLOCK * oh * ow + p) * BLOCK + filter % BLOCK;
+                *y += f64::from(bias[filter]) + f64::from(add[at]);
                 *y = if *y > 0.0 { *y } else { *y * 0.125 };
             }
         }
         for isa in Isa::available() {
             let mut staged = vec![9.0; stage.planes * stage.plane];
             isa.stage(&stage, &input, 0, rows, &mut staged);
-            let mut packed = vec![9.0; tile.weights()];
-            isa.pack(&packing, 0, &weights, &mut packed);
-            let mut y = vec![9.0; oh * ow * BLOCK];
+            let mut packed = vec![9.0; blocks * tile.weights()];
+            for (block, packed) in packed.chunks_exact_mut(tile.weights()).enumerate() {
+                isa.pack(&packing, block, &weights, packed);
+            }
+            let mut y = vec![9.0; blocks * oh * ow * BLOCK];
+            let plane = oh * ow * BLOCK;
             let finish = Finish { bias: Some(&bias), add: Some(&add), slope: Slope::Leaky(0.125) };
-            isa.convolve(&tile, oh, &staged, &packed, &finish, &mut y);
-            let filters = case.filters.min(BLOCK);
+            isa.convolve(&tile, oh, &staged, &packed, &finish, &mut Strip::of(&mut y, plane, 0..plane));
             let what = format!("{isa:?}, case {seed}");
-            assert_close(&planes(&y, filters), &expected[..filters * oh * ow], 1e-5, &what);
+            for (block, (y, expected)) in y.chunks_exact(plane).zip(expected.chunks(plane)).enumerate() {
+                let filters = (case.filters - block * BLOCK).min(BLOCK);
+                assert_close(&planes(y, filters), expected, 1e-5, &what);
+            }
         }
     }
 }
@@ -242,10 +249,11 @@ fn winograd() {
                 );
             }
             let mut m = vec![9.0; part];
-            let tile = Tile { channels, lanes: BLOCK, block: part, taps: &[0], columns: count, x_row: 0 };
+            let tile = Tile { channels, lanes: BLOCK, block: part, taps: &[0], columns: count, x_row: 0, w_block: 0 };
             for xi in 0..WINOGRAD_POINTS {
-                let m = &mut m[xi * count * BLOCK..][..count * BLOCK];
-                isa.convolve(&tile, 1, &v[xi * count * BLOCK..], &u[xi * point..], &Finish::default(), m);
+                let at = xi * count * BLOCK;
+                let mut strip = Strip::of(&mut m, part, at..at + count * BLOCK);
+                isa.convolve(&tile, 1, &v[at..], &u[xi * point..], &Finish::default(), &mut strip);
             }
             let mut y = vec![9.0; oh * ow * BLOCK];
             isa.winograd_output(&tiles, 0, rows, &m, &Finish::default(), &mut y);

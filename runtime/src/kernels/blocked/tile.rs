@@ -1,13 +1,15 @@
 //! The register tile under every blocked convolution and matrix product.
 //!
-//! A tile holds sixteen output channels of up to 28 pixels in registers while it walks all input channels and taps: each
-//! step loads sixteen weights and multiplies them with one number of each pixel. Everything is written once, after bias,
-//! sum and activation. See Georganas et al. 2018, "Anatomy of high-performance deep learning convolutions".
+//! A tile holds one or two blocks of sixteen output channels of up to 14 pixels in registers while it walks all input channels
+//! and taps: each step loads the weights of a block and multiplies them with one number of each pixel. Everything is written
+//! once, after bias, sum and activation. See Georganas et al. 2018, "Anatomy of high-performance deep learning convolutions".
 
-use super::{BLOCK, per_vector};
+use super::BLOCK;
+use crate::Strip;
+use crate::isa::Level;
 use crate::simd::Vector;
 
-/// What one call computes: rows of pixels of one block of output channels.
+/// What one call computes: rows of pixels of some blocks of output channels.
 #[derive(Clone, Copy, Debug)]
 pub struct Tile<'a> {
     /// Input channels.
@@ -22,14 +24,16 @@ pub struct Tile<'a> {
     pub columns: usize,
     /// Floats from what a row sees to what the next one sees.
     pub x_row: usize,
+    /// Floats from the weights of one block of output channels to those of the next.
+    pub w_block: usize,
 }
 
 /// What happens to a sum of products before it is written.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Finish<'a> {
-    /// Added to each channel.
+    /// Added to each channel, from the first one on that is computed.
     pub bias: Option<&'a [f32]>,
-    /// Added to each element: a shortcut, of the layout of the result.
+    /// Added to each element: a shortcut of the layout of the result, from the first element on that is computed.
     pub add: Option<&'a [f32]>,
     /// The activation behind.
     pub slope: Slope,
@@ -53,85 +57,91 @@ impl Tile<'_> {
         self.channels.next_multiple_of(self.lanes) * self.taps.len() * BLOCK
     }
 
-    fn check(&self, rows: usize, x: &[f32], w: &[f32], finish: &Finish<'_>, y: &[f32]) {
+    fn check(&self, rows: usize, x: &[f32], w: &[f32], finish: &Finish<'_>, y: &Strip<'_>) {
         assert!(self.lanes == BLOCK || self.lanes == 1, "lanes of a block or of a plane");
-        assert!(self.channels > 0 && rows > 0 && self.columns > 0, "a tile of something");
+        assert!(self.channels > 0 && rows > 0 && self.columns > 0 && !y.planes().is_empty(), "a tile of something");
         let blocks = self.channels.div_ceil(self.lanes);
         let farthest = self.taps.iter().copied().max().expect("a tap")
             + (blocks - 1) * self.block
             + (rows - 1) * self.x_row
             + self.columns * self.lanes;
         assert!(x.len() >= farthest, "input of {} floats, {farthest} are read", x.len());
-        assert!(w.len() >= self.weights(), "weights");
-        assert!(y.len() >= rows * self.columns * BLOCK, "output");
-        assert!(finish.bias.is_none_or(|b| b.len() >= BLOCK), "bias");
-        assert!(finish.add.is_none_or(|a| a.len() >= rows * self.columns * BLOCK), "shortcut");
+        let last = y.planes().len() - 1;
+        assert!(w.len() >= last * self.w_block + self.weights(), "weights");
+        let floats = rows * self.columns * BLOCK;
+        assert!(y.len() >= floats, "output");
+        assert!(finish.bias.is_none_or(|b| b.len() >= (last + 1) * BLOCK), "bias");
+        assert!(finish.add.is_none_or(|a| a.len() >= last * y.pitch() + floats), "shortcut");
     }
 }
 
-per_vector! {
-    /// Sixteen output channels of `rows` rows of pixels, which follow each other in `y` without gaps. Weights are
-    /// `[input blocks][taps][lanes][16]`.
+impl crate::Isa {
+    /// The blocks of output channels that are the planes of `y`, `rows` rows of pixels which follow each other without gaps.
+    /// Weights of a block are `[input blocks][taps][lanes][16]`; weights, bias and shortcut begin with those of the first
+    /// block.
     ///
     /// # Panics
     /// If a slice is shorter than what the numbers say.
-    pub fn convolve(tile: &Tile<'_>, rows: usize, x: &[f32], w: &[f32], finish: &Finish<'_>, y: &mut [f32]) = rows_of_tiles, where tile.check(rows, x, w, finish, y);
-}
-
-/// Covers rows with tiles of equal width, as far as that is possible.
-///
-/// # Safety
-/// The vector's instructions are there, and the slices hold what [`Tile::check`] asks for.
-#[inline(always)]
-unsafe fn rows_of_tiles<V: Vector, const G: usize>(
-    tile: &Tile<'_>,
-    rows: usize,
-    x: &[f32],
-    w: &[f32],
-    finish: &Finish<'_>,
-    y: &mut [f32],
-) {
-    let widest = V::PIXELS;
-    let mut place =
-        Place { x: x.as_ptr(), w: w.as_ptr(), finish, add: finish.add.map(<[f32]>::as_ptr), y: y.as_mut_ptr() };
-    // SAFETY: tiles cover the rows and columns that were checked, each once.
-    unsafe {
-        if tile.columns * 2 <= widest && rows > 1 && widest > 6 {
-            let together = (widest / tile.columns).min(4);
-            let mut left = rows;
-            while left > 0 {
-                let now = left.div_ceil(left.div_ceil(together));
-                several::<V, G>(tile, now, place);
-                place = place.pixels(now * tile.columns, now * tile.x_row);
-                left -= now;
+    pub fn convolve(self, tile: &Tile<'_>, rows: usize, x: &[f32], w: &[f32], finish: &Finish<'_>, y: &mut Strip<'_>) {
+        tile.check(rows, x, w, finish, y);
+        let (y_block, blocks) = (y.pitch(), y.planes().len());
+        let place = Place {
+            x: x.as_ptr(),
+            w: w.as_ptr(),
+            bias: finish.bias.map(<[f32]>::as_ptr),
+            add: finish.add.map(<[f32]>::as_ptr),
+            slope: finish.slope,
+            y: y.start(),
+            y_block,
+        };
+        // SAFETY: an `Isa` of a level is only made where detection found its features; the slices were measured above, and
+        // `y` lends its planes to this call alone.
+        unsafe {
+            match self.0 {
+                #[cfg(all(feature = "std", target_arch = "x86_64"))]
+                Level::Avx512 => avx512(tile, rows, blocks, place),
+                #[cfg(all(feature = "std", target_arch = "x86_64"))]
+                Level::Avx2 => avx2(tile, rows, blocks, place),
+                #[cfg(target_arch = "aarch64")]
+                Level::Neon => narrow::<crate::simd::neon::F32x4, 4>(tile, rows, blocks, place),
+                Level::Portable => portable(tile, rows, blocks, place),
             }
-            return;
-        }
-        let tiles = tile.columns.div_ceil(widest);
-        for _ in 0..rows {
-            let (mut row, mut left) = (place, tile.columns);
-            for rest in (1..=tiles).rev() {
-                let width = left.div_ceil(rest);
-                one_row::<V, G>(tile, width, row);
-                row = row.pixels(width, width * tile.lanes);
-                left -= width;
-            }
-            place = place.pixels(tile.columns, tile.x_row);
         }
     }
+}
+
+/// # Safety
+/// The processor has these features; see [`wide`].
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+unsafe fn avx512(tile: &Tile<'_>, rows: usize, blocks: usize, place: Place) {
+    // SAFETY: the caller's promises.
+    unsafe { wide::<crate::simd::avx512::F32x16>(tile, rows, blocks, place) }
+}
+
+/// # Safety
+/// The processor has these features; see [`narrow`].
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn avx2(tile: &Tile<'_>, rows: usize, blocks: usize, place: Place) {
+    // SAFETY: the caller's promises.
+    unsafe { narrow::<crate::simd::avx2::F32x8, 2>(tile, rows, blocks, place) }
 }
 
 /// Where a tile reads and writes.
 #[derive(Clone, Copy)]
-struct Place<'a> {
+struct Place {
     x: *const f32,
     w: *const f32,
-    finish: &'a Finish<'a>,
+    bias: Option<*const f32>,
     add: Option<*const f32>,
+    slope: Slope,
     y: *mut f32,
+    /// Floats from one block of the output to the next.
+    y_block: usize,
 }
 
-impl Place<'_> {
+impl Place {
     /// So many pixels of the output and floats of the input further on.
     #[inline(always)]
     fn pixels(self, pixels: usize, x: usize) -> Self {
@@ -142,92 +152,211 @@ impl Place<'_> {
             ..self
         }
     }
-}
 
-/// # Safety
-/// As [`rows_of_tiles`], for these pixels.
-#[inline(always)]
-unsafe fn one_row<V: Vector, const G: usize>(tile: &Tile<'_>, width: usize, place: Place<'_>) {
-    macro_rules! widths {
-        ($($n:literal)*) => {
-            match (tile.lanes, width) {
-                $((BLOCK, $n) => registers::<V, G, 1, $n, BLOCK>(tile, place),
-                  (_, $n) => registers::<V, G, 1, $n, 1>(tile, place),)*
-                _ => unreachable!("widths of tiles"),
-            }
-        };
-    }
-    // SAFETY: passed on.
-    unsafe {
-        if V::PIXELS > 6 {
-            widths!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28)
-        } else {
-            widths!(1 2 3 4 5 6)
+    /// So many blocks of output channels further on.
+    #[inline(always)]
+    fn blocks(self, blocks: usize, w_block: usize) -> Self {
+        Self {
+            w: self.w.wrapping_add(blocks * w_block),
+            y: self.y.wrapping_add(blocks * self.y_block),
+            bias: self.bias.map(|b| b.wrapping_add(blocks * BLOCK)),
+            add: self.add.map(|a| a.wrapping_add(blocks * self.y_block)),
+            ..self
         }
     }
 }
 
-/// Several narrow rows at once, where there are registers for them.
+/// Pixels of the widest tile.
+const MOST: usize = 14;
+
+/// Two blocks of output channels at a time, 14 pixels wide: 28 of 32 registers hold sums.
 ///
 /// # Safety
-/// As [`rows_of_tiles`], for these rows.
+/// The vector's instructions are there, registers hold a block, and memory holds what [`Tile::check`] asks for.
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
 #[inline(always)]
-unsafe fn several<V: Vector, const G: usize>(tile: &Tile<'_>, rows: usize, place: Place<'_>) {
+unsafe fn wide<V: Vector>(tile: &Tile<'_>, rows: usize, blocks: usize, place: Place) {
+    // SAFETY: pairs of blocks, and one that is left over, are each covered once.
+    unsafe {
+        for pair in 0..blocks / 2 {
+            wide_rows::<V, 2>(tile, rows, place.blocks(2 * pair, tile.w_block));
+        }
+        if blocks % 2 == 1 {
+            wide_rows::<V, 1>(tile, rows, place.blocks(blocks - 1, tile.w_block));
+        }
+    }
+}
+
+/// Covers rows with tiles of equal size, as far as that is possible; several rows at once where they are narrow.
+///
+/// # Safety
+/// As [`wide`], for `M` blocks.
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[inline(always)]
+unsafe fn wide_rows<V: Vector, const M: usize>(tile: &Tile<'_>, rows: usize, mut place: Place) {
     macro_rules! shapes {
-        ($($r:literal: $($c:literal)*;)*) => {
-            match (tile.lanes, rows, tile.columns) {
-                $($((BLOCK, $r, $c) => registers::<V, G, $r, $c, BLOCK>(tile, place),
-                    (_, $r, $c) => registers::<V, G, $r, $c, 1>(tile, place),)*)*
+        ($rows:expr, $columns:expr, $place:expr; $lanes:ident: $($r:literal: $($c:literal)*;)*) => {
+            match ($rows, $columns) {
+                $($(($r, $c) => registers::<V, M, 1, $r, $c, $lanes>(tile, $place),)*)*
                 _ => unreachable!("shapes of tiles"),
             }
         };
     }
-    // SAFETY: passed on.
+    const PLANES: usize = 1;
+    // SAFETY: tiles cover the rows and columns that were checked, each once.
     unsafe {
-        shapes! {
-            1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14;
-            2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14;
-            3: 1 2 3 4 5 6 7 8 9;
-            4: 1 2 3 4 5 6 7;
+        if tile.columns * 2 <= MOST && rows > 1 && tile.lanes == BLOCK {
+            let together = (MOST / tile.columns).min(4);
+            let mut left = rows;
+            while left > 0 {
+                let now = left.div_ceil(left.div_ceil(together));
+                shapes! { now, tile.columns, place; BLOCK:
+                    1: 1 2 3 4 5 6 7;
+                    2: 1 2 3 4 5 6 7;
+                    3: 1 2 3 4;
+                    4: 1 2 3;
+                }
+                place = place.pixels(now * tile.columns, now * tile.x_row);
+                left -= now;
+            }
+            return;
+        }
+        let tiles = tile.columns.div_ceil(MOST);
+        for _ in 0..rows {
+            let (mut row, mut left) = (place, tile.columns);
+            for rest in (1..=tiles).rev() {
+                let width = left.div_ceil(rest);
+                if tile.lanes == BLOCK {
+                    shapes! { 1, width, row; BLOCK: 1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14; }
+                } else {
+                    shapes! { 1, width, row; PLANES: 1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14; }
+                }
+                row = row.pixels(width, width * tile.lanes);
+                left -= width;
+            }
+            place = place.pixels(tile.columns, tile.x_row);
         }
     }
 }
 
-/// The tile itself: `R` rows of `C` pixels.
+/// One block of output channels at a time, [`Vector::PIXELS`] wide (at most 6): for vectors of which `G` hold a block.
 ///
 /// # Safety
-/// As [`rows_of_tiles`], for these pixels.
+/// The vector's instructions are there, and memory holds what [`Tile::check`] asks for.
 #[inline(always)]
-unsafe fn registers<V: Vector, const G: usize, const R: usize, const C: usize, const LANES: usize>(
+unsafe fn narrow<V: Vector, const G: usize>(tile: &Tile<'_>, rows: usize, blocks: usize, place: Place) {
+    let tiles = tile.columns.div_ceil(V::PIXELS);
+    for block in 0..blocks {
+        let mut place = place.blocks(block, tile.w_block);
+        for _ in 0..rows {
+            let (mut row, mut left) = (place, tile.columns);
+            for rest in (1..=tiles).rev() {
+                let width = left.div_ceil(rest);
+                macro_rules! widths {
+                    ($($n:literal)*) => {
+                        match (tile.lanes, width) {
+                            $((BLOCK, $n) => registers::<V, 1, G, 1, $n, BLOCK>(tile, row),
+                              (_, $n) => registers::<V, 1, G, 1, $n, 1>(tile, row),)*
+                            _ => unreachable!("widths of tiles"),
+                        }
+                    };
+                }
+                // SAFETY: tiles cover the rows and columns that were checked, each once.
+                unsafe { widths!(1 2 3 4 5 6) };
+                row = row.pixels(width, width * tile.lanes);
+                left -= width;
+            }
+            place = place.pixels(tile.columns, tile.x_row);
+        }
+    }
+}
+
+/// One pixel of one block at a time, in loops from which the compiler makes what registers there are.
+///
+/// # Safety
+/// Memory holds what [`Tile::check`] asks for.
+unsafe fn portable(tile: &Tile<'_>, rows: usize, blocks: usize, place: Place) {
+    for at in 0..blocks * rows * tile.columns {
+        let (block, row, column) = (at / (rows * tile.columns), at / tile.columns % rows, at % tile.columns);
+        let place = place.blocks(block, tile.w_block);
+        let place = place.pixels(row * tile.columns + column, row * tile.x_row + column * tile.lanes);
+        // SAFETY: the pixel is one of the rows and columns that were checked.
+        unsafe {
+            let mut sums = place.bias.map_or([0.0; BLOCK], |b| b.cast::<[f32; BLOCK]>().read());
+            let (mut x, mut w, mut left) = (place.x, place.w, tile.channels);
+            while left > 0 {
+                let lanes = left.min(tile.lanes);
+                for tap in tile.taps {
+                    for lane in 0..lanes {
+                        let (x, w) = (*x.add(*tap + lane), w.add(lane * BLOCK).cast::<[f32; BLOCK]>().read());
+                        sums.iter_mut().zip(w).for_each(|(sum, w)| *sum += x * w);
+                    }
+                    w = w.wrapping_add(tile.lanes * BLOCK);
+                }
+                left -= lanes;
+                x = x.wrapping_add(tile.block);
+            }
+            if let Some(add) = place.add {
+                sums.iter_mut().zip(add.cast::<[f32; BLOCK]>().read()).for_each(|(sum, a)| *sum += a);
+            }
+            match place.slope {
+                Slope::One => {}
+                Slope::Relu => sums.iter_mut().for_each(|s| *s = if *s <= 0.0 { 0.0 } else { *s }),
+                Slope::Leaky(slope) => sums.iter_mut().for_each(|s| *s = if *s > 0.0 { *s } else { *s * slope }),
+            }
+            place.y.cast::<[f32; BLOCK]>().write(sums);
+        }
+    }
+}
+
+/// Repeats code for each of the first `$n` pixels, with the pixel's number as a constant: indices must not depend on a
+/// loop's variable, or the compiler keeps the sums in memory.
+macro_rules! each_pixel {
+    ($n:expr, $pixel:ident, $body:block) => {
+        each_pixel!(@ $n, $pixel, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13)
+    };
+    (@ $n:expr, $pixel:ident, $body:block, $($i:literal)*) => {
+        {
+            $(if $i < $n {
+                const $pixel: usize = $i;
+                $body
+            })*
+        }
+    };
+}
+
+/// Sums of `M` blocks, of `G` registers each, for every pixel.
+type Sums<V, const M: usize, const G: usize> = [[[V; G]; M]; MOST];
+
+/// The tile itself: `M` blocks of output channels, `R` rows of `C` pixels.
+///
+/// # Safety
+/// As [`wide`], for these blocks and pixels.
+#[inline(always)]
+unsafe fn registers<V: Vector, const M: usize, const G: usize, const R: usize, const C: usize, const LANES: usize>(
     tile: &Tile<'_>,
-    place: Place<'_>,
+    place: Place,
 ) {
-    // SAFETY: the taps of these pixels, all weights of the block and sixteen channels of each pixel exist.
+    // SAFETY: the taps of these pixels, all weights of the blocks and their channels of each pixel exist.
     unsafe {
-        let start: [V; G] = match place.finish.bias {
-            None => [V::zero(); G],
-            Some(bias) => core::array::from_fn(|g| V::load(bias.as_ptr().add(g * V::LANES))),
+        let start = |m: usize, g: usize| match place.bias {
+            None => V::zero(),
+            Some(bias) => V::load(bias.add(m * BLOCK + g * V::LANES)),
         };
-        let mut acc = [[start; C]; R];
+        let start: [[V; G]; M] = core::array::from_fn(|m| core::array::from_fn(|g| start(m, g)));
+        let mut sums: Sums<V, M, G> = [start; MOST];
         let (mut x, mut w) = (place.x, place.w);
         let mut left = tile.channels;
         loop {
             let lanes = if left < LANES { left } else { LANES };
             for tap in tile.taps {
-                let x = x.add(*tap);
-                if LANES > 1 && lanes == LANES {
-                    let mut lane = 0;
-                    while lane < LANES {
-                        step::<V, G, R, C, LANES>(&mut acc, tile.x_row, x.add(lane), w.add(lane * BLOCK));
-                        step::<V, G, R, C, LANES>(&mut acc, tile.x_row, x.add(lane + 1), w.add((lane + 1) * BLOCK));
-                        lane += 2;
-                    }
-                } else {
-                    for lane in 0..lanes {
-                        step::<V, G, R, C, LANES>(&mut acc, tile.x_row, x.add(lane), w.add(lane * BLOCK));
-                    }
+                let (mut x, mut now) = (x.add(*tap), w);
+                for _ in 0..lanes {
+                    sums = step::<V, M, G, R, C, LANES>(sums, tile, x, now);
+                    x = x.wrapping_add(1);
+                    now = now.wrapping_add(BLOCK);
                 }
-                w = w.add(LANES * BLOCK);
+                w = w.wrapping_add(LANES * BLOCK);
             }
             left -= lanes;
             if left == 0 {
@@ -235,34 +364,35 @@ unsafe fn registers<V: Vector, const G: usize, const R: usize, const C: usize, c
             }
             x = x.add(tile.block);
         }
-        write::<V, G, R, C>(&acc, place);
+        write::<V, M, G, R, C>(sums, place);
     }
 }
 
-/// One number of each pixel times sixteen weights.
+/// One number of each pixel times the weights of a channel.
 ///
 /// # Safety
 /// As [`registers`].
 #[inline(always)]
-unsafe fn step<V: Vector, const G: usize, const R: usize, const C: usize, const LANES: usize>(
-    acc: &mut [[[V; G]; C]; R],
-    x_row: usize,
+unsafe fn step<V: Vector, const M: usize, const G: usize, const R: usize, const C: usize, const LANES: usize>(
+    mut sums: Sums<V, M, G>,
+    tile: &Tile<'_>,
     x: *const f32,
     w: *const f32,
-) {
+) -> Sums<V, M, G> {
     // SAFETY: the caller's promise.
     unsafe {
-        let w: [V; G] = core::array::from_fn(|g| V::load(w.add(g * V::LANES)));
-        for (r, acc) in acc.iter_mut().enumerate() {
-            let x = x.add(r * x_row);
-            for (c, acc) in acc.iter_mut().enumerate() {
-                let x = V::splat(*x.add(c * LANES));
-                for (acc, w) in acc.iter_mut().zip(w) {
-                    *acc = acc.fma(x, w);
+        let load = |m: usize, g: usize| V::load(w.add(m * tile.w_block + g * V::LANES));
+        let w: [[V; G]; M] = core::array::from_fn(|m| core::array::from_fn(|g| load(m, g)));
+        each_pixel!(R * C, PIXEL, {
+            let x = V::splat(*x.add(PIXEL / C * tile.x_row + PIXEL % C * LANES));
+            for m in 0..M {
+                for g in 0..G {
+                    sums[PIXEL][m][g] = sums[PIXEL][m][g].fma(x, w[m][g]);
                 }
             }
-        }
+        });
     }
+    sums
 }
 
 /// Shortcut, activation, and into memory.
@@ -270,19 +400,37 @@ unsafe fn step<V: Vector, const G: usize, const R: usize, const C: usize, const 
 /// # Safety
 /// As [`registers`].
 #[inline(always)]
-unsafe fn write<V: Vector, const G: usize, const R: usize, const C: usize>(acc: &[[[V; G]; C]; R], place: Place<'_>) {
-    for (pixel, acc) in acc.iter().flatten().enumerate() {
-        for (g, acc) in acc.iter().enumerate() {
-            let at = pixel * BLOCK + g * V::LANES;
-            // SAFETY: the pixel is one of the tile's.
-            unsafe {
-                let mut value = *acc;
-                if let Some(add) = place.add {
-                    value = value.add(V::load(add.add(at)));
+unsafe fn write<V: Vector, const M: usize, const G: usize, const R: usize, const C: usize>(
+    mut sums: Sums<V, M, G>,
+    place: Place,
+) {
+    macro_rules! each {
+        (|$sum:ident, $at:ident| $value:expr) => {
+            each_pixel!(R * C, PIXEL, {
+                for m in 0..M {
+                    for g in 0..G {
+                        let $at = m * place.y_block + PIXEL * BLOCK + g * V::LANES;
+                        let $sum = sums[PIXEL][m][g];
+                        sums[PIXEL][m][g] = $value;
+                    }
                 }
-                slope(value, place.finish.slope).store(place.y.add(at));
-            }
+            })
+        };
+    }
+    // SAFETY: the pixels are the tile's.
+    unsafe {
+        if let Some(add) = place.add {
+            each!(|sum, at| sum.add(V::load(add.add(at))));
         }
+        match place.slope {
+            Slope::One => {}
+            Slope::Relu => each!(|sum, _at| slope(sum, Slope::Relu)),
+            Slope::Leaky(factor) => each!(|sum, _at| slope(sum, Slope::Leaky(factor))),
+        }
+        each!(|sum, at| {
+            sum.store(place.y.add(at));
+            sum
+        });
     }
 }
 
