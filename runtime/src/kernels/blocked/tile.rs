@@ -116,7 +116,7 @@ impl crate::Isa {
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
 unsafe fn avx512(tile: &Tile<'_>, rows: usize, blocks: usize, place: Place) {
     // SAFETY: the caller's promises.
-    unsafe { wide::<crate::simd::avx512::F32x16>(tile, rows, blocks, place) }
+    unsafe { wide(tile, rows, blocks, place) }
 }
 
 /// # Safety
@@ -175,14 +175,14 @@ const MOST: usize = 14;
 /// The vector's instructions are there, registers hold a block, and memory holds what [`Tile::check`] asks for.
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 #[inline(always)]
-unsafe fn wide<V: Vector>(tile: &Tile<'_>, rows: usize, blocks: usize, place: Place) {
+unsafe fn wide(tile: &Tile<'_>, rows: usize, blocks: usize, place: Place) {
     // SAFETY: pairs of blocks, and one that is left over, are each covered once.
     unsafe {
         for pair in 0..blocks / 2 {
-            wide_rows::<V, 2>(tile, rows, place.blocks(2 * pair, tile.w_block));
+            wide_rows::<2>(tile, rows, place.blocks(2 * pair, tile.w_block));
         }
         if blocks % 2 == 1 {
-            wide_rows::<V, 1>(tile, rows, place.blocks(blocks - 1, tile.w_block));
+            wide_rows::<1>(tile, rows, place.blocks(blocks - 1, tile.w_block));
         }
     }
 }
@@ -193,11 +193,11 @@ unsafe fn wide<V: Vector>(tile: &Tile<'_>, rows: usize, blocks: usize, place: Pl
 /// As [`wide`], for `M` blocks.
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 #[inline(always)]
-unsafe fn wide_rows<V: Vector, const M: usize>(tile: &Tile<'_>, rows: usize, mut place: Place) {
+unsafe fn wide_rows<const M: usize>(tile: &Tile<'_>, rows: usize, mut place: Place) {
     macro_rules! shapes {
         ($rows:expr, $columns:expr, $place:expr; $lanes:ident: $($r:literal: $($c:literal)*;)*) => {
             match ($rows, $columns) {
-                $($(($r, $c) => registers::<V, M, 1, $r, $c, $lanes>(tile, $place),)*)*
+                $($(($r, $c) => tile512::<M, $r, $c, $lanes>(tile, $place),)*)*
                 _ => unreachable!("shapes of tiles"),
             }
         };
@@ -323,6 +323,18 @@ macro_rules! each_pixel {
             })*
         }
     };
+}
+
+/// [`registers`] of AVX-512. A function of its own, since one that holds all of them takes a minute to compile.
+///
+/// # Safety
+/// As [`registers`]; the processor has these features.
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+#[inline(never)]
+unsafe fn tile512<const M: usize, const R: usize, const C: usize, const LANES: usize>(tile: &Tile<'_>, place: Place) {
+    // SAFETY: the caller's promises.
+    unsafe { registers::<crate::simd::avx512::F32x16, M, 1, R, C, LANES>(tile, place) }
 }
 
 /// Sums of `M` blocks, of `G` registers each, for every pixel.
