@@ -31,6 +31,12 @@ pub enum Layout {
         /// Input channels that are neighbours in the activations: 16, or 1 where each is a plane.
         lanes: usize,
     },
+    /// The gradient of such weights, for two blocks of filters at a time:
+    /// `[filters / 32][channels / lanes][2][window][lanes][16]`.
+    PackedPairs {
+        /// As in `Packed`.
+        lanes: usize,
+    },
     /// Weights of a 3×3 window in Winograd's space of products: `[filters / 16][36][channels][16]`.
     WinogradWeights,
     /// Activations in Winograd's space of products: `[channels / 16][36][tiles][16]`.
@@ -95,6 +101,9 @@ impl Type {
             Layout::Packed { lanes } => {
                 blocks * BLOCK * inner.next_multiple_of(lanes) * window.iter().product::<usize>()
             }
+            Layout::PackedPairs { lanes } => {
+                blocks.next_multiple_of(2) * BLOCK * inner.next_multiple_of(lanes) * window.iter().product::<usize>()
+            }
             Layout::WinogradWeights => blocks * BLOCK * inner.next_multiple_of(BLOCK) * WINOGRAD_POINTS,
             Layout::WinogradTiles { tiles } => blocks * WINOGRAD_POINTS * tiles * BLOCK,
         }
@@ -135,7 +144,7 @@ impl std::fmt::Display for Type {
                 f.write_str(match self.layout {
                     Layout::Plain => "",
                     Layout::Blocked => " blocked",
-                    Layout::Packed { .. } => " packed",
+                    Layout::Packed { .. } | Layout::PackedPairs { .. } => " packed",
                     Layout::WinogradWeights | Layout::WinogradTiles { .. } => " transformed",
                 })
             }

@@ -187,7 +187,7 @@ impl Operator for Unpack {
 
     fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
         match inputs[0].layout {
-            Layout::Packed { .. } => Ok(inputs[0].laid_out(Layout::Plain)),
+            Layout::PackedPairs { .. } => Ok(inputs[0].laid_out(Layout::Plain)),
             _ => Err(mismatch("these are no packed weights", inputs[0])),
         }
     }
@@ -204,7 +204,7 @@ impl Operator for Unpack {
     }
 
     fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
-        let Layout::Packed { lanes } = cx.inputs[0].layout else { unreachable!("as inferred") };
+        let Layout::PackedPairs { lanes } = cx.inputs[0].layout else { unreachable!("as inferred") };
         let packing = packing(cx.output, lanes, false);
         let row = cx.output.len() / cx.output.channels();
         Kernel::new(

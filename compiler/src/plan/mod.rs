@@ -102,7 +102,7 @@ pub fn plan(graph: &Graph, prepare: bool) -> Plan {
     for step in first.iter().chain(&run) {
         sizes.scratch = sizes.scratch.max(step.kernel.scratch);
         if step.kernel.split == Split::Groups {
-            sizes.partials = sizes.partials.max(graph.ty(step.value).len());
+            sizes.partials = sizes.partials.max(graph.ty(step.value).floats());
         }
     }
     Plan {

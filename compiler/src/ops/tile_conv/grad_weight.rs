@@ -13,6 +13,11 @@ use crate::reference::{Evaluation, Tensor};
 /// Rows of padded input that stay in the second-level cache beside the gradient: 32 Ki floats.
 const STRIP: usize = 1 << 15;
 
+/// Pieces of work that threads share well.
+const PIECES: usize = 8;
+/// Weights up to this many are summed over groups of images.
+const GROUPED: usize = 1 << 16;
+
 /// Σ over images and pixels of dy · x. Operands: x, blocked or (of few channels) plain; the upstream gradient, blocked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TileConvGradWeight {
@@ -43,7 +48,7 @@ impl Operator for TileConvGradWeight {
                     .fits("what lowering makes"));
             }
         };
-        Ok(self.bare().infer(inputs)?.laid_out(Layout::Packed { lanes }))
+        Ok(self.bare().infer(inputs)?.laid_out(Layout::PackedPairs { lanes }))
     }
 
     fn knows_layouts(&self) -> bool {
@@ -92,25 +97,40 @@ impl Operator for TileConvGradWeight {
             }
         }
         let (x_row, x_column) = (sh * pitch, sw * lanes);
-        let piece = kh * kw * if plain { planes } else { lanes } * BLOCK;
+        let piece = 2 * kh * kw * if plain { planes } else { lanes } * BLOCK;
         let blocks_in = if plain { 1 } else { x.blocks() / self.groups };
         let (plane_in, plane_out) = (h * w * lanes * planes, oh * ow * BLOCK);
-        let indices = match (blocks_in, self.groups) {
-            (1, 1) => quote!(let (block, from) = (piece, 0);),
-            (_, 1) => quote!(let (block, from) = (piece / #blocks_in, piece % #blocks_in);),
-            (_, groups) => {
-                let per_group = dy.blocks() / groups;
-                quote! {
-                    let block = piece / #blocks_in;
-                    let from = block / #per_group * #blocks_in + piece % #blocks_in;
-                }
-            }
+        let blocks = dy.blocks();
+        let per_group = blocks / self.groups;
+        // `piece` is a pair of blocks of filters with a block of channels.
+        let pair = if plain {
+            quote!(2 * piece)
+        } else if blocks_in == 1 {
+            quote!(2 * piece)
+        } else {
+            quote!(2 * (piece / #blocks_in))
+        };
+        let from = match (blocks_in, self.groups) {
+            _ if plain => quote!(),
+            (1, 1) => quote!(let from = 0;),
+            (_, 1) => quote!(let from = piece % #blocks_in;),
+            (1, _) => quote!(let from = block / #per_group;),
+            _ => quote!(let from = block / #per_group * #blocks_in + piece % #blocks_in;),
         };
         let x_part = if plain { quote!(x) } else { quote!(&x[from * #plane_in..]) };
-        let indices = if plain { quote!(let block = piece;) } else { indices };
+        let (both, dy_block) = if blocks == 1 {
+            (quote!(1), 0)
+        } else if blocks.is_multiple_of(2) {
+            (quote!(2), plane_out)
+        } else {
+            (quote!(usize::min(2, #blocks - block)), plane_out)
+        };
         let outer = |rows: proc_macro2::TokenStream| {
             quote! {
-                rt::Outer { rows: #rows, columns: #ow, x_row: #x_row, x_column: #x_column, runs: &[#(#runs),*], run: #run }
+                rt::Outer {
+                    rows: #rows, columns: #ow, x_row: #x_row, x_column: #x_column, runs: &[#(#runs),*], run: #run,
+                    blocks: #both, dy_block: #dy_block,
+                }
             }
         };
         let inner = if staged {
@@ -146,20 +166,46 @@ impl Operator for TileConvGradWeight {
             let outer = outer(quote!(#oh));
             quote!(isa.outer(&#outer, #x_part, dy, y);)
         };
-        let body = quote! {
-            #indices
-            y.fill(0.0);
-            for (x, dy) in x0.images().zip(x1.images()) {
+        let image = |y: proc_macro2::TokenStream| {
+            quote! {
                 let dy = &dy[block * #plane_out..];
+                let y = #y;
                 #inner
             }
         };
+        let pieces = cx.output.floats() / piece;
+        // Few pieces leave threads without work: then images are divided, and their sums added up.
+        let (split, body) = if pieces < PIECES && cx.output.floats() <= GROUPED {
+            let image = image(quote!(&mut y[piece * #piece..][..#piece]));
+            let body = quote! {
+                for i in images {
+                    for piece in 0..#pieces {
+                        let (x, dy) = (x0.image(i), x1.image(i));
+                        let block = #pair;
+                        #from
+                        #image
+                    }
+                }
+            };
+            (Split::Groups, body)
+        } else {
+            let image = image(quote!(&mut *y));
+            let body = quote! {
+                let block = #pair;
+                #from
+                y.fill(0.0);
+                for (x, dy) in x0.images().zip(x1.images()) {
+                    #image
+                }
+            };
+            (Split::Pieces(piece), body)
+        };
         let shape = |t: &Type| t.shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
         let taps = self.window.kernel.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
-        Kernel::new(format!("conv_grad_weight_{taps}_{}_to_{}", shape(x), shape(dy)), Split::Pieces(piece), body)
+        Kernel::new(format!("conv_grad_weight_{taps}_{}_to_{}", shape(x), shape(dy)), split, body)
             .scratch(if staged { planes * plane } else { 0 })
             .doc(format!(
-                " The gradient of convolution {} by its weights {}, sixteen filters at a time.",
+                " The gradient of convolution {} by its weights {}, 32 filters at a time.",
                 self.window.show(),
                 show_shape(&cx.output.shape)
             ))

@@ -196,8 +196,9 @@ impl Lowering<'_> {
         let (x, dy) = (node.inputs[0], node.inputs[1]);
         let (channels, filters) = (graph.ty(x).channels(), graph.ty(dy).channels());
         let lanes = if self.is_blocked(x) || channels >= BLOCK { BLOCK } else { 1 };
+        // Pairs of blocks of filters must not straddle groups.
         let whole_groups = conv.groups == 1
-            || ((channels / conv.groups).is_multiple_of(BLOCK) && (filters / conv.groups).is_multiple_of(BLOCK));
+            || ((channels / conv.groups).is_multiple_of(BLOCK) && (filters / conv.groups).is_multiple_of(2 * BLOCK));
         let few_axes = (1..=2).contains(&graph.ty(x).spatial().len());
         if !self.is_blocked(dy) || !whole_groups || !few_axes {
             return false;

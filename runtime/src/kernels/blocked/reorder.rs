@@ -53,17 +53,18 @@ per_isa! {
         each_weight(packing, block, |plain, packed| y[packed] = w[plain]);
     }
 
-    /// Unpacks the gradient of some filters, `y` being those of a piece of whole filters from `first` on.
+    /// Unpacks the gradient of some filters, `y` being those of a piece of whole filters from `first` on. Packed it is
+    /// `[filters / 32][channels / lanes][2][taps][lanes][16]`: as `outer` leaves it, for two blocks of filters at a time.
     pub fn unpack(packing: &Packing, first: usize, w: &[f32], y: &mut [f32]) {
         let row = packing.channels * packing.taps;
-        let block = packing.channels.next_multiple_of(packing.lanes) * packing.taps * BLOCK;
+        let (outers, part) = (packing.channels.div_ceil(packing.lanes), packing.taps * packing.lanes * BLOCK);
         for (i, y) in y.chunks_exact_mut(row).enumerate() {
-            let filter = first + i;
-            let w = &w[filter / BLOCK * block..][..block];
+            let (pair, block, lane_out) = ((first + i) / (2 * BLOCK), (first + i) / BLOCK % 2, (first + i) % BLOCK);
             for (channel, y) in y.chunks_exact_mut(packing.taps).enumerate() {
                 let (outer, lane) = (channel / packing.lanes, channel % packing.lanes);
+                let w = &w[((pair * outers + outer) * 2 + block) * part..][..part];
                 for (tap, y) in y.iter_mut().enumerate() {
-                    *y = w[((outer * packing.taps + tap) * packing.lanes + lane) * BLOCK + filter % BLOCK];
+                    *y = w[(tap * packing.lanes + lane) * BLOCK + lane_out];
                 }
             }
         }

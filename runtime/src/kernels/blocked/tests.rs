@@ -186,11 +186,10 @@ fn gradients_by_weights() {
             let mut staged = vec![9.0; planes_of_x * plane];
             isa.stage(&stage, &input, 0, rows, &mut staged);
             let blocks = case.filters.div_ceil(BLOCK);
-            let len = case.channels.next_multiple_of(lanes) * kh * kw * BLOCK;
-            let mut packed = vec![0.0; blocks * len];
-            for block in 0..blocks {
-                let dy = &dy_blocked[block * oh * ow * BLOCK..][..oh * ow * BLOCK];
-                let packed = &mut packed[block * len..][..len];
+            let part = kh * kw * lanes * BLOCK;
+            let mut packed = vec![0.0; blocks.div_ceil(2) * planes_of_x * 2 * part];
+            for first in (0..blocks).step_by(2) {
+                let dy = &dy_blocked[first * oh * ow * BLOCK..];
                 let starts = |plane: usize| -> Vec<usize> {
                     (0..kh)
                         .flat_map(|i| {
@@ -202,9 +201,11 @@ fn gradients_by_weights() {
                 for plane in 0..planes_of_x {
                     let runs = starts(plane);
                     let run = if lanes == 1 { kw } else { lanes };
-                    let part = kh * kw * lanes * BLOCK;
-                    let outer = Outer { rows: oh, columns: ow, x_row, x_column, runs: &runs, run };
-                    isa.outer(&outer, &staged, dy, &mut packed[plane * part..][..part]);
+                    let (both, dy_block) = ((blocks - first).min(2), oh * ow * BLOCK);
+                    let outer =
+                        Outer { rows: oh, columns: ow, x_row, x_column, runs: &runs, run, blocks: both, dy_block };
+                    let at = (first / 2 * planes_of_x + plane) * 2 * part;
+                    isa.outer(&outer, &staged, dy, &mut packed[at..][..2 * part]);
                 }
             }
             let mut dw = vec![9.0; expected.len()];
@@ -263,7 +264,16 @@ fn winograd() {
             let mut up = vec![9.0; part];
             isa.winograd_upstream(&tiles, 0, rows, count, &dy, &mut up);
             let mut du = vec![0.0; WINOGRAD_POINTS * BLOCK * BLOCK];
-            let outer = Outer { rows: 1, columns: count, x_row: 0, x_column: BLOCK, runs: &[0], run: BLOCK };
+            let outer = Outer {
+                rows: 1,
+                columns: count,
+                x_row: 0,
+                x_column: BLOCK,
+                runs: &[0],
+                run: BLOCK,
+                blocks: 1,
+                dy_block: 0,
+            };
             for xi in 0..WINOGRAD_POINTS {
                 let at = xi * count * BLOCK;
                 isa.outer(&outer, &v[at..], &up[at..], &mut du[xi * BLOCK * BLOCK..]);
