@@ -32,7 +32,8 @@ pub enum Layout {
         lanes: usize,
     },
     /// The gradient of such weights, for two blocks of filters at a time:
-    /// `[filters / 32][channels / lanes][2][window][lanes][16]`.
+    /// `[filters / 32][channels / 16][2][window][16][16]`, or `[filters / 32][2][channels][window][16]` where each channel is a
+    /// plane.
     PackedPairs {
         /// As in `Packed`.
         lanes: usize,

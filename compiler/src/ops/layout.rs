@@ -205,7 +205,10 @@ impl Operator for Unpack {
 
     fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
         let Layout::PackedPairs { lanes } = cx.inputs[0].layout else { unreachable!("as inferred") };
-        let packing = packing(cx.output, lanes, false);
+        // Channels that are planes lie beside the taps: as if there were one channel of more taps.
+        let (filters, len) = (cx.output.channels(), cx.output.len());
+        let seen = if lanes == 1 { Type::single([filters, 1, len / filters]) } else { cx.output.clone() };
+        let packing = packing(&seen, lanes, false);
         let row = cx.output.len() / cx.output.channels();
         Kernel::new(
             format!("unpack_{}", shape_name(cx.output)),

@@ -1,8 +1,9 @@
 //! Pools of blocked tensors.
 
-use super::BLOCK;
+use super::{BLOCK, per_vector};
 use crate::isa::per_isa;
 use crate::kernels::{Divisor, Window};
+use crate::simd::Vector;
 
 type Lanes = [f32; BLOCK];
 
@@ -11,17 +12,25 @@ fn lanes(x: &[f32], pixel: usize) -> &Lanes {
     x[pixel * BLOCK..][..BLOCK].try_into().expect("sixteen lanes")
 }
 
+/// What the window of an output sees of one axis: the first element inside, and how many.
+#[inline(always)]
+fn seen_axis(window: &Window, axis: usize, output: usize) -> (usize, usize) {
+    let (dilation, start) = (window.dilation[axis], output * window.stride[axis]);
+    let from = window.pad[axis].saturating_sub(start).div_ceil(dilation).min(window.kernel[axis]);
+    let end = (window.input[axis] + window.pad[axis]).saturating_sub(start).div_ceil(dilation);
+    (from, end.clamp(from, window.kernel[axis]))
+}
+
 /// Calls `f(pixel of the input, element of the window)` for what the window of an output sees.
 #[inline(always)]
 fn seen(window: &Window, at: [usize; 3], mut f: impl FnMut(usize, usize)) {
-    for d in 0..window.kernel[0] {
-        let Some(depth) = window.at(0, at[0], d) else { continue };
-        for h in 0..window.kernel[1] {
-            let Some(height) = window.at(1, at[1], h) else { continue };
-            for w in 0..window.kernel[2] {
-                let Some(width) = window.at(2, at[2], w) else { continue };
-                let pixel = (depth * window.input[1] + height) * window.input[2] + width;
-                f(pixel, (d * window.kernel[1] + h) * window.kernel[2] + w);
+    let [depths, heights, widths] = [0, 1, 2].map(|axis| seen_axis(window, axis, at[axis]));
+    let place = |axis: usize, k: usize| at[axis] * window.stride[axis] + k * window.dilation[axis] - window.pad[axis];
+    for d in depths.0..depths.1 {
+        for h in heights.0..heights.1 {
+            let row = (place(0, d) * window.input[1] + place(1, h)) * window.input[2];
+            for w in widths.0..widths.1 {
+                f(row + place(2, w), (d * window.kernel[1] + h) * window.kernel[2] + w);
             }
         }
     }
@@ -44,21 +53,56 @@ fn outputs(window: &Window, first: usize, count: usize, mut f: impl FnMut(usize,
     }
 }
 
-per_isa! {
-    /// The largest elements of some windows from the one of output pixel `first` on, for one block of channels.
-    pub fn blocked_max_pool(window: &Window, first: usize, x: &[f32], y: &mut [f32]) {
-        outputs(window, first, y.len() / BLOCK, |i, at| {
-            let mut best = [f32::NEG_INFINITY; BLOCK];
-            seen(window, at, |pixel, _| {
-                for (best, x) in best.iter_mut().zip(lanes(x, pixel)) {
-                    // So written, NaN is not lost.
-                    *best = if *x <= *best { *best } else { *x };
-                }
-            });
-            y[i * BLOCK..][..BLOCK].copy_from_slice(&best);
-        });
-    }
+fn check(window: &Window, first: usize, x: &[f32], y: &[f32]) {
+    assert!(x.len() >= window.input_len() * BLOCK, "input of the pool");
+    assert!(first + y.len() / BLOCK <= window.output_len(), "output of the pool");
+}
 
+per_vector! {
+    /// The largest elements of some windows from the one of output pixel `first` on, for one block of channels.
+    pub fn blocked_max_pool(window: &Window, first: usize, x: &[f32], y: &mut [f32]) = max_pool,
+        where check(window, first, x, y);
+}
+
+/// # Safety
+/// The vector's instructions are there, and the slices hold what [`check`] asks for.
+#[inline(always)]
+unsafe fn max_pool<V: Vector, const G: usize>(window: &Window, first: usize, x: &[f32], y: &mut [f32]) {
+    // Loops and no closures: those would be compiled without the vector's instructions.
+    let [_, height, width] = window.output;
+    let place =
+        |axis: usize, at: usize, k: usize| at * window.stride[axis] + k * window.dilation[axis] - window.pad[axis];
+    let (mut pixel, mut to, end) = (first, y.as_mut_ptr(), first + y.len() / BLOCK);
+    while pixel < end {
+        let (depth, row, start) = (pixel / (height * width), pixel / width % height, pixel % width);
+        let (depths, heights) = (seen_axis(window, 0, depth), seen_axis(window, 1, row));
+        for column in start..width.min(start + end - pixel) {
+            let widths = seen_axis(window, 2, column);
+            // SAFETY: what a window sees is inside the input, and the pixel is one of `y`'s.
+            unsafe {
+                let mut best = [V::splat(f32::NEG_INFINITY); G];
+                for d in depths.0..depths.1 {
+                    for h in heights.0..heights.1 {
+                        let line = (place(0, depth, d) * window.input[1] + place(1, row, h)) * window.input[2];
+                        for w in widths.0..widths.1 {
+                            let from = x.as_ptr().add((line + place(2, column, w)) * BLOCK);
+                            for (g, best) in best.iter_mut().enumerate() {
+                                *best = best.max(V::load(from.add(g * V::LANES)));
+                            }
+                        }
+                    }
+                }
+                for (g, best) in best.into_iter().enumerate() {
+                    best.store(to.add(g * V::LANES));
+                }
+                to = to.add(BLOCK);
+            }
+        }
+        pixel += width - start;
+    }
+}
+
+per_isa! {
     /// The means of some windows from the one of output pixel `first` on, for one block of channels.
     pub fn blocked_avg_pool(window: &Window, divisor: &Divisor, first: usize, x: &[f32], y: &mut [f32]) {
         outputs(window, first, y.len() / BLOCK, |i, at| {
@@ -79,20 +123,21 @@ per_isa! {
     pub fn blocked_max_pool_grad(window: &Window, x: &[f32], dy: &[f32], dx: &mut [f32]) {
         dx.fill(0.0);
         outputs(window, 0, window.output_len(), |i, at| {
-            let (mut best, mut which) = ([f32::NEG_INFINITY; BLOCK], [u32::MAX; BLOCK]);
+            let (mut best, mut which) = ([f32::NEG_INFINITY; BLOCK], [-1.0_f32; BLOCK]);
             seen(window, at, |pixel, element| {
-                let x = lanes(x, pixel);
+                let (x, element) = (lanes(x, pixel), element as f32);
                 for lane in 0..BLOCK {
                     let larger = x[lane] > best[lane];
                     best[lane] = if larger { x[lane] } else { best[lane] };
-                    which[lane] = if larger { element as u32 } else { which[lane] };
+                    which[lane] = if larger { element } else { which[lane] };
                 }
             });
             let dy = lanes(dy, i);
             seen(window, at, |pixel, element| {
                 let dx: &mut Lanes = (&mut dx[pixel * BLOCK..][..BLOCK]).try_into().expect("sixteen lanes");
+                let element = element as f32;
                 for lane in 0..BLOCK {
-                    dx[lane] += if which[lane] == element as u32 { dy[lane] } else { 0.0 };
+                    dx[lane] += if which[lane] == element { dy[lane] } else { 0.0 };
                 }
             });
         });

@@ -166,8 +166,8 @@ impl Place {
     }
 }
 
-/// Pixels of the widest tile.
-const MOST: usize = 14;
+/// Pixels of the widest tile: of one block of output channels; of two it is half.
+const MOST: usize = 28;
 
 /// Two blocks of output channels at a time, 14 pixels wide: 28 of 32 registers hold sums.
 ///
@@ -194,6 +194,7 @@ unsafe fn wide(tile: &Tile<'_>, rows: usize, blocks: usize, place: Place) {
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 #[inline(always)]
 unsafe fn wide_rows<const M: usize>(tile: &Tile<'_>, rows: usize, mut place: Place) {
+    let widest = MOST / M;
     macro_rules! shapes {
         ($rows:expr, $columns:expr, $place:expr; $lanes:ident: $($r:literal: $($c:literal)*;)*) => {
             match ($rows, $columns) {
@@ -202,11 +203,22 @@ unsafe fn wide_rows<const M: usize>(tile: &Tile<'_>, rows: usize, mut place: Pla
             }
         };
     }
+    macro_rules! row_of {
+        ($columns:expr, $place:expr; $lanes:ident) => {
+            if M == 2 {
+                shapes! { 1, $columns, $place; $lanes: 1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14; }
+            } else {
+                shapes! { 1, $columns, $place; $lanes:
+                    1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28;
+                }
+            }
+        };
+    }
     const PLANES: usize = 1;
     // SAFETY: tiles cover the rows and columns that were checked, each once.
     unsafe {
-        if tile.columns * 2 <= MOST && rows > 1 && tile.lanes == BLOCK {
-            let together = (MOST / tile.columns).min(4);
+        if tile.columns <= 7 && rows > 1 && tile.lanes == BLOCK {
+            let together = (14 / tile.columns).min(4);
             let mut left = rows;
             while left > 0 {
                 let now = left.div_ceil(left.div_ceil(together));
@@ -221,15 +233,15 @@ unsafe fn wide_rows<const M: usize>(tile: &Tile<'_>, rows: usize, mut place: Pla
             }
             return;
         }
-        let tiles = tile.columns.div_ceil(MOST);
+        let tiles = tile.columns.div_ceil(widest);
         for _ in 0..rows {
             let (mut row, mut left) = (place, tile.columns);
             for rest in (1..=tiles).rev() {
                 let width = left.div_ceil(rest);
                 if tile.lanes == BLOCK {
-                    shapes! { 1, width, row; BLOCK: 1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14; }
+                    row_of!(width, row; BLOCK);
                 } else {
-                    shapes! { 1, width, row; PLANES: 1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14; }
+                    row_of!(width, row; PLANES);
                 }
                 row = row.pixels(width, width * tile.lanes);
                 left -= width;
@@ -313,7 +325,8 @@ unsafe fn portable(tile: &Tile<'_>, rows: usize, blocks: usize, place: Place) {
 /// loop's variable, or the compiler keeps the sums in memory.
 macro_rules! each_pixel {
     ($n:expr, $pixel:ident, $body:block) => {
-        each_pixel!(@ $n, $pixel, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13)
+        each_pixel!(@ $n, $pixel, $body,
+            0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27)
     };
     (@ $n:expr, $pixel:ident, $body:block, $($i:literal)*) => {
         {
