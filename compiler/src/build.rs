@@ -52,7 +52,14 @@ impl Net {
         self
     }
 
-    /// Leaves training code out.
+    /// Only algorithms that round as plain sums do: no Winograd.
+    #[must_use]
+    pub fn exact(mut self) -> Self {
+        self.options.exact = true;
+        self
+    }
+
+    /// Leaves all training code out.
     #[must_use]
     pub fn infer_only(mut self) -> Self {
         self.options.infer_only = true;

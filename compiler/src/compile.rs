@@ -18,6 +18,8 @@ pub struct Options {
     pub infer_only: bool,
     /// Also compute the gradients of the inputs.
     pub input_gradients: bool,
+    /// Only algorithms that round as plain sums do: no Winograd.
+    pub exact: bool,
 }
 
 /// A compiled network.
@@ -64,7 +66,8 @@ pub fn elaborate(
 
 /// Compiles the net of `entry`.
 pub fn compile(sources: SourceMap, loader: &dyn Loader, entry: FileId, options: &Options) -> Result<Compiled, Failure> {
-    let (sources, graph) = elaborate(sources, loader, entry, options)?;
+    let (sources, mut graph) = elaborate(sources, loader, entry, options)?;
+    graph.exact = options.exact;
     let planned = |passes: &[Pass], prepare: bool| {
         let graph = optimize::run(passes, graph.clone(), |_, _| ());
         let plan = plan(&graph, prepare);

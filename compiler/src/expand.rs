@@ -101,7 +101,9 @@ impl Parse for FileCall {
                 break;
             }
             let name: syn::Ident = input.parse()?;
-            if name == "infer_only" && !input.peek(syn::Token![=]) {
+            if name == "exact" && !input.peek(syn::Token![=]) {
+                call.options.exact = true;
+            } else if name == "infer_only" && !input.peek(syn::Token![=]) {
                 call.options.infer_only = true;
                 continue;
             }

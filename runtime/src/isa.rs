@@ -85,6 +85,7 @@ macro_rules! per_isa {
         impl $crate::Isa {
             $(
                 $(#[$meta])*
+                #[allow(clippy::too_many_arguments, reason = "one for each operand")]
                 $vis fn $name(self, $($arg: $ty),*) $(-> $ret)? {
                     #[inline(always)]
                     fn body($($arg: $ty),*) $(-> $ret)? $body

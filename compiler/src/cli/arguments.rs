@@ -58,6 +58,9 @@ pub struct NetOptions {
     /// Which net of the file, where it has several; the last one by default
     #[arg(long, value_name = "NAME")]
     pub net: Option<String>,
+    /// Only algorithms that round as plain sums do: no Winograd
+    #[arg(long)]
+    pub exact: bool,
 }
 
 fn parse_set(text: &str) -> Result<(String, String), String> {

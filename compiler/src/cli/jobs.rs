@@ -62,7 +62,8 @@ pub fn run(arguments: &Run) -> Done {
 
 /// `cnnc bench`
 pub fn bench(arguments: &Bench) -> Done {
-    if !(arguments.seconds > 0.0 && arguments.seconds <= 3600.0) || !(1..=65_536).contains(&arguments.batch) {
+    let seconds = arguments.seconds > 0.0 && arguments.seconds <= 3600.0;
+    if !seconds || !(1..=65_536).contains(&arguments.batch) {
         return Err(Failed::input(format!(
             "{} images for {} seconds cannot be measured\nfits: a batch of 1 to 65536, and up to 3600 seconds",
             arguments.batch, arguments.seconds

@@ -204,7 +204,8 @@ fn build_crate(build: &Build) -> Done {
 
 fn dump_graph(dump: &Dump) -> Done {
     let named = Named::find(&dump.spec)?;
-    let graph = named.elaborate(&dump.options)?;
+    let mut graph = named.elaborate(&dump.options)?;
+    graph.exact = dump.options.exact;
     let text = crate::dump::dump(&graph, &dump.after, false).map_err(Failed::Input)?;
     print(&text)
 }

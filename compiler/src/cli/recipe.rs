@@ -151,7 +151,7 @@ impl Recipe {
     pub fn net(&self) -> NetOptions {
         let text = |value: &serde_yaml::Value| serde_json::to_string(value).unwrap_or_default();
         let set = self.written.set.iter().map(|(name, value)| (name.clone(), text(value))).collect();
-        NetOptions { set, net: self.written.net.clone() }
+        NetOptions { set, net: self.written.net.clone(), exact: false }
     }
 
     /// Where training leaves the weights.

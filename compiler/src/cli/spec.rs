@@ -92,6 +92,7 @@ impl Named {
     ) -> CrateOptions {
         let mut said: Vec<String> = net.set.iter().map(|(name, value)| format!("--set {name}={value}")).collect();
         said.extend(net.net.iter().map(|name| format!("--net {name}")));
+        said.extend(net.exact.then(|| "--exact".to_owned()));
         said.extend(infer_only.then(|| "--infer-only".to_owned()));
         let file = self.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         CrateOptions {
@@ -106,7 +107,7 @@ impl Named {
 
 fn options(net: &NetOptions, infer_only: bool, input_gradients: bool) -> Options {
     let elaborate = elaborate::Options { net: net.net.clone(), set: net.set.clone() };
-    Options { elaborate, infer_only, input_gradients }
+    Options { elaborate, infer_only, input_gradients, exact: net.exact }
 }
 
 fn rendered(failure: &Failure) -> Failed {

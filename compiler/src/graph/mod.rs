@@ -49,6 +49,9 @@ pub struct Graph {
     pub input_gradients: Vec<(usize, ValueId)>,
     /// What a training step stores into buffers (running statistics).
     pub updates: Vec<(ParamId, ValueId)>,
+    /// Whether only algorithms are wanted that round as plain sums do: no Winograd.
+    #[serde(skip)]
+    pub exact: bool,
 }
 
 /// A value with a name that users see.

@@ -16,8 +16,13 @@ pub struct Rewrite<'a> {
 impl<'a> Rewrite<'a> {
     /// Starts with the names and parameters of `old` and no nodes.
     pub fn of(old: &'a Graph) -> Self {
-        let new =
-            Graph { name: old.name.clone(), docs: old.docs.clone(), params: old.params.clone(), ..Graph::default() };
+        let new = Graph {
+            name: old.name.clone(),
+            docs: old.docs.clone(),
+            params: old.params.clone(),
+            exact: old.exact,
+            ..Graph::default()
+        };
         Self { old, new, map: vec![None; old.nodes.len()] }
     }
 

@@ -18,7 +18,8 @@ fn run(job: &Job) -> Result<String, Failure> {
     let text = serde_json::to_string(job).expect("JSON");
     let job: Job = serde_json::from_str(&text).expect("a job");
     let mut out = Vec::new();
-    Harness { construct: &construct, out: &mut out, terminal: false, color: false }.run(&job)?;
+    Harness { construct: &construct, out: &mut out, terminal: false, color: false, start: std::time::Instant::now() }
+        .run(&job)?;
     Ok(String::from_utf8(out).expect("text"))
 }
 

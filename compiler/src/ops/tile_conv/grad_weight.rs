@@ -103,13 +103,7 @@ impl Operator for TileConvGradWeight {
         let blocks = dy.blocks();
         let per_group = blocks / self.groups;
         // `piece` is a pair of blocks of filters with a block of channels.
-        let pair = if plain {
-            quote!(2 * piece)
-        } else if blocks_in == 1 {
-            quote!(2 * piece)
-        } else {
-            quote!(2 * (piece / #blocks_in))
-        };
+        let pair = if blocks_in == 1 { quote!(2 * piece) } else { quote!(2 * (piece / #blocks_in)) };
         let from = match (blocks_in, self.groups) {
             _ if plain => quote!(),
             (1, 1) => quote!(let from = 0;),

@@ -102,13 +102,13 @@ impl Operator for TileConv {
 
     fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
         let (x, w) = (inputs[0], inputs[1]);
-        let fits = match (self.algorithm, w.layout, x.layout) {
-            (Algorithm::Direct, Layout::Packed { lanes: BLOCK }, Layout::Blocked) => true,
-            (Algorithm::Direct, Layout::Packed { lanes: 1 }, Layout::Plain) => true,
-            (Algorithm::WinogradStrips, Layout::WinogradWeights, Layout::Blocked) => true,
-            (Algorithm::WinogradTiles, Layout::WinogradWeights, Layout::WinogradTiles { .. }) => true,
-            _ => false,
-        };
+        let fits = matches!(
+            (self.algorithm, w.layout, x.layout),
+            (Algorithm::Direct, Layout::Packed { lanes: BLOCK }, Layout::Blocked)
+                | (Algorithm::Direct, Layout::Packed { lanes: 1 }, Layout::Plain)
+                | (Algorithm::WinogradStrips, Layout::WinogradWeights, Layout::Blocked)
+                | (Algorithm::WinogradTiles, Layout::WinogradWeights, Layout::WinogradTiles { .. })
+        );
         let plain: Vec<Type> = [x, w].iter().map(|t| t.laid_out(Layout::Plain)).collect();
         let y = self.bare().infer(&[&plain[0], &plain[1]])?.laid_out(Layout::Blocked);
         let shortcut = !self.shortcut || inputs.last().is_some_and(|s| **s == y);

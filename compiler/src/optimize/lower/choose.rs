@@ -36,6 +36,17 @@ pub struct Choice {
     pub output: [usize; 2],
 }
 
+/// What is known beside the shapes.
+#[derive(Clone, Copy, Debug)]
+pub struct Wishes {
+    /// Whether the operand is in blocks already.
+    pub x_is_blocked: bool,
+    /// Whether weights are read once for many images.
+    pub batches: bool,
+    /// Whether Winograd is ruled out.
+    pub exact: bool,
+}
+
 /// A convolution as the model sees it.
 struct Layer {
     channels: usize,
@@ -50,7 +61,8 @@ struct Layer {
 }
 
 /// Decides for a convolution from `x` to `y`; `None` leaves it in plain order.
-pub fn choose(window: &Window, groups: usize, x: &Type, y: &Type, x_is_blocked: bool, batches: bool) -> Option<Choice> {
+pub fn choose(window: &Window, groups: usize, x: &Type, y: &Type, wishes: Wishes) -> Option<Choice> {
+    let Wishes { x_is_blocked, batches, exact } = wishes;
     let axes = x.spatial().len();
     let (channels, filters) = (x.channels() / groups, y.channels() / groups);
     let whole_groups = groups == 1 || (channels.is_multiple_of(BLOCK) && filters.is_multiple_of(BLOCK));
@@ -69,7 +81,8 @@ pub fn choose(window: &Window, groups: usize, x: &Type, y: &Type, x_is_blocked: 
         width: x.shape[last] + window.pad[axes - 1].0 + window.pad[axes - 1].1,
         lanes,
     };
-    let winograd = axes == 2
+    let winograd = !exact
+        && axes == 2
         && window.kernel == [3, 3]
         && window.stride == [1, 1]
         && window.dilation == [1, 1]

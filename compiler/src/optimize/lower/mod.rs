@@ -6,7 +6,7 @@
 
 mod choose;
 
-use choose::{Choice, choose};
+use choose::{Choice, Wishes, choose};
 
 use crate::graph::{BLOCK, Graph, Kind, Layout, Rewrite, Type, ValueId};
 use crate::ops::Op;
@@ -54,6 +54,10 @@ struct Lowering<'a> {
 }
 
 impl Lowering<'_> {
+    fn wishes(&self, x_is_blocked: bool) -> Wishes {
+        Wishes { x_is_blocked, batches: self.batches, exact: self.graph.exact }
+    }
+
     fn plain(&mut self, old: ValueId) -> ValueId {
         if let Some(value) = self.plain[old.0 as usize] {
             return value;
@@ -123,7 +127,7 @@ impl Lowering<'_> {
         let graph = self.graph;
         let node = graph.node(value);
         let x = node.inputs[0];
-        let Some(choice) = choose(&conv.window, conv.groups, graph.ty(x), &node.ty, self.is_blocked(x), self.batches)
+        let Some(choice) = choose(&conv.window, conv.groups, graph.ty(x), &node.ty, self.wishes(self.is_blocked(x)))
         else {
             return false;
         };
@@ -176,7 +180,7 @@ impl Lowering<'_> {
             return false;
         }
         let seen = Op::from(spread.clone()).infer(&[graph.ty(dy)]).expect("a stride for each axis");
-        let Some(choice) = choose(&window, 1, &seen, &node.ty, true, self.batches).filter(|c| c.lanes == BLOCK) else {
+        let Some(choice) = choose(&window, 1, &seen, &node.ty, self.wishes(true)).filter(|c| c.lanes == BLOCK) else {
             return false;
         };
         let mut dy = self.blocked(dy);

@@ -4,6 +4,7 @@ use super::BLOCK;
 use crate::Batch;
 use crate::isa::per_isa;
 use crate::kernels::NormalizeGrad;
+use crate::kernels::math::sqrt;
 
 /// Pixels whose sums stay in `f32` before they go to `f64`.
 const CHUNK: usize = 256;
@@ -66,7 +67,7 @@ per_isa! {
             let first = block * BLOCK;
             let (mean, var) = (padded(stats, first, 2, 0), padded(stats, first, 2, 1));
             let (weight, bias) = (padded(weight, first, 1, 0), padded(bias, first, 1, 0));
-            let scale: [f32; BLOCK] = core::array::from_fn(|c| weight[c] / (var[c] + eps).sqrt());
+            let scale: [f32; BLOCK] = core::array::from_fn(|c| weight[c] / sqrt(var[c] + eps));
             for (x, y) in x.chunks_exact(BLOCK).zip(y.chunks_exact_mut(BLOCK)) {
                 for c in 0..BLOCK {
                     y[c] = (x[c] - mean[c]) * scale[c] + bias[c];
@@ -89,7 +90,7 @@ per_isa! {
             }
         });
         for (c, y) in y.chunks_exact_mut(4).enumerate() {
-            let product = total[1][c] / f64::from(var[c] + eps).sqrt();
+            let product = total[1][c] / f64::from(sqrt(var[c] + eps));
             (y[0], y[1]) = (total[0][c] as f32, product as f32);
             (y[2], y[3]) = ((total[0][c] / count) as f32, (product / count) as f32);
         }
@@ -103,7 +104,7 @@ per_isa! {
             let (mean, var) = (padded(norm.stats, first, 2, 0), padded(norm.stats, first, 2, 1));
             let (mean_dy, mean_dyx) = (padded(norm.sums, first, 4, 2), padded(norm.sums, first, 4, 3));
             let weight = padded(norm.weight, first, 1, 0);
-            let scale: [f32; BLOCK] = core::array::from_fn(|c| 1.0 / (var[c] + norm.eps).sqrt());
+            let scale: [f32; BLOCK] = core::array::from_fn(|c| 1.0 / sqrt(var[c] + norm.eps));
             let factor: [f32; BLOCK] = core::array::from_fn(|c| weight[c] * scale[c]);
             let slope: [f32; BLOCK] = core::array::from_fn(|c| scale[c] * mean_dyx[c]);
             for ((x, dy), dx) in x.chunks_exact(BLOCK).zip(dy.chunks_exact(BLOCK)).zip(dx.chunks_exact_mut(BLOCK)) {

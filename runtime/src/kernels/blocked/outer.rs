@@ -1,5 +1,7 @@
 //! Sums over pixels of products of output channels with input channels: the gradient of weights.
 
+#![allow(clippy::needless_range_loop, reason = "numbers of registers are constants when loops are unrolled")]
+
 use super::BLOCK;
 use crate::isa::Level;
 use crate::simd::Vector;

@@ -4,6 +4,11 @@
 //! and taps: each step loads the weights of a block and multiplies them with one number of each pixel. Everything is written
 //! once, after bias, sum and activation. See Georganas et al. 2018, "Anatomy of high-performance deep learning convolutions".
 
+#![cfg_attr(
+    not(any(all(feature = "std", target_arch = "x86_64"), target_arch = "aarch64")),
+    allow(dead_code, unused_macros, reason = "portable code has loops of its own")
+)]
+
 use super::BLOCK;
 use crate::Strip;
 use crate::isa::Level;

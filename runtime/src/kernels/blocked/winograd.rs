@@ -4,6 +4,8 @@
 //! Aᵀ\[(G g Gᵀ) ⊙ (Bᵀ d B)\]A. Over many tiles and channels the product ⊙ becomes 36 matrix products, which are done by
 //! the same register tile as all convolutions.
 
+#![allow(clippy::needless_range_loop, reason = "rows and columns of small matrices are clearer by number")]
+
 use super::{BLOCK, Finish, Packing, per_vector};
 use crate::isa::per_isa;
 use crate::simd::Vector;
