@@ -105,13 +105,6 @@ pub fn networks() -> Vec<String> {
              \x20   output y\n    output head\n    target wanted: [5]\n    loss mse(head, wanted)\n}}\n"
         )
     });
-    let blocked = BLOCKED.iter().map(|(shape, used)| {
-        let window = if shape.matches(',').count() == 1 { "5, stride: 1, pad: 2" } else { "3, pad: 1" };
-        format!(
-            "net Use {{\n    input image: {shape}\n    x = image |> conv(20, {window}) |> batch_norm |> relu\n    y = {used}\n\
-             \x20   head = y |> flatten |> dense(5)\n    output y\n    output head\n    target wanted: [5]\n    loss mse(head, wanted)\n}}\n"
-        )
-    });
     let losses = LOSSES.iter().map(|loss| {
         let targets = ["    target label: class(6)\n", "    target wanted: [6]\n"];
         let targets: String =
@@ -126,5 +119,17 @@ pub fn networks() -> Vec<String> {
              conv(2, 2)\n    output y\n    target wanted: [2, 3, 2]\n    freeze {frozen}\n    loss mse(y, wanted)\n}}\n"
         )
     });
-    operators.chain(blocked).chain(losses).chain(frozen).collect()
+    operators.chain(losses).chain(frozen).collect()
+}
+
+/// Networks that are computed in blocks of channels, as text. Their gradient rules are those of the others.
+pub fn blocked() -> Vec<String> {
+    let texts = BLOCKED.iter().map(|(shape, used)| {
+        let window = if shape.matches(',').count() == 1 { "5, stride: 1, pad: 2" } else { "3, pad: 1" };
+        format!(
+            "net Use {{\n    input image: {shape}\n    x = image |> conv(20, {window}) |> batch_norm |> relu\n    y = {used}\n\
+             \x20   head = y |> flatten |> dense(5)\n    output y\n    output head\n    target wanted: [5]\n    loss mse(head, wanted)\n}}\n"
+        )
+    });
+    texts.collect()
 }

@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use cnnc::graph::Type;
+use cnnc::graph::{Layout, Type};
 use cnnc::ops::Op;
 use cnnc::ops::batch_norm::Column;
 use cnnc::ops::conv::Conv;
 use cnnc::ops::dense::Dense;
 use cnnc::ops::elementwise::{AddN, SumTo};
+use cnnc::ops::layout::{Reorder, Unpack};
 use cnnc::ops::loss::BatchMean;
 use cnnc::ops::shape::Slice;
+use cnnc::ops::tile_conv::{Algorithm, TileConv, TileConvGradWeight};
 use cnnc::ops::window::Window;
 
 /// Operators that only gradients and passes make, and operands that elaboration always makes fit: no specification can
@@ -18,7 +20,11 @@ use cnnc::ops::window::Window;
 fn broken() -> Vec<(&'static str, Op, Vec<Type>)> {
     let map = || Type::batched([3, 4]);
     let window = Window { kernel: vec![1], stride: vec![1], dilation: vec![1], pad: vec![(0, 0)], ceil: false };
-    let conv = Conv { window, groups: 1, activation: None };
+    let conv = Conv { window: window.clone(), groups: 1, activation: None };
+    let (algorithm, bias, shortcut) = (Algorithm::Direct, false, false);
+    let (rows, planes, activation) = (1, 1, None);
+    let tiles =
+        TileConv { window: window.clone(), groups: 1, bias, shortcut, activation, algorithm, rows, planes }.into();
     vec![
         ("add_n-C1", AddN.into(), vec![map(), Type::batched([3, 5])]),
         ("add_n-C1", AddN.into(), vec![map(), Type::single([3, 4])]),
@@ -28,6 +34,10 @@ fn broken() -> Vec<(&'static str, Op, Vec<Type>)> {
         ("column-C1", Column { index: 0 }.into(), vec![Type::single([5])]),
         ("conv-C4", conv.into(), vec![map(), Type::single([2, 4, 1])]),
         ("dense-C2", Dense { activation: None }.into(), vec![Type::batched([3]), Type::single([5, 4])]),
+        ("layout-C1", Reorder { to: Layout::Plain }.into(), vec![map()]),
+        ("layout-C1", Unpack.into(), vec![Type::single([3, 4, 1])]),
+        ("layout-C2", tiles, vec![map(), Type::single([2, 3, 1])]),
+        ("layout-C3", TileConvGradWeight { window: window.clone(), groups: 1 }.into(), vec![map(), map()]),
         ("slice-C1", Slice { axis: 1, start: 2, len: 3 }.into(), vec![map()]),
         ("slice-C1", Slice { axis: 2, start: 0, len: 1 }.into(), vec![map()]),
         ("sum_to-C1", SumTo { batched: true, shape: vec![3, 2] }.into(), vec![map()]),

@@ -82,6 +82,8 @@ const USES: &[(&str, &str)] = &[
     ("dense", "x |> flatten |> dense(7)"),
     ("max_pool", "x |> max_pool(3, stride: 2, pad: 1, ceil: true)"),
     ("avg_pool", "x |> avg_pool(3, stride: 2, pad: 1, ceil: true, count_pad: false)"),
+    ("space_to_depth", "x |> conv(2, [3, 2]) |> space_to_depth(4)"),
+    ("depth_to_space", "x |> depth_to_space(2)"),
     ("global_avg_pool", "x |> global_avg_pool"),
     ("global_max_pool", "x |> global_max_pool"),
     ("batch_norm", "x |> conv(4, 1) |> batch_norm(eps: 1e-3)"),

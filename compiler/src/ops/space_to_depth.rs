@@ -148,7 +148,7 @@ pub static DEPTH_TO_SPACE: Definition = Definition {
     summary: "the channels of each pixel as a square of pixels (sub-pixel convolution, Shi et al. 2016)",
     operands: &["x"],
     attributes: &[SIZE],
-    example: "depth_to_space(x, 2)",
+    example: "depth_to_space(conv(x, 8, 1), 2)",
     build: |call| build(call, |size| DepthToSpace { size }.into()),
 };
 

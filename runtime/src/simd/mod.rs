@@ -14,6 +14,10 @@ pub(crate) mod lanes;
 /// # Safety
 /// The methods may only be called where the instruction set is available; pointers must be valid for the lanes that are
 /// read or written. They are `inline(always)`, so that they take on the target features of the shell they end up in.
+#[cfg_attr(
+    not(any(all(feature = "std", target_arch = "x86_64"), target_arch = "aarch64")),
+    allow(dead_code, reason = "portable code loads and stores whole blocks")
+)]
 pub(crate) trait Vector: Copy {
     /// Floats in a register.
     const LANES: usize;
