@@ -194,6 +194,7 @@ impl Network for Tiny {
 }
 
 /// Noisy pictures of bars: class 0 is dark, 1 bright on the left, 2 bright at the top, 3 bright.
+#[cfg(feature = "harness")]
 pub fn pictures(count: usize, seed: u64) -> (Vec<u8>, Vec<u8>) {
     let mut random = Random::new(seed);
     let mut bytes = Vec::new();

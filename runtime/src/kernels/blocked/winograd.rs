@@ -37,7 +37,8 @@ impl Tiles {
     fn check_output(&self, first: usize, rows: usize, m: &[f32], finish: &Finish<'_>, y: &[f32]) {
         let [height, width] = self.output;
         let (tiles, pixels) = (rows * self.columns, (height - first * 4).min(rows * 4) * width);
-        assert!(self.columns == width.div_ceil(4) && first * 4 < height, "tiles cover the output");
+        assert!(self.columns == width.div_ceil(4), "tiles cover the columns");
+        assert!(rows > 0 && (first + rows - 1) * 4 < height, "every row of tiles has pixels");
         assert!(m.len() >= WINOGRAD_POINTS * tiles * BLOCK, "input of the transform");
         assert!(y.len() >= pixels * BLOCK, "result of the transform");
         assert!(finish.bias.is_none_or(|b| b.len() >= BLOCK), "bias");
@@ -274,8 +275,8 @@ unsafe fn upstream<V: Vector, const G: usize>(
 /// Weights of a block of filters and one of channels, for one element of the window.
 const PAIRS: usize = BLOCK * BLOCK;
 
-/// G, in f64: weights are transformed once.
-const G: [[f64; 3]; 6] = [
+/// G.
+const G: [[f32; 3]; 6] = [
     [1.0 / 4.0, 0.0, 0.0],
     [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
     [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
@@ -296,13 +297,13 @@ per_isa! {
         }
         for channel in 0..packing.channels {
             // Sixteen filters side by side.
-            let mut taps = [[0.0_f64; BLOCK]; 9];
+            let mut taps = [[0.0_f32; BLOCK]; 9];
             for (tap, values) in taps.iter_mut().enumerate() {
                 for (filter, value) in values.iter_mut().enumerate().take(filters) {
-                    *value = f64::from(w[packing.plain(block * BLOCK + filter, channel, tap)]);
+                    *value = w[packing.plain(block * BLOCK + filter, channel, tap)];
                 }
             }
-            let mut half = [[[0.0_f64; BLOCK]; 3]; 6];
+            let mut half = [[[0.0_f32; BLOCK]; 3]; 6];
             for (row, half) in G.iter().zip(&mut half) {
                 for (c, half) in half.iter_mut().enumerate() {
                     for (k, g) in row.iter().enumerate() {
@@ -312,12 +313,12 @@ per_isa! {
             }
             for (r, half) in half.iter().enumerate() {
                 for (c, row) in G.iter().enumerate() {
-                    let mut sum = [0.0_f64; BLOCK];
+                    let mut sum = [0.0_f32; BLOCK];
                     for (g, half) in row.iter().zip(half) {
                         sum.iter_mut().zip(half).for_each(|(s, h)| *s += g * h);
                     }
                     let y = &mut y[(r * 6 + c) * point + channel * BLOCK..][..filters];
-                    y.iter_mut().zip(&sum).for_each(|(y, s)| *y = *s as f32);
+                    y.iter_mut().zip(&sum).for_each(|(y, s)| *y = *s);
                 }
             }
         }
@@ -333,7 +334,7 @@ per_isa! {
                 for (c, half) in half.iter_mut().enumerate() {
                     *half = [0.0; BLOCK];
                     for (r, g) in G.iter().enumerate() {
-                        let (g, u) = (g[a] as f32, &u[(r * 6 + c) * PAIRS + at..][..BLOCK]);
+                        let (g, u) = (g[a], &u[(r * 6 + c) * PAIRS + at..][..BLOCK]);
                         half.iter_mut().zip(u).for_each(|(h, u)| *h += g * u);
                     }
                 }
@@ -343,7 +344,7 @@ per_isa! {
                     let y = &mut y[(a * 3 + b) * PAIRS + at..][..BLOCK];
                     y.fill(0.0);
                     for (c, half) in half.iter().enumerate() {
-                        let g = G[c][b] as f32;
+                        let g = G[c][b];
                         y.iter_mut().zip(half).for_each(|(y, h)| *y += g * h);
                     }
                 }
