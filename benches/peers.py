@@ -39,18 +39,35 @@ def network(name):
     return getattr(tv, name)(weights=None, **options), (3, 224, 224)
 
 
-def onnx_file(name, batch):
-    path = HOME / f"{name}_{batch}.onnx"
-    if not path.exists():
-        import torch
+def convert(engine, name, batch):
+    """Writes the file that an engine reads, where it does not exist yet. In a process of its own: torch and ncnn each bring
+    a thread pool under the same name, and a process that holds both crashes."""
+    import torch
 
-        net, shape = network(name)
-        torch.onnx.export(net.eval(), torch.zeros(batch, *shape), str(path), input_names=["x"], output_names=["y"], dynamo=False)
-    return str(path)
+    net, shape = network(name)
+    given = torch.zeros(batch, *shape)
+    if engine == "ncnn":
+        torch.jit.trace(net.eval(), given).save(str(HOME / f"{name}.pt"))
+        command = [tool("pnnx"), f"{name}.pt", "inputshape=[" + ",".join(map(str, given.shape)) + "]", "fp16=0"]
+        subprocess.run(command, cwd=HOME, check=True, stdout=subprocess.DEVNULL)
+        return
+    onnx = HOME / f"{name}_{batch}.onnx"
+    if not onnx.exists():
+        torch.onnx.export(net.eval(), given, str(onnx), input_names=["x"], output_names=["y"], dynamo=False)
+    if engine == "mnn":
+        command = [tool("mnnconvert"), "-f", "ONNX", "--modelFile", str(onnx), "--MNNModel", str(converted(engine, name, batch)), "--bizCode", "x"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def converted(engine, name, batch):
+    """The file that an engine reads, or None for those that take the torch module."""
+    files = {"ncnn": f"{name}.ncnn.bin", "mnn": f"{name}_{batch}.mnn", "onnxruntime": f"{name}_{batch}.onnx"}
+    files["openvino"] = files["tract"] = files["candle"] = files["onnxruntime"]
+    return HOME / files[engine] if engine in files else None
 
 
 def tool(name):
-    return str(pathlib.Path(sys.executable).parent / name)
+    return str(HOME / "venv/bin" / name)
 
 
 def inference(engine, name, batch, threads):
@@ -59,51 +76,43 @@ def inference(engine, name, batch, threads):
 
     shape = (batch, 1, 28, 28) if name == "lenet5" else (batch, 3, 224, 224)
     x = np.random.default_rng(1).standard_normal(shape, dtype=np.float32)
+    file = str(converted(engine, name, batch))
     if engine == "onnxruntime":
         import onnxruntime as ort
 
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
-        session = ort.InferenceSession(onnx_file(name, batch), options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(file, options, providers=["CPUExecutionProvider"])
         return lambda: session.run(None, {"x": x})
     if engine == "openvino":
         import openvino as ov
 
         hints = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-        request = ov.Core().compile_model(onnx_file(name, batch), "CPU", hints).create_infer_request()
+        request = ov.Core().compile_model(file, "CPU", hints).create_infer_request()
         return lambda: request.infer([x], share_inputs=True)
     if engine == "ncnn":
         import ncnn
-        import torch
 
-        assert batch == 1, "ncnn has no batches"
-        path = HOME / f"{name}.pt"
-        if not (HOME / f"{name}.ncnn.param").exists():
-            net, _ = network(name)
-            torch.jit.trace(net.eval(), torch.zeros(*shape)).save(str(path))
-            subprocess.run([tool("pnnx"), str(path), "inputshape=[" + ",".join(map(str, shape)) + "]", "fp16=0"], cwd=HOME, check=True, stdout=subprocess.DEVNULL)
         net = ncnn.Net()
         net.opt.num_threads = threads
         net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = net.opt.use_bf16_storage = False
-        net.load_param(str(HOME / f"{name}.ncnn.param"))
-        net.load_model(str(HOME / f"{name}.ncnn.bin"))
-        image = ncnn.Mat(x[0])
+        net.load_param(file.replace(".bin", ".param"))
+        net.load_model(file)
 
-        def run():
-            extractor = net.create_extractor()
-            extractor.input("in0", image)
-            return extractor.extract("out0")
+        def run():  # one image at a time: ncnn has no batches
+            for image in x:
+                extractor = net.create_extractor()
+                extractor.input("in0", ncnn.Mat(image))
+                extractor.extract("out0")
 
         return run
     if engine == "mnn":
         import MNN
 
-        path = HOME / f"{name}_{batch}.mnn"
-        if not path.exists():
-            subprocess.run([tool("mnnconvert"), "-f", "ONNX", "--modelFile", onnx_file(name, batch), "--MNNModel", str(path), "--bizCode", "x"], check=True, stdout=subprocess.DEVNULL)
         runtime = MNN.nn.create_runtime_manager(({"backend": "CPU", "precision": "high", "numThread": threads},))
-        net = MNN.nn.load_module_from_file(str(path), ["x"], ["y"], runtime_manager=runtime)
-        given = MNN.expr.const(x, list(shape), MNN.expr.NCHW)
+        net = MNN.nn.load_module_from_file(file, ["x"], ["y"], runtime_manager=runtime, shape_mutable=False)
+        given = MNN.expr.placeholder(list(shape), MNN.expr.NCHW)
+        given.write(x.ravel().tolist())
         return lambda: net.forward([given])[0].read()
     import torch
 
@@ -163,7 +172,11 @@ def measure(engine, name, batch, threads, train):
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         return json.loads(done.stdout)["median_ms"] if done.returncode == 0 else None
     environment = os.environ | {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
-    command = [str(HOME / "venv/bin/python"), __file__, "--worker", engine, name, str(batch), str(threads), str(int(train))]
+    python = [str(HOME / "venv/bin/python"), __file__]
+    file = converted(engine, name, batch)
+    if not train and file and not file.exists():
+        subprocess.run([*python, "--convert", engine, name, "1" if engine == "ncnn" else str(batch)], stdout=subprocess.DEVNULL, check=True)
+    command = [*python, "--worker", engine, name, str(batch), str(threads), str(int(train))]
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     lines = [l for l in done.stdout.splitlines() if l.startswith("median ")]
     return float(lines[-1].split()[1]) if lines else None
@@ -174,7 +187,10 @@ def install():
     if not python.exists():
         HOME.mkdir(parents=True, exist_ok=True)
         subprocess.run([sys.executable, "-m", "venv", str(HOME / "venv")], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
+        pip = [str(python), "-m", "pip", "install", "--quiet"]
+        subprocess.run([*pip, *PACKAGES], check=True)
+        # MNN brings a log service of its vendor, which holds protobuf below what onnx needs; no engine uses it at run time.
+        subprocess.run([*pip, "--upgrade", "protobuf>=6.31"], check=True)
 
 
 def table(results, engines):
@@ -241,5 +257,7 @@ if __name__ == "__main__":
     if len(sys.argv) > 1 and sys.argv[1] == "--worker":
         engine, name, batch, threads, train = sys.argv[2:]
         worker(engine, name, int(batch), int(threads), train == "1")
+    elif len(sys.argv) > 1 and sys.argv[1] == "--convert":
+        convert(*sys.argv[2:4], int(sys.argv[4]))
     else:
         main()

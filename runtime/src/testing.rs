@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::vec;
 use std::vec::Vec;
 
-use crate::random::{Random, mix};
+#[cfg(feature = "harness")]
+use crate::random::Random;
+use crate::random::mix;
 use crate::{
     BatchMut, Buffer, Error, Init, Memory, Network, Options, ParamSpec, Role, Sizes, Spec, TargetKind, Targets,
     ValueSpec, check_inputs, check_training, init,
