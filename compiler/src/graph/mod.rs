@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::diagnostics::Span;
 use crate::ops::Op;
 pub use rewrite::Rewrite;
-pub use types::{BLOCK, Kind, Layout, Type, WINOGRAD_POINTS, show_shape};
+pub use types::{BLOCK, Kind, Layout, Type, WINOGRAD_POINTS, show_shape, winograd_pitch};
 pub use verify::verify;
 
 /// A node and its value.

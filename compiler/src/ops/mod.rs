@@ -159,6 +159,8 @@ operators! {
     Reorder(layout::Reorder),
     /// Weights as tiles read them.
     Pack(layout::Pack),
+    /// Winograd's transform of weights.
+    WinogradWeights(layout::WinogradWeights),
     /// Their gradient in plain order.
     Unpack(layout::Unpack),
     /// Tiles in Winograd's space of products.

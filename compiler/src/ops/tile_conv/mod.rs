@@ -6,8 +6,10 @@
 mod direct;
 mod grad_weight;
 pub mod winograd;
+mod winograd_grad_weight;
 
 pub use grad_weight::TileConvGradWeight;
+pub use winograd_grad_weight::pays as grad_weight_pays;
 
 use proc_macro2::TokenStream;
 use quote::quote;

@@ -11,8 +11,8 @@ use choose::{Choice, Wishes, choose};
 use crate::graph::{BLOCK, Graph, Kind, Layout, Rewrite, Type, ValueId};
 use crate::ops::Op;
 use crate::ops::conv::{Conv, ConvGradInput, ConvGradWeight};
-use crate::ops::layout::{Pack, Reorder, Spread, Unpack, WinogradTiles};
-use crate::ops::tile_conv::{Algorithm, TileConv, TileConvGradWeight};
+use crate::ops::layout::{Pack, Reorder, Spread, Unpack, WinogradTiles, WinogradWeights};
+use crate::ops::tile_conv::{Algorithm, TileConv, TileConvGradWeight, grad_weight_pays};
 use crate::ops::window::Window;
 
 /// Lowers the graph of deployment: one image at a time is what counts, and weights come from memory every time.
@@ -142,11 +142,11 @@ impl Lowering<'_> {
     /// Adds a convolution of tiles, with its weights packed.
     fn tiles(&mut self, at: ValueId, site: Site<'_>, x: ValueId, w: ValueId, bias: Option<ValueId>) -> ValueId {
         let Site { conv, choice, backwards } = site;
-        let to = match choice.algorithm {
-            Algorithm::Direct => Layout::Packed { lanes: choice.lanes },
-            Algorithm::WinogradStrips | Algorithm::WinogradTiles => Layout::WinogradWeights,
-        };
-        let weights = self.rewrite.push_like(at, Pack { to, backwards }, &[w]);
+        let pack = Pack { to: Layout::Packed { lanes: choice.lanes }, backwards };
+        let mut weights = self.rewrite.push_like(at, pack, &[w]);
+        if choice.algorithm != Algorithm::Direct {
+            weights = self.rewrite.push_like(at, WinogradWeights, &[weights]);
+        }
         let x = match choice.algorithm {
             Algorithm::WinogradTiles => {
                 let pad = [conv.window.pad[0].0, conv.window.pad[1].0];
@@ -198,7 +198,8 @@ impl Lowering<'_> {
         let graph = self.graph;
         let node = graph.node(value);
         let (x, dy) = (node.inputs[0], node.inputs[1]);
-        let (channels, filters) = (graph.ty(x).channels(), graph.ty(dy).channels());
+        let (x_type, dy_type) = (graph.ty(x), graph.ty(dy));
+        let (channels, filters) = (x_type.channels(), dy_type.channels());
         let lanes = if self.is_blocked(x) || channels >= BLOCK { BLOCK } else { 1 };
         // Pairs of blocks of filters must not straddle groups.
         let whole_groups = conv.groups == 1
@@ -209,12 +210,23 @@ impl Lowering<'_> {
         }
         let x = if lanes == 1 { self.plain(x) } else { self.blocked(x) };
         let dy = self.blocked(dy);
-        let op = TileConvGradWeight { window: conv.window.clone(), groups: conv.groups };
+        let winograd = lanes == BLOCK && winograd_pays(graph, conv, x_type, dy_type);
+        let op = TileConvGradWeight { window: conv.window.clone(), groups: conv.groups, winograd };
         let packed = self.rewrite.push_like(value, op, &[x, dy]);
         let new = self.rewrite.push_like(value, Unpack, &[packed]);
         self.set(value, new);
         true
     }
+}
+
+/// Whether Winograd's algorithm is possible for the gradient by the weights, allowed, and faster.
+fn winograd_pays(graph: &Graph, conv: &ConvGradWeight, x: &Type, dy: &Type) -> bool {
+    let window = &conv.window;
+    let plain = window.stride.iter().chain(&window.dilation).all(|n| *n == 1);
+    let fits = window.kernel == [3, 3] && plain && conv.groups == 1 && window.pad.iter().all(|p| p.0 <= 2);
+    let [rows, columns] = [dy.shape[1], dy.shape.get(2).copied().unwrap_or(1)];
+    let tiles = rows.div_ceil(4) * columns.div_ceil(4);
+    !graph.exact && fits && grad_weight_pays(rows * columns, tiles, x.channels(), dy.channels())
 }
 
 /// A convolution to be lowered.
