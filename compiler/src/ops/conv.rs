@@ -116,7 +116,7 @@ fn part(of: TokenStream, group: &TokenStream, len: usize) -> TokenStream {
 }
 
 fn part_mut(of: TokenStream, group: &TokenStream, len: usize) -> TokenStream {
-    if group.is_empty() { of } else { quote!(&mut #of[#group * #len..]) }
+    if group.is_empty() { of } else { quote!(&mut #of[#group * #len..][..#len]) }
 }
 
 /// `let (x, w, y) = ...;` where there are groups; else the names are those of the operands.

@@ -115,8 +115,8 @@ impl Operator for Dense {
         let activate = self.activation.map(|a| {
             let a = a.tokens();
             quote! {
-                for image in y.planes() {
-                    isa.activate(#a, y.plane(image));
+                for row in y.planes() {
+                    isa.activate(#a, y.plane(row));
                 }
             }
         });
