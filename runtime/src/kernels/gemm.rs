@@ -207,16 +207,9 @@ shells!(avx2, "avx2,fma", crate::simd::avx2::F32x8, (6, 2), (3, 2));
 
 #[cfg(test)]
 mod tests {
+    use super::super::checks::{everywhere, numbers};
     use super::*;
-    use alloc::vec;
-    use alloc::vec::Vec;
     use proptest::prelude::*;
-
-    fn numbers(len: usize, seed: u32) -> Vec<f32> {
-        (0..len as u32)
-            .map(|i| ((i.wrapping_mul(2_654_435_761).wrapping_add(seed) >> 8) % 1000) as f32 / 500.0 - 1.0)
-            .collect()
-    }
 
     fn started(start: Start<'_>, old: f32, i: usize, j: usize) -> f64 {
         f64::from(match start {
@@ -232,24 +225,22 @@ mod tests {
         fn products_equal_sums(m in 1_usize..20, n in 1_usize..140, k in 0_usize..40, extra in 0_usize..3, flip: bool, kind in 0..4) {
             let (a_row, a_col) = if flip { (1, m + extra) } else { (k + extra, 1) };
             let g = Gemm { m, n, k, a_row, a_col, b_row: n + extra, c_row: n + extra };
-            let (a, b) = (numbers(m * (k + extra) + k * (m + extra), 1), numbers(k * (n + extra), 2));
-            let bias = numbers(m.max(n), 3);
-            for isa in Isa::available() {
-                let old = numbers(m * (n + extra), 4);
-                let mut c = old.clone();
-                let start = [Start::Zero, Start::Add, Start::Rows(&bias), Start::Columns(&bias)][kind as usize];
+            let (a, b) = (numbers(1, span(m, a_row, k, a_col)), numbers(2, span(k, g.b_row, n, 1)));
+            let (rows, columns, old) = (numbers(3, m), numbers(4, n), numbers(5, span(m, g.c_row, n, 1)));
+            for (isa, edge) in everywhere() {
+                let [a, b, rows, columns] = [&a, &b, &rows, &columns].map(|values| edge.of(values));
+                let mut c = edge.of(&old);
+                let start = [Start::Zero, Start::Add, Start::Rows(&rows), Start::Columns(&columns)][kind as usize];
                 isa.gemm(&g, &a, &b, start, &mut c);
-                for i in 0..m {
-                    for j in 0..n + extra {
-                        let at = i * g.c_row + j;
-                        if j >= n {
-                            prop_assert_eq!(c[at], old[at], "{:?} wrote beside the matrix", isa);
-                            continue;
-                        }
-                        let sum: f64 = (0..k).map(|k| f64::from(a[i * a_row + k * a_col]) * f64::from(b[k * g.b_row + j])).sum();
-                        let expected = started(start, old[at], i, j) + sum;
-                        prop_assert!((f64::from(c[at]) - expected).abs() < 1e-4, "{:?} {} {}", isa, c[at], expected);
+                for (at, (c, old)) in c.iter().zip(&old).enumerate() {
+                    let (i, j) = (at / g.c_row, at % g.c_row);
+                    if j >= n {
+                        prop_assert_eq!(c, old, "{:?} wrote beside the matrix", isa);
+                        continue;
                     }
+                    let sum: f64 = (0..k).map(|k| f64::from(a[i * a_row + k * a_col]) * f64::from(b[k * g.b_row + j])).sum();
+                    let expected = started(start, *old, i, j) + sum;
+                    prop_assert!((f64::from(*c) - expected).abs() < 1e-4, "{:?} {} {}", isa, c, expected);
                 }
             }
         }
@@ -257,15 +248,19 @@ mod tests {
         #[test]
         fn products_of_rows_equal_sums(m in 1_usize..12, n in 1_usize..12, k in 1_usize..70, extra in 0_usize..3) {
             let g = GemmNt { m, n, k, a_row: k + extra, b_row: k + extra, c_row: n + extra };
-            let (a, b) = (numbers(m * (k + extra), 1), numbers(n * (k + extra), 2));
-            for isa in Isa::available() {
-                let mut c = vec![0.5; m * (n + extra)];
+            let (a, b) = (numbers(1, span(m, g.a_row, k, 1)), numbers(2, span(n, g.b_row, k, 1)));
+            let old = numbers(3, span(m, g.c_row, n, 1));
+            for (isa, edge) in everywhere() {
+                let (a, b, mut c) = (edge.of(&a), edge.of(&b), edge.of(&old));
                 isa.gemm_nt(&g, &a, &b, Start::Add, &mut c);
-                for i in 0..m {
-                    for j in 0..n {
-                        let sum: f64 = (0..k).map(|k| f64::from(a[i * g.a_row + k]) * f64::from(b[j * g.b_row + k])).sum();
-                        prop_assert!((f64::from(c[i * g.c_row + j]) - 0.5 - sum).abs() < 1e-4);
+                for (at, (c, old)) in c.iter().zip(&old).enumerate() {
+                    let (i, j) = (at / g.c_row, at % g.c_row);
+                    if j >= n {
+                        prop_assert_eq!(c, old, "{:?} wrote beside the matrix", isa);
+                        continue;
                     }
+                    let sum: f64 = (0..k).map(|k| f64::from(a[i * g.a_row + k]) * f64::from(b[j * g.b_row + k])).sum();
+                    prop_assert!((f64::from(*c) - f64::from(*old) - sum).abs() < 1e-4);
                 }
             }
         }

@@ -56,3 +56,23 @@ unsafe fn multiply_add<V: Vector, const G: usize>(rounds: usize, y: &mut [f32]) 
         all.store(y.as_mut_ptr());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::checks::{everywhere, numbers, wide};
+
+    #[test]
+    fn probes_stay_in_their_memory() {
+        for (isa, edge) in everywhere() {
+            let mut y = edge.unset(16);
+            isa.probe_multiply_add(3, &mut y);
+            assert!(y[0] > 0.0);
+            for len in [0, 127, 128, 1000] {
+                let x = edge.of(&numbers(1, len));
+                let whole = len / 128 * 128;
+                let sum: f64 = wide(&x[..whole]).iter().sum();
+                assert!((f64::from(isa.probe_read(&x)) - sum).abs() < 1e-3);
+            }
+        }
+    }
+}

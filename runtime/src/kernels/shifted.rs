@@ -431,3 +431,6 @@ per_isa! {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

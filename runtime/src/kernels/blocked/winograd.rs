@@ -71,6 +71,7 @@ impl Tiles {
     fn check_upstream(&self, first: usize, rows: usize, pitch: usize, dy: &[f32], v: &[f32]) {
         let tiles = rows * self.columns;
         assert!(tiles > 0 && tiles <= pitch && first * 4 < self.output[0], "tiles fit their pitch");
+        assert!(self.columns == self.output[1].div_ceil(4), "tiles cover the columns");
         assert!(dy.len() >= self.output[0] * self.output[1] * BLOCK, "input of the transform");
         assert!(v.len() >= ((WINOGRAD_POINTS - 1) * pitch + tiles) * BLOCK, "result of the transform");
     }
