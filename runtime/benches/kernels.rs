@@ -149,8 +149,8 @@ mod peak {
     /// Of data that lies in the second level of the cache, and far beyond the last.
     #[divan::bench(args = [1 << 16, 1 << 26])]
     fn read(bencher: Bencher<'_, '_>, floats: usize) {
-        let (isa, x) = (Isa::detect(), numbers(floats));
-        bencher.counter(bytes(floats)).bench_local(|| isa.probe_read(black_box(&x)));
+        let (isa, x, mut y) = (Isa::detect(), numbers(floats), [0.0; 16]);
+        bencher.counter(bytes(floats)).bench_local(|| isa.probe_read(black_box(&x), &mut y));
     }
 }
 
