@@ -4,6 +4,7 @@
 //! step loads a handful of values and does many multiply-adds (Goto & van de Geijn 2008). Callers choose blocks that fit the
 //! cache; nothing is packed here.
 
+use super::extent;
 use crate::Isa;
 use crate::isa::Level;
 
@@ -58,7 +59,7 @@ pub enum Start<'a> {
 
 /// Floats that `rows` rows of `cols` consecutive columns span.
 fn span(rows: usize, row: usize, cols: usize, col: usize) -> usize {
-    if rows == 0 || cols == 0 { 0 } else { (rows - 1) * row + (cols - 1) * col + 1 }
+    if rows == 0 || cols == 0 { 0 } else { extent([[rows - 1, row], [cols - 1, col], [1, 1]]) }
 }
 
 fn check_start(start: Start<'_>, m: usize, n: usize) {
@@ -264,5 +265,13 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    #[should_panic(expected = "a holds its matrix")]
+    fn distances_beyond_memory_are_refused() {
+        // Twice this distance a `usize` does not count; a product that wraps around would be zero.
+        let g = Gemm { m: 3, n: 1, k: 1, a_row: usize::MAX / 2 + 1, a_col: 1, b_row: 1, c_row: 1 };
+        Isa::detect().gemm(&g, &[0.0], &[0.0], Start::Zero, &mut [0.0; 3]);
     }
 }

@@ -106,3 +106,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+#[should_panic(expected = "operands hold their parts")]
+fn distances_beyond_memory_are_refused() {
+    // Twice this distance a `usize` does not count; a product that wraps around would be zero.
+    let plane = usize::MAX / 2 + 1;
+    let g = Shifted {
+        filters: 1,
+        channels: 3,
+        kernel: [1, 1],
+        step: [1, 1],
+        plane,
+        columns: 1,
+        a_filter: 3,
+        a_channel: 1,
+        backwards: false,
+    };
+    Isa::detect().shifted(&g, &[0.0; 3], &[0.0], None, &mut [0.0]);
+}

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use proptest::prelude::*;
 
+use crate::Isa;
 use crate::kernels::blocked::*;
 use crate::kernels::checks::{assert_within, everywhere, numbers};
 
@@ -37,4 +38,12 @@ proptest! {
             assert_within(&y, &expected, 1e-5, 1.0, &format!("{isa:?}"));
         }
     }
+}
+
+#[test]
+#[should_panic(expected = "upstream gradient")]
+fn sizes_beyond_memory_are_refused() {
+    let columns = usize::MAX / BLOCK + 1;
+    let outer = Outer { rows: 1, columns, x_row: 0, x_column: 0, runs: &[0], run: 1, blocks: 1, dy_block: 0 };
+    Isa::detect().outer(&outer, &[0.0], &[], &mut [0.0; BLOCK]);
 }

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use proptest::prelude::*;
 
+use crate::Isa;
 use crate::kernels::blocked::*;
 use crate::kernels::checks::{assert_within, everywhere, numbers, pool_windows, seen};
 use crate::kernels::{Divisor, Window};
@@ -70,4 +71,12 @@ proptest! {
             assert_within(&gradient, &dx, 1e-6, 1.0, &format!("{isa:?}"));
         }
     }
+}
+
+#[test]
+#[should_panic(expected = "input of the pool")]
+fn sizes_beyond_memory_are_refused() {
+    let input = [1, 1, usize::MAX / BLOCK + 1];
+    let window = Window { input, output: [1; 3], kernel: [1; 3], stride: [1; 3], pad: [0; 3], dilation: [1; 3] };
+    Isa::detect().blocked_max_pool(&window, 0, &[], &mut [0.0; BLOCK]);
 }

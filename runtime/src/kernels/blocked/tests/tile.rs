@@ -6,9 +6,9 @@ use alloc::vec::Vec;
 
 use proptest::prelude::*;
 
-use crate::Strip;
 use crate::kernels::blocked::*;
 use crate::kernels::checks::{assert_within, everywhere, numbers};
+use crate::{Isa, Strip};
 
 /// A tile and where it writes.
 #[derive(Clone, Debug)]
@@ -127,4 +127,14 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+#[should_panic(expected = "are read")]
+fn sizes_beyond_memory_are_refused() {
+    // Times sixteen channels this is more than a `usize` counts; a product that wraps around would be zero.
+    let columns = usize::MAX / BLOCK + 1;
+    let tile = Tile { channels: 16, lanes: BLOCK, block: 0, taps: &[0], columns, x_row: 0, w_block: 0 };
+    let (w, mut y) = ([0.0; BLOCK * BLOCK], [0.0; BLOCK]);
+    Isa::detect().convolve(&tile, 1, &[], &w, &Finish::default(), &mut Strip::of(&mut y, BLOCK, 0..BLOCK));
 }

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use proptest::prelude::*;
 
+use crate::Isa;
 use crate::kernels::blocked::*;
 use crate::kernels::checks::{Edge, assert_within, everywhere, numbers};
 
@@ -197,12 +198,12 @@ proptest! {
 #[should_panic(expected = "tiles cover the columns")]
 fn tiles_beside_the_gradient_are_refused() {
     let tiles = Tiles { input: [1, 1], output: [4, 4], pad: [0, 0], columns: 2 };
-    crate::Isa::detect().winograd_upstream(
-        &tiles,
-        0,
-        1,
-        2,
-        &[0.0; 16 * BLOCK],
-        &mut [0.0; WINOGRAD_POINTS * 2 * BLOCK],
-    );
+    Isa::detect().winograd_upstream(&tiles, 0, 1, 2, &[0.0; 16 * BLOCK], &mut [0.0; WINOGRAD_POINTS * 2 * BLOCK]);
+}
+
+#[test]
+#[should_panic(expected = "input of the transform")]
+fn sizes_beyond_memory_are_refused() {
+    let tiles = Tiles { input: [1, usize::MAX / BLOCK + 1], output: [1, 1], pad: [0, 0], columns: 1 };
+    Isa::detect().winograd_input(&tiles, 0, 1, 1, &[], &mut [0.0; WINOGRAD_POINTS * BLOCK]);
 }
