@@ -110,7 +110,7 @@ fn tuning_writes_a_plan_or_nothing() {
     std::fs::write(home.path().join("small.net"), net).expect("a file");
     let said = said(home.path(), &["tune", "small.net", "--seconds", "0.01", "--threads", "1"]);
     let wrote = home.path().join("small.plan.yaml").is_file();
-    assert!(said.contains(if wrote { "wrote small.plan.yaml" } else { "as fast as what was measured" }), "{said}");
+    assert!(said.contains(if wrote { "wrote `small.plan.yaml`" } else { "the compiler's choices stay" }), "{said}");
     let left = std::fs::read_dir(home.path()).expect("a folder").count();
     assert_eq!(left, 1 + usize::from(wrote), "nothing temporary is left");
     refused(home.path(), 1, &["tune", "small.net", "--train"]);

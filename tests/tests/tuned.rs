@@ -53,7 +53,7 @@ fn variants(text: &str) -> Vec<Compiled> {
 #[test]
 fn all_that_may_be_chosen_computes_the_same() {
     let networks: Vec<Compiled> = [PLANE, LINE].into_iter().flat_map(variants).collect();
-    assert!(networks.len() >= 14, "{} variants", networks.len());
+    assert!(networks.len() >= 12, "{} variants", networks.len());
     let mut codes: Vec<String> = networks.iter().map(|n| n.emit().inline_text()).collect();
     codes.sort();
     codes.dedup();
@@ -66,7 +66,8 @@ fn all_that_may_be_chosen_computes_the_same() {
             |threads| cases.iter().enumerate().map(|(i, case)| case.request(i, threads, isa)).collect::<Vec<_>>();
         let (one, three) = (program.run(&requests(1)), program.run(&requests(3)));
         for (round, ((case, one), three)) in cases.iter().zip(&one).zip(&three).enumerate() {
-            let wrong = case.differences(one, 1e-5, 1e-4);
+            // Winograd's algorithm, three times over.
+            let wrong = case.differences(one, 5e-5, 2e-4);
             assert!(wrong.is_empty(), "variant {round}, isa `{isa}`:\n{}", wrong.join("\n"));
             assert!(one == three, "variant {round}, isa `{isa}`: results depend on the number of threads");
         }

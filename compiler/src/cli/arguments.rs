@@ -323,9 +323,12 @@ pub struct Tune {
     /// Images of a pass
     #[arg(long, default_value_t = 1)]
     pub batch: usize,
-    /// How long one measurement takes; there are four for each alternative
-    #[arg(long, default_value_t = 1.0)]
+    /// How long one measurement takes; there are ten for each alternative
+    #[arg(long, default_value_t = 0.25)]
     pub seconds: f64,
+    /// Show every alternative that was measured, not only those that are taken
+    #[arg(long)]
+    pub all: bool,
     #[command(flatten)]
     pub machine: MachineOptions,
     #[command(flatten)]

@@ -23,6 +23,8 @@ use variant::{Report, Rig, Variant};
 const GAIN: f64 = 0.03;
 /// The share of the network's time that all choices together must save.
 const WHOLE_GAIN: f64 = 0.01;
+/// How often two variants are measured beside one another: an odd number, for one pair to be in the middle.
+const PAIRS: usize = 5;
 
 /// A kind of convolution, and how it may be computed: first as the model has it.
 struct Kind {
@@ -53,16 +55,19 @@ pub fn tune(arguments: &Tune) -> Done {
     let rig = Rig { named: &named, arguments, mode };
     let model = rig.build(&Choices::new(), true)?;
     let kinds = kinds(&model, mode);
-    let trials = confirmed(&rig, &model, faster(&rig, &model, &kinds)?)?;
-    let section = match trials.is_empty() {
-        true => None,
-        false => whole(&rig, &trials)?,
-    };
-    let rows = kinds.iter().filter_map(|kind| Some(row(kind, trials.get(&kind.workload)?)));
-    let rows = if section.is_some() { table::text(&rows.collect::<Vec<_>>()) } else { String::new() };
-    let said = keep(&rig, section)?;
+    let measured = alternatives(&rig, &model, &kinds)?;
+    let trials = confirmed(&rig, &model, &fastest_choices(&measured))?;
+    let section = if trials.is_empty() { None } else { Some(whole(&rig, &trials)?) };
     progress_ends();
-    print(&format!("{rows}{said}"))
+    let shown = if arguments.all { measured } else { trials.into_iter().collect() };
+    let rows: Vec<Row> = kinds
+        .iter()
+        .flat_map(|kind| {
+            shown.iter().filter(|(workload, _)| *workload == kind.workload).map(|(_, trial)| row(kind, trial))
+        })
+        .collect();
+    print(&table::text(&rows))?;
+    print(&keep(&rig, section)?)
 }
 
 fn kinds(model: &Variant, mode: Mode) -> Vec<Kind> {
@@ -87,8 +92,8 @@ fn row(kind: &Kind, trial: &Trial) -> Row {
     }
 }
 
-/// For each kind the alternative that was fastest, where one was faster than the model's choice.
-fn faster(rig: &Rig<'_>, model: &Variant, kinds: &[Kind]) -> Result<BTreeMap<Workload, Trial>, Failed> {
+/// Measures every alternative of each kind.
+fn alternatives(rig: &Rig<'_>, model: &Variant, kinds: &[Kind]) -> Result<Vec<(Workload, Trial)>, Failed> {
     let rounds = kinds.iter().map(|k| k.candidates.len()).max().unwrap_or(1);
     let choices = |round: usize| -> Choices {
         let alternative = |kind: &Kind| Some((kind.workload.clone(), *kind.candidates.get(round)?));
@@ -100,106 +105,101 @@ fn faster(rig: &Rig<'_>, model: &Variant, kinds: &[Kind]) -> Result<BTreeMap<Wor
         progress(&format!("building alternative {round} of {}", rounds - 1));
         variants.push(rig.build(&choices(round), true)?);
     }
-    let mut best: BTreeMap<Workload, Trial> = BTreeMap::new();
+    let mut measured = Vec::new();
     for (round, variant) in (1..rounds).zip(&variants) {
         progress(&format!("measuring alternative {round} of {}", rounds - 1));
-        for (workload, trial) in trials(rig, model, variant, &choices(round))? {
-            if best.get(&workload).is_none_or(|other| trial.gain() > other.gain()) {
-                best.insert(workload, trial);
-            }
-        }
+        measured.extend(trials(rig, model, variant, &choices(round))?);
     }
-    best.retain(|_, trial| trial.gain() >= GAIN);
-    Ok(best)
+    Ok(measured)
 }
 
-/// Those that are faster once more, all together.
-fn confirmed(
-    rig: &Rig<'_>,
-    model: &Variant,
-    found: BTreeMap<Workload, Trial>,
-) -> Result<BTreeMap<Workload, Trial>, Failed> {
-    if found.is_empty() {
-        return Ok(found);
+/// For each workload the alternative that saved most, if it saved enough.
+fn fastest_choices(measured: &[(Workload, Trial)]) -> Choices {
+    let mut best: BTreeMap<&Workload, &Trial> = BTreeMap::new();
+    for (workload, trial) in measured.iter().filter(|(_, trial)| trial.gain() >= GAIN) {
+        let other = best.entry(workload).or_insert(trial);
+        if trial.gain() > other.gain() {
+            *other = trial;
+        }
+    }
+    best.into_iter().map(|(workload, trial)| (workload.clone(), trial.choice)).collect()
+}
+
+/// Those that save enough once more, all together.
+fn confirmed(rig: &Rig<'_>, model: &Variant, choices: &Choices) -> Result<BTreeMap<Workload, Trial>, Failed> {
+    if choices.is_empty() {
+        return Ok(BTreeMap::new());
     }
     progress("building the best together");
-    let choices: Choices = found.iter().map(|(workload, trial)| (workload.clone(), trial.choice)).collect();
-    let variant = rig.build(&choices, true)?;
+    let variant = rig.build(choices, true)?;
     progress("measuring the best together");
-    let mut again = trials(rig, model, &variant, &choices)?;
+    let mut again = trials(rig, model, &variant, choices)?;
     again.retain(|_, trial| trial.gain() >= GAIN);
     Ok(again)
 }
 
-/// Measures a variant beside the network as the model has it.
+/// Measures a variant beside the network as the model has it: of each workload the pair of times in the middle.
 fn trials(
     rig: &Rig<'_>,
     model: &Variant,
     variant: &Variant,
     choices: &Choices,
 ) -> Result<BTreeMap<Workload, Trial>, Failed> {
-    let [ours, theirs] = interleaved(rig, model, variant, 1)?;
-    let (model, own) = (fastest(model, &ours), fastest(variant, &theirs));
-    let trial = |(workload, choice): (&Workload, &Choice)| {
-        let trial = Trial { choice: *choice, model: *model.get(workload)?, own: *own.get(workload)? };
-        Some((workload.clone(), trial))
+    let mut pairs: BTreeMap<Workload, Vec<Trial>> = BTreeMap::new();
+    for (model_report, report) in in_turn(rig, model, variant)? {
+        let (model, own) = (model.times(&model_report), variant.times(&report));
+        for (workload, choice) in choices {
+            if let (Some(model), Some(own)) = (model.get(workload), own.get(workload)) {
+                let trial = Trial { choice: *choice, model: *model, own: *own };
+                pairs.entry(workload.clone()).or_default().push(trial);
+            }
+        }
+    }
+    Ok(pairs.into_iter().map(|(workload, pairs)| (workload, middle(pairs, Trial::gain))).collect())
+}
+
+/// Measures two variants in turn, `a b b a a b ...`. A machine that others use is faster and slower by turns: only what was
+/// measured right after one another is compared.
+fn in_turn(rig: &Rig<'_>, a: &Variant, b: &Variant) -> Result<Vec<(Report, Report)>, Failed> {
+    let pair = |index: usize| match index % 2 {
+        0 => Ok((rig.measure(a)?, rig.measure(b)?)),
+        _ => {
+            let of_b = rig.measure(b)?;
+            Ok((rig.measure(a)?, of_b))
+        }
     };
-    Ok(choices.iter().filter_map(trial).collect())
+    (0..PAIRS).map(pair).collect()
 }
 
-/// Microseconds by workload, in the run that was disturbed least.
-fn fastest(variant: &Variant, reports: &[Report]) -> BTreeMap<Workload, f64> {
-    let mut fastest: BTreeMap<Workload, f64> = BTreeMap::new();
-    for (workload, time) in reports.iter().flat_map(|report| variant.times(report)) {
-        let best = fastest.entry(workload).or_insert(time);
-        *best = best.min(time);
-    }
-    fastest
+/// The pair in the middle by what is gained.
+fn middle<T>(mut pairs: Vec<T>, gain: impl Fn(&T) -> f64) -> T {
+    pairs.sort_by(|a, b| gain(a).total_cmp(&gain(b)));
+    pairs.swap_remove(pairs.len() / 2)
 }
 
-/// Measures two variants in turn, `a b b a`, some times over.
-fn interleaved(rig: &Rig<'_>, a: &Variant, b: &Variant, times: usize) -> Result<[Vec<Report>; 2], Failed> {
-    let [mut of_a, mut of_b] = [Vec::new(), Vec::new()];
-    for _ in 0..times {
-        of_a.push(rig.measure(a)?);
-        of_b.push(rig.measure(b)?);
-        of_b.push(rig.measure(b)?);
-        of_a.push(rig.measure(a)?);
-    }
-    Ok([of_a, of_b])
-}
-
-/// Measures the whole network as users build it; the section of the plan file if it is faster.
-fn whole(rig: &Rig<'_>, trials: &BTreeMap<Workload, Trial>) -> Result<Option<Section>, Failed> {
+/// Measures the whole network as users build it.
+fn whole(rig: &Rig<'_>, trials: &BTreeMap<Workload, Trial>) -> Result<Section, Failed> {
     progress("building the tuned network");
     let choices: Choices = trials.iter().map(|(workload, trial)| (workload.clone(), trial.choice)).collect();
     let (model, tuned) = (rig.build(&Choices::new(), false)?, rig.build(&choices, false)?);
     progress("measuring the tuned network");
-    let [before, after] = interleaved(rig, &model, &tuned, 2)?;
-    let (model_ms, ms) = (median(&before), median(&after));
-    let machine = &after[0];
+    let gain = |(before, after): &(Report, Report)| 1.0 - after.median_ms / before.median_ms;
+    let (before, after) = middle(in_turn(rig, &model, &tuned)?, gain);
     let entry = |(workload, trial): (&Workload, &Trial)| {
         let layers = tuned.layers.get(workload).map_or(1, Vec::len) as f64;
         let Choice { algorithm, rows, planes } = trial.choice;
         let us = |time: f64| rounded(time / layers, 10.0);
         (workload.clone(), Entry { algorithm, rows, planes, us: us(trial.own), model_us: us(trial.model) })
     };
-    let section = Section {
+    Ok(Section {
         cpu: cpu(),
-        isa: machine.isa.clone(),
-        threads: machine.threads,
+        isa: after.isa,
+        threads: after.threads,
         batch: rig.arguments.batch,
-        model_ms: rounded(model_ms, 1000.0),
-        ms: rounded(ms, 1000.0),
+        model_ms: rounded(before.median_ms, 1000.0),
+        ms: rounded(after.median_ms, 1000.0),
         convolutions: trials.iter().map(entry).collect(),
-    };
-    Ok((1.0 - ms / model_ms >= WHOLE_GAIN).then_some(section))
-}
-
-fn median(reports: &[Report]) -> f64 {
-    let mut times: Vec<f64> = reports.iter().map(|r| r.median_ms).collect();
-    times.sort_by(f64::total_cmp);
-    f64::midpoint(times[(times.len() - 1) / 2], times[times.len() / 2])
+    })
 }
 
 fn rounded(number: f64, parts: f64) -> f64 {
@@ -215,17 +215,16 @@ fn keep(rig: &Rig<'_>, section: Option<Section>) -> Result<String, Failed> {
         // One that cannot be read is written anew.
         tuning::read(&sources, file).ok()
     });
-    let what = match rig.mode {
-        Mode::Inference => "inference",
-        Mode::Training => "training",
+    let mut said = match &section {
+        None => format!("no other choice makes a convolution {:.0} % faster", 100.0 * GAIN),
+        Some(Section { model_ms, ms, .. }) => {
+            format!("the network takes {:.1} % of its time, {ms:.3} ms instead of {model_ms:.3}", 100.0 * ms / model_ms)
+        }
     };
-    let said = match &section {
-        None => format!("{what}: what the compiler chooses is as fast as what was measured beside it\n"),
-        Some(Section { model_ms, ms, .. }) => format!(
-            "{what}: {model_ms} ms before, {ms} ms now, {:.1} % less; wrote {}\n",
-            100.0 * (1.0 - ms / model_ms),
-            path.display()
-        ),
+    let section = section.filter(|section| 1.0 - section.ms / section.model_ms >= WHOLE_GAIN);
+    said += &match section {
+        Some(_) => format!(": wrote `{}`\n", path.display()),
+        None => ": the compiler's choices stay\n".to_owned(),
     };
     let plan = old.unwrap_or_default().with(rig.mode, section);
     let was_there = path.is_file();

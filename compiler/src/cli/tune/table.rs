@@ -15,8 +15,11 @@ pub struct Row {
     pub is_us: f64,
 }
 
-/// Columns under their names.
+/// Columns under their names; nothing where there are no rows.
 pub fn text(rows: &[Row]) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
     let head = ["layer", "was", "is", "µs", "µs", "saved"].map(str::to_owned);
     let cells = |row: &Row| {
         let saved = 100.0 * (1.0 - row.is_us / row.was_us);
