@@ -9,6 +9,7 @@ mod depth;
 mod dropout;
 mod elementwise;
 mod gemm;
+mod hard_swish;
 mod loss;
 mod math;
 mod normalize;
