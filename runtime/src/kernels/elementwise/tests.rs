@@ -1,4 +1,4 @@
-use super::super::checks::{assert_close, numbers};
+use super::super::checks::{assert_close, assert_within, numbers};
 use super::*;
 use crate::Isa;
 use alloc::format;
@@ -70,7 +70,9 @@ proptest! {
         for isa in Isa::available() {
             let mut y = vec![0.0; len];
             isa.sum_to(shape, strides, &x, &mut y);
-            assert_close(&y, &expected, 3e-6, &format!("{isa:?}"));
+            // A sum of n numbers is of about √n, though it may happen to be near nothing.
+            let size = (x.len() as f64 / len as f64).sqrt();
+            assert_within(&y, &expected, 3e-6, size, &format!("{isa:?}"));
         }
     }
 
