@@ -10,6 +10,7 @@ mod dropout;
 mod elementwise;
 mod extent;
 mod gemm;
+mod hard_swish;
 mod loss;
 mod math;
 mod normalize;
