@@ -4,6 +4,7 @@
 //! step loads a handful of values and does many multiply-adds (Goto & van de Geijn 2008). Callers choose blocks that fit the
 //! cache; nothing is packed here.
 
+use super::extent;
 use crate::isa::Level;
 use crate::{Isa, Strip};
 
@@ -47,7 +48,7 @@ pub enum Start<'a> {
 
 /// Floats that `rows` rows of `cols` consecutive columns span.
 fn span(rows: usize, row: usize, cols: usize, col: usize) -> usize {
-    if rows == 0 || cols == 0 { 0 } else { (rows - 1) * row + (cols - 1) * col + 1 }
+    if rows == 0 || cols == 0 { 0 } else { extent([[rows - 1, row], [cols - 1, col], [1, 1]]) }
 }
 
 fn check_start(start: Start<'_>, m: usize, n: usize) {
@@ -205,16 +206,9 @@ shells!(avx2, "avx2,fma", crate::simd::avx2::F32x8, (6, 2), (3, 2));
 
 #[cfg(test)]
 mod tests {
+    use super::super::checks::{everywhere, numbers};
     use super::*;
-    use alloc::vec;
-    use alloc::vec::Vec;
     use proptest::prelude::*;
-
-    fn numbers(len: usize, seed: u32) -> Vec<f32> {
-        (0..len as u32)
-            .map(|i| ((i.wrapping_mul(2_654_435_761).wrapping_add(seed) >> 8) % 1000) as f32 / 500.0 - 1.0)
-            .collect()
-    }
 
     fn started(start: Start<'_>, old: f32, i: usize, j: usize) -> f64 {
         f64::from(match start {
@@ -229,43 +223,53 @@ mod tests {
         #[test]
         fn products_equal_sums(m in 1_usize..20, n in 1_usize..140, k in 0_usize..40, extra in 0_usize..3, flip: bool, kind in 0..4) {
             let (a_row, a_col) = if flip { (1, m + extra) } else { (k + extra, 1) };
-            let g = Gemm { k, a_row, a_col, b_row: n + extra };
-            let (a, b) = (numbers(m * (k + extra) + k * (m + extra), 1), numbers(k * (n + extra), 2));
-            let bias = numbers(m.max(n), 3);
-            for isa in Isa::available() {
-                let old = numbers(m * (n + extra), 4);
-                let mut c = old.clone();
-                let start = [Start::Zero, Start::Add, Start::Rows(&bias), Start::Columns(&bias)][kind as usize];
-                isa.gemm(&g, &a, &b, start, &mut Strip::of(&mut c, n + extra, 0..n));
-                for i in 0..m {
-                    for j in 0..n + extra {
-                        let at = i * (n + extra) + j;
-                        if j >= n {
-                            prop_assert_eq!(c[at], old[at], "{:?} wrote beside the matrix", isa);
-                            continue;
-                        }
-                        let sum: f64 = (0..k).map(|k| f64::from(a[i * a_row + k * a_col]) * f64::from(b[k * g.b_row + j])).sum();
-                        let expected = started(start, old[at], i, j) + sum;
-                        prop_assert!((f64::from(c[at]) - expected).abs() < 1e-4, "{:?} {} {}", isa, c[at], expected);
+            let (g, c_row) = (Gemm { k, a_row, a_col, b_row: n + extra }, n + extra);
+            let (a, b) = (numbers(1, span(m, a_row, k, a_col)), numbers(2, span(k, g.b_row, n, 1)));
+            let (rows, columns, old) = (numbers(3, m), numbers(4, n), numbers(5, m * c_row));
+            for (isa, edge) in everywhere() {
+                let [a, b, rows, columns] = [&a, &b, &rows, &columns].map(|values| edge.of(values));
+                let mut c = edge.of(&old);
+                let start = [Start::Zero, Start::Add, Start::Rows(&rows), Start::Columns(&columns)][kind as usize];
+                isa.gemm(&g, &a, &b, start, &mut Strip::of(&mut c, c_row, 0..n));
+                for (at, (c, old)) in c.iter().zip(&old).enumerate() {
+                    let (i, j) = (at / c_row, at % c_row);
+                    if j >= n {
+                        prop_assert_eq!(c, old, "{:?} wrote beside the matrix", isa);
+                        continue;
                     }
+                    let sum: f64 = (0..k).map(|k| f64::from(a[i * a_row + k * a_col]) * f64::from(b[k * g.b_row + j])).sum();
+                    let expected = started(start, *old, i, j) + sum;
+                    prop_assert!((f64::from(*c) - expected).abs() < 1e-4, "{:?} {} {}", isa, c, expected);
                 }
             }
         }
 
         #[test]
         fn products_of_rows_equal_sums(m in 1_usize..12, n in 1_usize..12, k in 1_usize..70, extra in 0_usize..3) {
-            let g = GemmNt { k, a_row: k + extra, b_row: k + extra };
-            let (a, b) = (numbers(m * (k + extra), 1), numbers(n * (k + extra), 2));
-            for isa in Isa::available() {
-                let mut c = vec![0.5; m * (n + extra)];
-                isa.gemm_nt(&g, &a, &b, Start::Add, &mut Strip::of(&mut c, n + extra, 0..n));
-                for i in 0..m {
-                    for j in 0..n {
-                        let sum: f64 = (0..k).map(|k| f64::from(a[i * g.a_row + k]) * f64::from(b[j * g.b_row + k])).sum();
-                        prop_assert!((f64::from(c[i * (n + extra) + j]) - 0.5 - sum).abs() < 1e-4);
+            let (g, c_row) = (GemmNt { k, a_row: k + extra, b_row: k + extra }, n + extra);
+            let (a, b) = (numbers(1, span(m, g.a_row, k, 1)), numbers(2, span(n, g.b_row, k, 1)));
+            let old = numbers(3, m * c_row);
+            for (isa, edge) in everywhere() {
+                let (a, b, mut c) = (edge.of(&a), edge.of(&b), edge.of(&old));
+                isa.gemm_nt(&g, &a, &b, Start::Add, &mut Strip::of(&mut c, c_row, 0..n));
+                for (at, (c, old)) in c.iter().zip(&old).enumerate() {
+                    let (i, j) = (at / c_row, at % c_row);
+                    if j >= n {
+                        prop_assert_eq!(c, old, "{:?} wrote beside the matrix", isa);
+                        continue;
                     }
+                    let sum: f64 = (0..k).map(|k| f64::from(a[i * g.a_row + k]) * f64::from(b[j * g.b_row + k])).sum();
+                    prop_assert!((f64::from(*c) - f64::from(*old) - sum).abs() < 1e-4);
                 }
             }
         }
+    }
+
+    #[test]
+    #[should_panic(expected = "a holds its matrix")]
+    fn distances_beyond_memory_are_refused() {
+        // Twice this distance a `usize` does not count; a product that wraps around would be zero.
+        let g = Gemm { m: 3, n: 1, k: 1, a_row: usize::MAX / 2 + 1, a_col: 1, b_row: 1, c_row: 1 };
+        Isa::detect().gemm(&g, &[0.0], &[0.0], Start::Zero, &mut [0.0; 3]);
     }
 }

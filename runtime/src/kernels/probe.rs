@@ -60,3 +60,24 @@ unsafe fn read<V: Vector, const G: usize>(x: &[f32], y: &mut [f32]) {
         all.store(y.as_mut_ptr());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::checks::{everywhere, numbers, wide};
+
+    #[test]
+    fn probes_stay_in_their_memory() {
+        for (isa, edge) in everywhere() {
+            let mut y = edge.unset(16);
+            isa.probe_multiply_add(3, &mut y);
+            assert!(y[0] > 0.0);
+            // Vectors that are not whole are left out.
+            for len in [0, 127, 128, 129, 1024] {
+                let (x, mut y) = (edge.of(&numbers(1, len)), edge.of(&[0.0; 16]));
+                isa.probe_read(&x, &mut y);
+                let (got, sum) = (wide(&y).iter().sum::<f64>(), wide(&x).iter().sum::<f64>());
+                assert!(len % 128 != 0 || (got - sum).abs() < 1e-3, "{isa:?}: {got} instead of {sum}");
+            }
+        }
+    }
+}

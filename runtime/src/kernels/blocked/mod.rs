@@ -14,6 +14,8 @@ mod tests;
 mod tile;
 mod winograd;
 
+use super::extent;
+
 pub use outer::Outer;
 pub use reorder::Packing;
 pub use stage::Stage;

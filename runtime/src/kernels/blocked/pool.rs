@@ -1,6 +1,6 @@
 //! Pools of blocked tensors.
 
-use super::{BLOCK, per_vector};
+use super::{BLOCK, extent, per_vector};
 use crate::isa::per_isa;
 use crate::kernels::{Divisor, Window};
 use crate::simd::Vector;
@@ -54,7 +54,8 @@ fn outputs(window: &Window, first: usize, count: usize, mut f: impl FnMut(usize,
 }
 
 fn check(window: &Window, first: usize, x: &[f32], y: &[f32]) {
-    assert!(x.len() >= window.input_len() * BLOCK, "input of the pool");
+    let [depth, height, width] = window.input;
+    assert!(x.len() >= extent([[depth, height, width, BLOCK]]), "input of the pool");
     assert!(first + y.len() / BLOCK <= window.output_len(), "output of the pool");
 }
 

@@ -1,4 +1,12 @@
-//! Blocked kernels against loops in `f64`, on every instruction set.
+//! Blocked kernels against loops in `f64`, on every instruction set: convolutions as they are put together here, each kernel
+//! alone and in guarded memory in the files of the folder.
+
+mod layout;
+mod norm;
+mod outer;
+mod pool;
+mod tile;
+mod winograd;
 
 use alloc::format;
 use alloc::vec;

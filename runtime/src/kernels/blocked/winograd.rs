@@ -6,7 +6,7 @@
 
 #![allow(clippy::needless_range_loop, reason = "rows and columns of small matrices are clearer by number")]
 
-use super::{BLOCK, Finish, per_vector};
+use super::{BLOCK, Finish, extent, per_vector};
 use crate::simd::Vector;
 
 /// Numbers of a transformed tile.
@@ -30,22 +30,23 @@ pub struct Tiles {
 
 impl Tiles {
     fn check_input(&self, rows: usize, pitch: usize, x: &[f32], v: &[f32]) {
-        let tiles = rows * self.columns;
+        let tiles = extent([[rows, self.columns]]);
         assert!(tiles > 0 && tiles <= pitch, "tiles fit their pitch");
-        assert!(x.len() >= self.input[0] * self.input[1] * BLOCK, "input of the transform");
-        assert!(v.len() >= ((WINOGRAD_POINTS - 1) * pitch + tiles) * BLOCK, "result of the transform");
+        assert!(x.len() >= extent([[self.input[0], self.input[1], BLOCK]]), "input of the transform");
+        assert!(v.len() >= points(pitch, tiles), "result of the transform");
     }
 
     fn check_output(&self, first: usize, rows: usize, pitch: usize, m: &[f32], finish: &Finish<'_>, y: &[f32]) {
         let [height, width] = self.output;
-        let (tiles, pixels) = (rows * self.columns, (height - first * 4).min(rows * 4) * width);
+        let (tiles, lines) = (extent([[rows, self.columns]]), (height - first * 4).min(extent([[rows, 4]])));
+        let floats = extent([[lines, width, BLOCK]]);
         assert!(self.columns == width.div_ceil(4), "tiles cover the columns");
         assert!(rows > 0 && (first + rows - 1) * 4 < height, "every row of tiles has pixels");
         assert!(tiles <= pitch, "tiles fit their pitch");
-        assert!(m.len() >= ((WINOGRAD_POINTS - 1) * pitch + tiles) * BLOCK, "input of the transform");
-        assert!(y.len() >= pixels * BLOCK, "result of the transform");
+        assert!(m.len() >= points(pitch, tiles), "input of the transform");
+        assert!(y.len() >= floats, "result of the transform");
         assert!(finish.bias.is_none_or(|b| b.len() >= BLOCK), "bias");
-        assert!(finish.add.is_none_or(|a| a.len() >= pixels * BLOCK), "shortcut");
+        assert!(finish.add.is_none_or(|a| a.len() >= floats), "shortcut");
     }
 }
 
@@ -54,6 +55,11 @@ impl Tiles {
 struct Zeros([f32; BLOCK]);
 
 static ZEROS: Zeros = Zeros([0.0; BLOCK]);
+
+/// Floats of `tiles` transformed tiles, whose points are `pitch` tiles apart.
+fn points(pitch: usize, tiles: usize) -> usize {
+    extent([[WINOGRAD_POINTS - 1, pitch, BLOCK], [tiles, BLOCK, 1]])
+}
 
 /// Where the numbers of a tile of `size`, of which some lie outside, begin: `start + 4 · index − pad`.
 #[inline(always)]
@@ -78,10 +84,11 @@ per_vector! {
 
 impl Tiles {
     fn check_upstream(&self, first: usize, rows: usize, pitch: usize, dy: &[f32], v: &[f32]) {
-        let tiles = rows * self.columns;
+        let tiles = extent([[rows, self.columns]]);
         assert!(tiles > 0 && tiles <= pitch && first * 4 < self.output[0], "tiles fit their pitch");
-        assert!(dy.len() >= self.output[0] * self.output[1] * BLOCK, "input of the transform");
-        assert!(v.len() >= ((WINOGRAD_POINTS - 1) * pitch + tiles) * BLOCK, "result of the transform");
+        assert!(self.columns == self.output[1].div_ceil(4), "tiles cover the columns");
+        assert!(dy.len() >= extent([[self.output[0], self.output[1], BLOCK]]), "input of the transform");
+        assert!(v.len() >= points(pitch, tiles), "result of the transform");
     }
 }
 
