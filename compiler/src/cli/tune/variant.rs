@@ -113,9 +113,12 @@ fn workloads(planned: &Planned) -> Vec<Option<Workload>> {
     let mut parts: BTreeMap<ValueId, Workload> = BTreeMap::new();
     for value in graph.values() {
         let Some(workload) = Workload::of(graph, value) else { continue };
-        for operand in &graph.node(value).inputs {
-            if matches!(graph.node(*operand).op, Op::Pack(_) | Op::WinogradTiles(_)) {
-                parts.insert(*operand, workload.clone());
+        let mut operands = graph.node(value).inputs.clone();
+        while let Some(operand) = operands.pop() {
+            let node = graph.node(operand);
+            if matches!(node.op, Op::Pack(_) | Op::WinogradWeights(_) | Op::WinogradTiles(_)) {
+                parts.insert(operand, workload.clone());
+                operands.extend(&node.inputs);
             }
         }
         parts.insert(value, workload);
