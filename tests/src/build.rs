@@ -11,6 +11,35 @@ use cnnc::compile::Compiled;
 #[derive(Debug)]
 pub struct Program {
     path: PathBuf,
+    machine: Machine,
+}
+
+/// The machine that programs are for: this one, or that of `CNNC_TEST_TARGET` (a target triple of rustc), whose programs are
+/// started by the command in `CNNC_TEST_RUNNER` (an emulator and its arguments).
+#[derive(Debug)]
+struct Machine {
+    target: Option<String>,
+    runner: Vec<String>,
+}
+
+impl Machine {
+    fn of_environment() -> Self {
+        let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let runner = set("CNNC_TEST_RUNNER").unwrap_or_default();
+        Self { target: set("CNNC_TEST_TARGET"), runner: runner.split_whitespace().map(str::to_owned).collect() }
+    }
+
+    /// The folder of programs in cargo's target folder.
+    fn folder(&self, target: &Path) -> PathBuf {
+        target.join(self.target.as_deref().unwrap_or("")).join("debug")
+    }
+
+    fn start(&self, program: &Path) -> Command {
+        let mut words = self.runner.iter().map(std::ffi::OsStr::new).chain([program.as_os_str()]);
+        let mut command = Command::new(words.next().expect("the program itself"));
+        command.args(words);
+        command
+    }
 }
 
 /// What a network is run on; batched values image after image.
@@ -84,20 +113,25 @@ impl Program {
         write_if_changed(&folder.join("src/lib.rs"), &library);
         write_if_changed(&folder.join("src/main.rs"), &main);
         let target = target().join("emitted");
+        let machine = Machine::of_environment();
         let output = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--manifest-path"])
+            .args(["build", "--quiet"])
+            .args(machine.target.iter().map(|triple| format!("--target={triple}")))
+            .arg("--manifest-path")
             .arg(folder.join("Cargo.toml"))
             .env("CARGO_TARGET_DIR", &target)
             .env("RUSTFLAGS", "-D warnings")
             .output()
             .expect("cargo runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        Self { path: target.join("debug").join(name) }
+        Self { path: machine.folder(&target).join(name), machine }
     }
 
     /// Runs requests one after another in one process.
     pub fn run(&self, requests: &[Request]) -> Vec<Answer> {
-        let mut child = Command::new(&self.path)
+        let mut child = self
+            .machine
+            .start(&self.path)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -27,22 +27,25 @@ pub(crate) fn exp(x: f32) -> f32 {
     if x.is_nan() { x } else { y }
 }
 
-/// Hyperbolic tangent within 2e-7 relative.
+/// Hyperbolic tangent within 4e-7 relative, never beyond ±1; NaN stays NaN.
 ///
-/// Near zero by the odd Taylor-like minimax of tanh(x)/x, where 1 − 2/(e^2x + 1) would cancel.
+/// x · P(x²) / Q(x²) with the two polynomials of degree 4 whose largest relative error up to 9.02, from where on the
+/// nearest float is ±1, is smallest (2e-8): one division, and nothing cancels.
 #[inline(always)]
 pub(crate) fn tanh(x: f32) -> f32 {
+    let x = x.clamp(-9.02, 9.02);
     let square = x * x;
-    // Coefficients of tanh(x) = x + x³·P(x²) for |x| < 0.625 (Cephes, S. Moshier).
-    let mut p = -5.704_988_7e-3;
-    p = p * square + 2.063_909e-2;
-    p = p * square - 5.373_971_6e-2;
-    p = p * square + 1.333_144_2e-1;
-    p = p * square - 3.333_328e-1;
-    let near = x + x * square * p;
-    let far = 1.0 - 2.0 / (exp(2.0 * x.abs()) + 1.0);
-    let far = if x < 0.0 { -far } else { far };
-    if x.abs() < 0.625 || x.is_nan() { near } else { far }
+    let mut p = 1.338_427_95e-8;
+    p = p * square + 2.063_581_27e-5;
+    p = p * square + 3.497_457_13e-3;
+    p = p * square + 0.133_826_867;
+    p = p * square + 1.0;
+    let mut q = 7.790_244_5e-7;
+    q = q * square + 3.288_516_3e-4;
+    q = q * square + 2.588_435_8e-2;
+    q = q * square + 0.467_160_08;
+    q = q * square + 1.0;
+    (x * p / q).clamp(-1.0, 1.0)
 }
 
 /// 1 / (1 + e^−x) within 2e-7 relative.
@@ -116,7 +119,7 @@ mod tests {
     #[test]
     fn functions_are_close() {
         assert!(worst(exp, f64::exp, -80.0, 88.0) < 2e-7, "{}", worst(exp, f64::exp, -80.0, 88.0));
-        assert!(worst(tanh, f64::tanh, -12.0, 12.0) < 3e-7, "{}", worst(tanh, f64::tanh, -12.0, 12.0));
+        assert!(worst(tanh, f64::tanh, -12.0, 12.0) < 4e-7, "{}", worst(tanh, f64::tanh, -12.0, 12.0));
         let logistic = |x: f64| 1.0 / (1.0 + (-x).exp());
         assert!(worst(ln, f64::ln, 1e-3, 0.99) < 2e-7, "{}", worst(ln, f64::ln, 1e-3, 0.99));
         assert!(worst(ln, f64::ln, 1.0001, 1e4) < 2e-7, "{}", worst(ln, f64::ln, 1.0001, 1e4));

@@ -290,10 +290,11 @@ mod vectors {
                 for h in 0..g.kernel[0] {
                     for w in 0..g.kernel[1] {
                         let from = plane.add(h * g.step[0] + w * g.step[1]);
-                        let row: [V; NV] = core::array::from_fn(|v| {
+                        let mut row = [V::zero(); NV];
+                        for (v, row) in row.iter_mut().enumerate() {
                             let from = from.add(v * V::LANES);
-                            if whole || v + 1 < NV { V::load(from) } else { V::load_part(from, last) }
-                        });
+                            *row = if whole || v + 1 < NV { V::load(from) } else { V::load_part(from, last) };
+                        }
                         let weight = weights.add(if g.backwards { window - 1 - e } else { e });
                         for (r, acc) in acc.iter_mut().enumerate() {
                             let weight = V::splat(*weight.add(r * g.a_filter));

@@ -18,7 +18,7 @@ const CORES: f64 = 2.0;
 /// Tasks that a large layer is cut into at least, so that threads end at about the same time.
 const TASKS: usize = 8;
 /// Multiply-adds of a task that is worth the hand-over.
-const TASK: u64 = 200_000;
+const TASK: u64 = 100_000;
 /// Cycles of the transforms of a tile of sixteen channels, there and back.
 const TRANSFORM: f64 = 200.0;
 /// Alternatives of a workload that are measured at most.
