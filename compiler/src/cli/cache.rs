@@ -37,15 +37,26 @@ pub fn program(named: &Named, compiled: &Compiled, net: &NetOptions, build: Buil
     let package = format!("net-{key}");
     let mut files: Vec<(String, String)> =
         emitted.files(&options).into_iter().map(|file| (file.path.to_owned(), file.text)).collect();
-    let library = emitted.module_name.trim_end_matches('_').to_owned();
+    let library = emitted.module_name.clone();
     files[0].1 = manifest(&files[0].1, &library, &package);
     files.push(("src/main.rs".to_owned(), main(&library, &emitted.type_name)));
     if !same(&folder, &files) {
         write::folder(&folder, &files, true)?;
     }
     lock(&folder)?;
+    let program = target(&root).join("release").join(format!("{package}{}", std::env::consts::EXE_SUFFIX));
+    if !program.is_file() {
+        let name = &compiled.graph.name;
+        // What cannot be said is no reason to stop.
+        let _ = writeln!(
+            std::io::stderr(),
+            "compiling {name}: once, then its program is kept as `{}`, its code in `{}`",
+            program.display(),
+            folder.display()
+        );
+    }
     run_cargo(&folder, &target(&root), &compiled.graph.name)?;
-    Ok(target(&root).join("release").join(format!("{package}{}", std::env::consts::EXE_SUFFIX)))
+    Ok(program)
 }
 
 /// The cache folder: `CNNC_CACHE`, else in the checkout's target folder, else in the user's cache.
@@ -108,7 +119,7 @@ fn run_cargo(folder: &Path, target: &Path, name: &str) -> Result<(), Failed> {
     let start = Instant::now();
     let show = std::io::stderr().is_terminal();
     if show {
-        let _ = write!(std::io::stderr(), "building {name} ...");
+        let _ = write!(std::io::stderr(), "compiling {name} ...");
     }
     let output = Command::new(&cargo)
         .args(["build", "--release", "--quiet", "--manifest-path"])
@@ -129,7 +140,7 @@ fn run_cargo(folder: &Path, target: &Path, name: &str) -> Result<(), Failed> {
         return Err(Failed::machine(format!("cargo could not build {name} in `{}`:\n{said}", folder.display())));
     }
     if start.elapsed().as_secs_f64() > 1.0 {
-        let _ = writeln!(std::io::stderr(), "built {name} in {:.1} s", start.elapsed().as_secs_f64());
+        let _ = writeln!(std::io::stderr(), "compiled {name} in {:.1} s", start.elapsed().as_secs_f64());
     }
     Ok(())
 }
