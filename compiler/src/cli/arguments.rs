@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
+use cnnc_runtime::Isa;
 
 use crate::tuning::Tuning;
 
@@ -11,6 +13,7 @@ Examples:
   cnnc train specs/lenet5.yaml                         learn to read digits
   cnnc summary lenet5                                  layers, shapes, parameters, MACs
   cnnc build specs/lenet5.net --out lenet5             write the network as a crate
+  cnnc operators conv                                  what one may write, with defaults and an example
   cnnc dump lenet5 --after fuse_activation             look at the graph behind a pass
 
 A spec is named by its path, or, if it ships with cnnc, by its bare name.";
@@ -51,6 +54,8 @@ pub enum Command {
     Tune(Tune),
     /// Show the graph behind a pass, or the plan, as YAML
     Dump(Dump),
+    /// List the operators of the language, or explain one
+    Operators(Operators),
 }
 
 /// Which net of a file, with which values.
@@ -87,14 +92,28 @@ fn parse_set(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// A whole number from `least` to `most`.
+fn within<T: TryFrom<u64>>(least: u64, most: u64) -> RangedU64ValueParser<T> {
+    RangedU64ValueParser::new().range(least..=most)
+}
+
+/// An instruction set that this machine has: known before anything is built.
+fn parse_isa(text: &str) -> Result<String, String> {
+    let names: Vec<&str> = Isa::available().map(Isa::name).collect();
+    match names.contains(&text) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("this machine has {}", names.join(", "))),
+    }
+}
+
 /// Threads and instruction set.
 #[derive(Args, Clone, Debug, Default)]
 pub struct MachineOptions {
     /// Threads; 0 for one on each core
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = within::<usize>(0, 1024))]
     pub threads: usize,
     /// Instruction set instead of the best: avx512, avx2, neon, portable
-    #[arg(long)]
+    #[arg(long, value_parser = parse_isa)]
     pub isa: Option<String>,
 }
 
@@ -175,7 +194,7 @@ pub struct Train {
     #[arg(long)]
     pub resume: bool,
     /// Epochs instead of those of the recipe
-    #[arg(long)]
+    #[arg(long, value_parser = within::<u64>(1, 1_000_000))]
     pub epochs: Option<u64>,
     /// Seed instead of that of the recipe
     #[arg(long)]
@@ -184,10 +203,10 @@ pub struct Train {
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Threads instead of those of the recipe; 0 for one on each core
-    #[arg(long)]
+    #[arg(long, value_parser = within::<usize>(0, 1024))]
     pub threads: Option<usize>,
     /// Instruction set instead of the best: avx512, avx2, neon, portable
-    #[arg(long)]
+    #[arg(long, value_parser = parse_isa)]
     pub isa: Option<String>,
 }
 
@@ -346,4 +365,15 @@ pub struct Dump {
     pub after: String,
     #[command(flatten)]
     pub options: NetOptions,
+}
+
+/// `cnnc operators`
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  cnnc operators\n  cnnc operators conv\n  cnnc operators max_pool --json")]
+pub struct Operators {
+    /// The operator to explain; all are listed by default
+    pub name: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
