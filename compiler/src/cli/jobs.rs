@@ -69,7 +69,7 @@ pub fn bench(arguments: &Bench) -> Done {
     measurable(arguments.batch, arguments.seconds)?;
     arguments.weights.iter().try_for_each(|path| write::is_there("weights", path))?;
     let named = Named::find(&arguments.spec)?;
-    let build = Build { infer_only: !arguments.train, gradients: false, profile: arguments.layers };
+    let build = Build { infer_only: !arguments.train, profile: arguments.layers, ..Build::default() };
     let compiled = named.compile(&arguments.options, build.infer_only, false)?;
     let planned = planned(&compiled, arguments.train)?;
     let job = Job::Bench(job::Bench {
