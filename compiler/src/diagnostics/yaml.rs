@@ -58,7 +58,7 @@ impl Yaml<'_> {
     /// A value of the wrong kind, in words that do not come from Rust.
     fn misread(&self, place: Span, message: &str) -> Diagnostic {
         let d = Diagnostic::new(place, format!("the {} cannot be read", self.what));
-        let Some((found, expected)) = message.rsplit_once(", expected ") else { return d.found(shortened(message)) };
+        let Some((found, expected)) = message.rsplit_once(", expected ") else { return d.found(message) };
         let d = d.found(shortened(found)).fits(wanted(expected));
         let known = expected.split('`').skip(1).step_by(2);
         match found.strip_prefix("unknown variant `").and_then(|name| nearest(name.trim_end_matches('`'), known)) {
@@ -69,7 +69,7 @@ impl Yaml<'_> {
 
     fn end_of_word(&self, start: usize) -> usize {
         let rest = &self.text[start..];
-        start + rest.find(|c: char| c.is_whitespace()).unwrap_or(rest.len())
+        start + rest.find(|c: char| c.is_whitespace() || [',', '}', ']'].contains(&c)).unwrap_or(rest.len())
     }
 
     /// The first place where a key stands.
@@ -111,11 +111,12 @@ impl Yaml<'_> {
     }
 }
 
-/// A message as the field that it is about and what it says: `data.train: invalid type: string "a: b", expected a map`.
+/// A message as the field that it is about and what it says. Of a wrong type the reader knows the very place, also where
+/// there are several fields of that name.
 fn split(message: &str) -> (&str, &str) {
     let kinds = ["invalid type: ", "invalid value: ", "invalid length "];
     match kinds.iter().find_map(|kind| message.split_once(kind)) {
-        Some((field, found)) => (field.trim_end_matches(": "), found),
+        Some((_, found)) => ("", found),
         None => message.rsplit_once(": ").unwrap_or(("", message)),
     }
 }
