@@ -55,8 +55,8 @@ fn resolve(after: &str) -> Result<String, String> {
     let named = |p: &&String| **p == after || p.rsplit('/').next() == Some(after);
     points.iter().find(named).cloned().ok_or_else(|| {
         let hint = nearest(after, points.iter().map(|p| p.rsplit('/').next().unwrap_or(p)))
-            .map_or(String::new(), |n| format!("; did you mean `{n}`?"));
-        format!("there is no pass `{after}`{hint}\npasses: {}", points.join(", "))
+            .map_or(String::new(), |n| format!("\nhelp: did you mean `{n}`?"));
+        format!("there is no pass `{after}`\nfits: {}{hint}", points.join(", "))
     })
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use proc_macro2::{Span as TokenSpan, TokenStream, TokenTree};
 use quote::quote_spanned;
+use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};
 
 use crate::compile::{Compiled, Failure, Options, compile};
@@ -100,11 +101,15 @@ impl Parse for FileCall {
             if input.is_empty() {
                 break;
             }
-            let name: syn::Ident = input.parse()?;
-            if name == "exact" && !input.peek(syn::Token![=]) {
-                call.options.exact = true;
-            } else if name == "infer_only" && !input.peek(syn::Token![=]) {
-                call.options.infer_only = true;
+            // A parameter may have the name of a keyword of Rust.
+            let name = input.call(syn::Ident::parse_any)?;
+            let flag = match name.to_string().as_str() {
+                "exact" => Some(&mut call.options.exact),
+                "infer_only" => Some(&mut call.options.infer_only),
+                _ => None,
+            };
+            if let Some(flag) = flag.filter(|_| !input.peek(syn::Token![=])) {
+                *flag = true;
                 continue;
             }
             input.parse::<syn::Token![=]>()?;

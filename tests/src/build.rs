@@ -154,7 +154,7 @@ impl Program {
 }
 
 /// A folder of the tests' own in the target folder: beside the folder of the running test.
-fn target() -> PathBuf {
+pub fn target() -> PathBuf {
     let test = std::env::current_exe().expect("a running test");
     test.ancestors().nth(3).expect("target/profile/deps/test").join("emitted-tests")
 }

@@ -79,6 +79,14 @@ fn crates_replace_only_crates() {
     std::fs::write(home.path().join("mine/notes.txt"), "keep").expect("a file");
     assert!(refused(home.path(), 1, &["build", "lenet5", "--out", "mine"]).contains("--force"));
     assert!(home.path().join("mine/notes.txt").is_file());
+    std::fs::write(home.path().join("out/src/extra.rs"), "// by hand").expect("a file");
+    assert!(refused(home.path(), 1, &["build", "lenet5", "--out", "out"]).contains("holds `src/extra.rs`, which cnnc"));
+    assert!(home.path().join("out/src/extra.rs").is_file());
+    said(home.path(), &["build", "lenet5", "--out", "out", "--force"]);
+    assert!(!home.path().join("out/src/extra.rs").exists());
+    assert!(refused(home.path(), 1, &["build", "lenet5", "--out", "mine/notes.txt"]).contains("a file, not a folder"));
+    assert!(refused(home.path(), 1, &["build", "lenet5", "--out", "."]).contains("a folder by its name"));
+    assert!(refused(home.path(), 3, &["build", "lenet5", "--out", "mine/notes.txt/out"]).contains("cannot write"));
     let left: Vec<_> = std::fs::read_dir(home.path()).expect("a folder").flatten().map(|e| e.file_name()).collect();
     assert_eq!(left.len(), 2, "nothing temporary is left: {left:?}");
 }
@@ -101,6 +109,57 @@ fn graphs_are_shown_behind_each_pass() {
     assert!(dump.contains("conv_grad_weight"), "{dump}");
     assert!(said(home.path(), &["dump", "lenet5", "--after", "inference/plan"]).contains("arena"));
     assert!(refused(home.path(), 1, &["dump", "lenet5", "--after", "fuse_activatoin"]).contains("did you mean"));
+}
+
+#[test]
+fn operators_are_explained() {
+    let home = folder();
+    let list = said(home.path(), &["operators"]);
+    let json: serde_json::Value = serde_json::from_str(&said(home.path(), &["operators", "--json"])).expect("JSON");
+    let all = json.as_array().expect("a list");
+    assert!(all.len() > 20 && list.lines().count() >= all.len(), "{list}");
+    for operator in all {
+        let name = operator["name"].as_str().expect("a name");
+        assert!(list.contains(&format!("{name}(")), "{name}");
+        let page = said(home.path(), &["operators", name]);
+        for text in [&operator["summary"], &operator["example"]] {
+            assert!(page.contains(text.as_str().expect("a text")), "{page}");
+        }
+    }
+    let page = said(home.path(), &["operators", "conv"]);
+    assert!(page.starts_with("conv(x, filters, kernel, stride: 1, pad: 0,"), "{page}");
+    let one: serde_json::Value =
+        serde_json::from_str(&said(home.path(), &["operators", "conv", "--json"])).expect("JSON");
+    assert_eq!((&one["operands"][0], &one["attributes"][2]["default"]), (&"x".into(), &"1".into()));
+    assert!(refused(home.path(), 1, &["operators", "convv"]).contains("did you mean `conv`?"));
+}
+
+#[test]
+fn easy_mistakes_are_explained() {
+    let home = folder();
+    std::fs::write(home.path().join("a.yaml"), "spec: lenet5\n").expect("a file");
+    std::fs::write(home.path().join("a.net"), "net A { input x: [1] output y = relu(x) }").expect("a file");
+    let cases: &[(i32, &[&str], &str)] = &[
+        (2, &["summry", "lenet5"], "a similar subcommand exists: 'summary'"),
+        (1, &["train", "lenet5"], "lenet5.yaml`?"),
+        (1, &["train", "b.yaml"], "there is no such file\nhelp: did you mean `a.yaml`?"),
+        (1, &["train", "a.net"], "`a.net` is a network, not a recipe"),
+        (1, &["summary", "a.yaml"], "`a.yaml` is a recipe, not a network"),
+        (1, &["summary", "b.net"], "did you mean `a.net`?"),
+        (1, &["fmt", "b.net"], "there is no such file\nhelp: did you mean `a.net`?"),
+        (1, &["bench", "a.net", "--weights", "w.safetensors"], "no file `w.safetensors` with the weights"),
+        (1, &["run", "a.net", "--input", "i.safetensors", "--output", "o"], "no file `i.safetensors` with the inputs"),
+        (1, &["run", "a.net", "--input", "a.net", "--output", "no/o"], "there is no folder `no`"),
+        (2, &["bench", "a.net", "--isa", "sse"], "this machine has"),
+        (2, &["bench", "a.net", "--threads", "100000"], "0..=1024"),
+        (1, &["dump", "a.net", "--after", "foo"], "fits: elaborate,"),
+        (3, &["new", "a.net/b"], "a file is in the way"),
+    ];
+    for (code, arguments, expected) in cases {
+        let error = refused(home.path(), *code, arguments);
+        assert!(error.contains(expected), "{arguments:?}: {error}");
+        assert!(!error.contains("os error"), "{arguments:?}: {error}");
+    }
 }
 
 #[test]
@@ -167,7 +226,10 @@ fn wrong_recipes_are_explained() {
     let cases = [
         ("unknown key", good.replace("epochs", "epoch"), "did you mean `epochs`?"),
         ("missing key", good.replace("epochs: 1\n", ""), "the recipe needs `epochs`"),
-        ("wrong type", good.replace("epochs: 1", "epochs: many"), "epochs"),
+        ("wrong type", good.replace("epochs: 1", "epochs: many"), "fits: a whole number, 0 or more"),
+        ("a bare name", good.to_owned() + "optimizer: sgd\n", "fits: a name with what belongs to it"),
+        ("a number for keys", good.to_owned() + "picture: 3\n", "fits: keys with values"),
+        ("a name misspelt", good.to_owned() + "schedule: { decay: cosin }\n", "did you mean `cosine`?"),
         ("out of range", good.replace("epochs: 1", "epochs: 0"), "from 1 to 1000000"),
         ("batch", good.to_owned() + "batch: 0\n", "from 1 to 65536"),
         ("negative", good.to_owned() + "seed: -1\n", "seed"),
@@ -188,8 +250,31 @@ fn wrong_recipes_are_explained() {
         std::fs::write(home.path().join("r.yaml"), text).expect("a file");
         let error = refused(home.path(), 1, &["train", "r.yaml"]);
         assert!(error.contains(expected), "{what}: {error}");
+        assert!(!error.contains("struct ") && !error.contains("u64"), "{what}: {error}");
     }
     refused(home.path(), 1, &["train", "none.yaml"]);
+}
+
+#[test]
+fn programs_are_compiled_once() {
+    let home = folder();
+    // A network that no earlier run of this test has compiled.
+    let net = format!("net Once {{ input x: [1] output y = x * {} }}", std::process::id());
+    std::fs::write(home.path().join("once.net"), net).expect("a file");
+    let x = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![2, 1], &[0; 8]).expect("a tensor");
+    let bytes = safetensors::serialize([("x", x)], None).expect("a file");
+    std::fs::write(home.path().join("x.safetensors"), bytes).expect("a file");
+    let run = || {
+        let output = cnnc(home.path(), &["run", "once.net", "--input", "x.safetensors", "--output", "y.safetensors"]);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{error}");
+        error
+    };
+    let said = run();
+    assert!(said.starts_with("compiling Once, once: its program is kept as `"), "{said}");
+    assert!(!run().contains("kept as"));
+    let program = said.split('`').nth(1).expect("a path");
+    std::fs::remove_file(program).expect("it is there");
 }
 
 #[test]

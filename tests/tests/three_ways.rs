@@ -73,10 +73,20 @@ fn three_ways_give_the_same_code() {
 #[test]
 fn values_reach_the_network_in_each_way() {
     let path = specs().join("lenet5.net").display().to_string();
-    let call: TokenStream = format!("{path:?}, classes = 26, infer_only").parse().expect("tokens");
+    let call: TokenStream = format!("{path:?}, classes = 26, exact, infer_only").parse().expect("tokens");
     let code = expand(call).to_string();
     assert!(code.contains("[f32 ; 26]") && !code.contains("train_step"), "26 classes and no training code");
     assert!(code.contains("include_bytes"), "a change of the file triggers a rebuild");
+}
+
+#[test]
+fn parameters_may_be_named_like_keywords() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.net");
+    std::fs::write(&path, "net A(type = 3, exact = 1) { input x: [type, exact] output y = relu(x) }").expect("a spec");
+    let call = format!("{:?}, type = 7, exact = 2", path.display().to_string());
+    let code = expand(call.parse().expect("tokens")).to_string();
+    assert!(code.contains("[f32 ; 14]"), "{code}");
 }
 
 /// A folder with LeNet-5 and a plan file that has its second convolution computed row by row.

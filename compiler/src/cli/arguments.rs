@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
+use cnnc_runtime::Isa;
 
 use crate::tuning::Tuning;
 
@@ -11,9 +13,14 @@ Examples:
   cnnc train specs/lenet5.yaml                         learn to read digits
   cnnc summary lenet5                                  layers, shapes, parameters, MACs
   cnnc build specs/lenet5.net --out lenet5             write the network as a crate
+  cnnc operators conv                                  what one may write, with defaults and an example
   cnnc dump lenet5 --after fuse_activation             look at the graph behind a pass
 
-A spec is named by its path, or, if it ships with cnnc, by its bare name.";
+A spec is named by its path, or, if it ships with cnnc, by its bare name.
+
+train, eval, predict, run, bench and tune compile the network to a program the first time, which
+takes a minute or two, and keep it: in the folder that CNNC_CACHE names, else in the target folder
+of the checkout, else in the user's cache folder.";
 
 /// A compiler for convolutional networks: `.net` text in, specialised Rust out.
 #[derive(Debug, Parser)]
@@ -51,6 +58,8 @@ pub enum Command {
     Tune(Tune),
     /// Show the graph behind a pass, or the plan, as YAML
     Dump(Dump),
+    /// List the operators of the language, or explain one
+    Operators(Operators),
 }
 
 /// Which net of a file, with which values.
@@ -87,14 +96,28 @@ fn parse_set(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// A whole number from `least` to `most`.
+fn within<T: TryFrom<u64>>(least: u64, most: u64) -> RangedU64ValueParser<T> {
+    RangedU64ValueParser::new().range(least..=most)
+}
+
+/// An instruction set that this machine has: known before anything is built.
+fn parse_isa(text: &str) -> Result<String, String> {
+    let names: Vec<&str> = Isa::available().map(Isa::name).collect();
+    match names.contains(&text) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("this machine has {}", names.join(", "))),
+    }
+}
+
 /// Threads and instruction set.
 #[derive(Args, Clone, Debug, Default)]
 pub struct MachineOptions {
     /// Threads; 0 for one on each core
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = within::<usize>(0, 1024))]
     pub threads: usize,
     /// Instruction set instead of the best: avx512, avx2, neon, portable
-    #[arg(long)]
+    #[arg(long, value_parser = parse_isa)]
     pub isa: Option<String>,
 }
 
@@ -110,7 +133,7 @@ pub struct New {
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  cnnc check specs/*.net")]
 pub struct Check {
-    /// Specs
+    /// Specs: their paths, or the bare names of those that ship
     #[arg(required = true)]
     pub specs: Vec<String>,
     #[command(flatten)]
@@ -133,7 +156,7 @@ pub struct Fmt {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  cnnc summary lenet5\n  cnnc summary specs/lenet5.net --set classes=26 --json")]
 pub struct SummaryArguments {
-    /// The spec
+    /// The spec: its path, or the bare name of one that ships
     pub spec: String,
     /// Print JSON
     #[arg(long)]
@@ -144,19 +167,22 @@ pub struct SummaryArguments {
 
 /// `cnnc build`
 #[derive(Args, Debug)]
-#[command(
-    after_help = "Example:\n  cnnc build lenet5 --out lenet5 --infer-only && cargo build --release --manifest-path lenet5/Cargo.toml"
-)]
+#[command(after_help = "\
+A folder that is there already is replaced if it is empty or holds an emitted crate and nothing else.
+
+Example:
+  cnnc build lenet5 --out lenet5 --infer-only
+  cargo build --release --manifest-path lenet5/Cargo.toml")]
 pub struct Build {
-    /// The spec
+    /// The spec: its path, or the bare name of one that ships
     pub spec: String,
     /// The folder to write the crate to
-    #[arg(long)]
+    #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     /// Leave all training code out
     #[arg(long)]
     pub infer_only: bool,
-    /// Replace the folder even if cnnc did not write it
+    /// Replace the folder, whatever is in it
     #[arg(long)]
     pub force: bool,
     #[command(flatten)]
@@ -175,7 +201,7 @@ pub struct Train {
     #[arg(long)]
     pub resume: bool,
     /// Epochs instead of those of the recipe
-    #[arg(long)]
+    #[arg(long, value_parser = within::<u64>(1, 1_000_000))]
     pub epochs: Option<u64>,
     /// Seed instead of that of the recipe
     #[arg(long)]
@@ -184,10 +210,10 @@ pub struct Train {
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Threads instead of those of the recipe; 0 for one on each core
-    #[arg(long)]
+    #[arg(long, value_parser = within::<usize>(0, 1024))]
     pub threads: Option<usize>,
     /// Instruction set instead of the best: avx512, avx2, neon, portable
-    #[arg(long)]
+    #[arg(long, value_parser = parse_isa)]
     pub isa: Option<String>,
 }
 
@@ -198,7 +224,7 @@ pub struct Eval {
     /// The recipe, which names the network and the held-out data
     pub recipe: PathBuf,
     /// The weights; those the recipe's training wrote by default
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
     /// Folder of the data, instead of the recipe's own
     #[arg(long, value_name = "DIR")]
@@ -220,7 +246,7 @@ pub struct Predict {
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
     /// The weights; those the recipe's training wrote by default
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
     /// How many classes to show
     #[arg(long, default_value_t = 3)]
@@ -236,25 +262,25 @@ pub struct Predict {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Tensors are named like the spec's inputs and targets, batch first; class labels are integers.
-With --gradients the training graph runs, too (batch statistics, dropout off), and `loss` and the gradient of every
-trained weight and every input are written under their names.
+With --gradients the training graph runs, too (batch statistics, dropout off), and `loss` and the
+gradient of every trained weight and every input are written under their names.
 
 Example:
   cnnc run lenet5 --weights w.safetensors --input digits.safetensors --output answer.safetensors")]
 pub struct Run {
-    /// The spec
+    /// The spec: its path, or the bare name of one that ships
     pub spec: String,
     /// The weights; random ones by default
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
     /// A safetensors file with the inputs
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     pub input: PathBuf,
     /// The safetensors file to write outputs to
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     pub output: PathBuf,
     /// The safetensors file to write loss and gradients to
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     pub gradients: Option<PathBuf>,
     /// Decides random weights
     #[arg(long, default_value_t = 0)]
@@ -268,15 +294,16 @@ pub struct Run {
 /// `cnnc bench`
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Reports the median time of a pass over random numbers, how that compares with the fastest multiply-adds and reads that
-this machine does beside it, and memory. With --train a pass is forward, backward and an update by SGD with momentum.
+Reports the median time of a pass over random numbers, how that compares with the fastest
+multiply-adds and reads that this machine does beside it, and memory. With --train a pass is
+forward, backward and an update by SGD with momentum.
 
 Examples:
   cnnc bench lenet5
   cnnc bench resnet50 --threads 1 --layers
   cnnc bench resnet18 --train --batch 16 --json")]
 pub struct Bench {
-    /// The spec
+    /// The spec: its path, or the bare name of one that ships
     pub spec: String,
     /// Measure a training step
     #[arg(long)]
@@ -291,7 +318,7 @@ pub struct Bench {
     #[arg(long, default_value_t = 3.0)]
     pub seconds: f64,
     /// The weights; random ones by default
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
@@ -315,7 +342,7 @@ Examples:
   cnnc tune specs/resnet18.net
   cnnc tune specs/resnet18.net --train --batch 16")]
 pub struct Tune {
-    /// The spec
+    /// The spec: its path, or the bare name of one that ships
     pub spec: String,
     /// Measure a training step
     #[arg(long)]
@@ -339,11 +366,22 @@ pub struct Tune {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  cnnc dump lenet5 --after elaborate\n  cnnc dump lenet5 --after training/plan")]
 pub struct Dump {
-    /// The spec
+    /// The spec: its path, or the bare name of one that ships
     pub spec: String,
     /// A pass (`fold_batch_norm`, `training/fuse_activation`, ...), `elaborate`, `inference/plan` or `training/plan`
     #[arg(long)]
     pub after: String,
     #[command(flatten)]
     pub options: NetOptions,
+}
+
+/// `cnnc operators`
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  cnnc operators\n  cnnc operators conv\n  cnnc operators max_pool --json")]
+pub struct Operators {
+    /// The operator to explain; all are listed by default
+    pub name: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }

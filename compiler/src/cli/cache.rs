@@ -1,6 +1,6 @@
 //! Built networks.
 //!
-//! `train`, `eval`, `predict` and `run` need the network as a program: the emitted crate and five lines of `main`. It is kept
+//! `train`, `eval`, `predict`, `run`, `bench` and `tune` need the network as a program: the emitted crate and five lines of `main`. It is kept
 //! in a cache folder under a name that has its digest in it, so it is built once.
 
 use std::io::{IsTerminal as _, Write as _};
@@ -22,6 +22,8 @@ pub struct Build {
     pub gradients: bool,
     /// With times of the steps.
     pub profile: bool,
+    /// Without a word about it: whoever builds many says so.
+    pub quiet: bool,
 }
 
 /// Builds the program of a network, if it is not there yet, and returns its path.
@@ -37,15 +39,30 @@ pub fn program(named: &Named, compiled: &Compiled, net: &NetOptions, build: Buil
     let package = format!("net-{key}");
     let mut files: Vec<(String, String)> =
         emitted.files(&options).into_iter().map(|file| (file.path.to_owned(), file.text)).collect();
-    let library = emitted.module_name.trim_end_matches('_').to_owned();
+    let library = emitted.module_name.clone();
     files[0].1 = manifest(&files[0].1, &library, &package);
     files.push(("src/main.rs".to_owned(), main(&library, &emitted.type_name)));
     if !same(&folder, &files) {
         write::folder(&folder, &files, true)?;
     }
     lock(&folder)?;
-    run_cargo(&folder, &target(&root), &compiled.graph.name)?;
-    Ok(target(&root).join("release").join(format!("{package}{}", std::env::consts::EXE_SUFFIX)))
+    let target = target(&root);
+    let program = target.join("release").join(format!("{package}{}", std::env::consts::EXE_SUFFIX));
+    if !program.is_file() && !build.quiet {
+        announce(&compiled.graph.name, &program, &folder);
+    }
+    run_cargo(&folder, &target, &compiled.graph.name, build.quiet)?;
+    Ok(program)
+}
+
+/// Says what takes a while, that it is done once, and where the result is.
+fn announce(name: &str, program: &Path, folder: &Path) {
+    let (program, folder) = (program.display(), folder.display());
+    // Where this cannot be written, nobody waits for it.
+    let _ = writeln!(
+        std::io::stderr(),
+        "compiling {name}, once: its program is kept as `{program}`, its code in `{folder}`"
+    );
 }
 
 /// The cache folder: `CNNC_CACHE`, else in the checkout's target folder, else in the user's cache.
@@ -103,12 +120,12 @@ fn lock(folder: &Path) -> Result<(), Failed> {
     std::fs::copy(&from, &to).map(|_| ()).map_err(|e| Failed::machine(format!("cannot write `{}`: {e}", to.display())))
 }
 
-fn run_cargo(folder: &Path, target: &Path, name: &str) -> Result<(), Failed> {
+fn run_cargo(folder: &Path, target: &Path, name: &str, quiet: bool) -> Result<(), Failed> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let start = Instant::now();
-    let show = std::io::stderr().is_terminal();
+    let show = std::io::stderr().is_terminal() && !quiet;
     if show {
-        let _ = write!(std::io::stderr(), "building {name} ...");
+        let _ = write!(std::io::stderr(), "compiling {name} ...");
     }
     let output = Command::new(&cargo)
         .args(["build", "--release", "--quiet", "--manifest-path"])
@@ -128,8 +145,8 @@ fn run_cargo(folder: &Path, target: &Path, name: &str) -> Result<(), Failed> {
         let said = String::from_utf8_lossy(&output.stderr);
         return Err(Failed::machine(format!("cargo could not build {name} in `{}`:\n{said}", folder.display())));
     }
-    if start.elapsed().as_secs_f64() > 1.0 {
-        let _ = writeln!(std::io::stderr(), "built {name} in {:.1} s", start.elapsed().as_secs_f64());
+    if start.elapsed().as_secs_f64() > 1.0 && !quiet {
+        let _ = writeln!(std::io::stderr(), "compiled {name} in {:.1} s", start.elapsed().as_secs_f64());
     }
     Ok(())
 }

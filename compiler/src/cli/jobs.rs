@@ -9,7 +9,7 @@ use super::arguments::{Bench, Eval, MachineOptions, NetOptions, Predict, Run, Tr
 use super::cache::Build;
 use super::recipe::Recipe;
 use super::spec::Named;
-use super::{Done, Failed, cache};
+use super::{Done, Failed, cache, write};
 use crate::compile::Compiled;
 use crate::emit::Planned;
 
@@ -33,6 +33,7 @@ pub fn eval(arguments: &Eval) -> Done {
 /// `cnnc predict`
 pub fn predict(arguments: &Predict) -> Done {
     let recipe = Recipe::read(&arguments.recipe, None)?;
+    arguments.files.iter().try_for_each(|path| write::is_there("picture", path))?;
     let job = Job::Predict(job::Predict {
         machine: machine(&arguments.machine),
         weights: weights(arguments.weights.as_deref(), &recipe)?,
@@ -48,6 +49,9 @@ pub fn predict(arguments: &Predict) -> Done {
 /// `cnnc run`
 pub fn run(arguments: &Run) -> Done {
     let named = Named::find(&arguments.spec)?;
+    arguments.weights.iter().try_for_each(|path| write::is_there("weights", path))?;
+    write::is_there("inputs", &arguments.input)?;
+    [&arguments.output].into_iter().chain(&arguments.gradients).try_for_each(|path| write::has_folder(path))?;
     let job = Job::Run(job::Run {
         machine: machine(&arguments.machine),
         weights: arguments.weights.clone(),
@@ -63,8 +67,9 @@ pub fn run(arguments: &Run) -> Done {
 /// `cnnc bench`
 pub fn bench(arguments: &Bench) -> Done {
     measurable(arguments.batch, arguments.seconds)?;
+    arguments.weights.iter().try_for_each(|path| write::is_there("weights", path))?;
     let named = Named::find(&arguments.spec)?;
-    let build = Build { infer_only: !arguments.train, gradients: false, profile: arguments.layers };
+    let build = Build { infer_only: !arguments.train, profile: arguments.layers, ..Build::default() };
     let compiled = named.compile(&arguments.options, build.infer_only, false)?;
     let planned = planned(&compiled, arguments.train)?;
     let job = Job::Bench(job::Bench {

@@ -6,6 +6,7 @@
 mod arguments;
 mod cache;
 mod jobs;
+mod operators;
 mod recipe;
 mod spec;
 mod summary;
@@ -94,6 +95,7 @@ fn run(arguments: Arguments) -> Done {
         Command::Run(run) => jobs::run(&run),
         Command::Bench(bench) => jobs::bench(&bench),
         Command::Tune(arguments) => tune::tune(&arguments),
+        Command::Operators(arguments) => print(&operators::reference(arguments.name.as_deref(), arguments.json)?),
     }
 }
 

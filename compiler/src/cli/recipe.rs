@@ -12,7 +12,7 @@ use cnnc_runtime::schedule::Schedule;
 use serde::Deserialize;
 
 use super::arguments::{NetOptions, Which};
-use super::spec::Named;
+use super::spec::{Named, checkout};
 use super::{Failed, color, write};
 use crate::diagnostics::{Diagnostic, FileId, SourceMap, Yaml, render};
 
@@ -115,6 +115,7 @@ pub struct Recipe {
 impl Recipe {
     /// Reads a recipe; `data` stands in for its data folder.
     pub fn read(path: &Path, data: Option<&Path>) -> Result<Self, Failed> {
+        is_recipe(path)?;
         let text = write::read_text(path)?;
         let page = Page::new(path, &text);
         let written: Written = serde_yaml::from_str(&text).map_err(|e| page.failed(&[page.yaml.unreadable(&e)]))?;
@@ -212,6 +213,21 @@ impl Recipe {
             json,
         }))
     }
+}
+
+/// Refuses networks, which are easily taken for recipes.
+fn is_recipe(path: &Path) -> Result<(), Failed> {
+    let shown = path.display();
+    let fits = "a recipe, a YAML file that says on what and how the network learns; `cnnc new digits` writes one";
+    if path.extension().is_some_and(|e| e == "net") {
+        return Err(Failed::input(format!("`{shown}` is a network, not a recipe\nfits: {fits}")));
+    }
+    if path.extension().is_none() && !path.exists() {
+        let ships = checkout().map(|root| root.join("specs").join(path).with_extension("yaml")).filter(|p| p.is_file());
+        let hint = ships.map_or(String::new(), |p| format!("\nhelp: did you mean `{}`?", p.display()));
+        return Err(Failed::input(format!("there is no recipe `{shown}`\nfits: {fits}{hint}")));
+    }
+    Ok(())
 }
 
 /// FNV-1a.

@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::arguments::NetOptions;
-use super::{Failed, color};
+use super::{Failed, color, write};
 use crate::compile::{self, Compiled, Failure, Options};
 use crate::diagnostics::{SourceMap, nearest};
 use crate::elaborate::{self, Loader as _};
@@ -32,15 +32,14 @@ impl Named {
         if bare && !path.exists() {
             return Self::shipped(name);
         }
-        let text = Files.read(path).map_err(|why| {
-            let mut text = format!("cannot read the spec `{name}`: {why}");
-            let siblings = Files.siblings(path);
-            let file = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-            if let Some(near) = nearest(&file, siblings.iter().map(String::as_str).filter(|s| s.ends_with(".net"))) {
-                text += &format!("\nhelp: did you mean `{}`?", path.with_file_name(near).display());
-            }
-            Failed::Input(text)
-        })?;
+        if path.extension().is_some_and(|e| e == "yaml" || e == "yml") {
+            return Err(Failed::input(format!(
+                "`{name}` is a recipe, not a network\nfits: the `.net` file that it names"
+            )));
+        }
+        let text = Files
+            .read(path)
+            .map_err(|why| Failed::Input(format!("cannot read the spec `{name}`: {why}{}", write::similar(path))))?;
         Ok(Self { path: path.to_owned(), text })
     }
 

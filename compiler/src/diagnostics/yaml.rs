@@ -38,7 +38,7 @@ impl Yaml<'_> {
                 None => d,
             };
         }
-        let (field, found) = message.rsplit_once(": ").unwrap_or(("", message));
+        let (field, found) = split(message);
         // What begins with a quotation is about what is quoted.
         let quoted = found.strip_prefix('`').and_then(|t| t.split('`').next());
         let quoted = quoted.and_then(|text| Some((self.text.find(text)?, text.len())));
@@ -51,13 +51,25 @@ impl Yaml<'_> {
             Some(missing) => {
                 Diagnostic::new(place, format!("the {} needs `{missing}`", self.what)).fits((self.example)(missing))
             }
-            None => Diagnostic::new(place, format!("the {} cannot be read", self.what)).found(found),
+            None => self.misread(place, found),
+        }
+    }
+
+    /// A value of the wrong kind, in words that do not come from Rust.
+    fn misread(&self, place: Span, message: &str) -> Diagnostic {
+        let d = Diagnostic::new(place, format!("the {} cannot be read", self.what));
+        let Some((found, expected)) = message.rsplit_once(", expected ") else { return d.found(message) };
+        let d = d.found(shortened(found)).fits(wanted(expected));
+        let known = expected.split('`').skip(1).step_by(2);
+        match found.strip_prefix("unknown variant `").and_then(|name| nearest(name.trim_end_matches('`'), known)) {
+            Some(near) => d.hint(format!("did you mean `{near}`?")),
+            None => d,
         }
     }
 
     fn end_of_word(&self, start: usize) -> usize {
         let rest = &self.text[start..];
-        start + rest.find(|c: char| c.is_whitespace()).unwrap_or(rest.len())
+        start + rest.find(|c: char| c.is_whitespace() || [',', '}', ']'].contains(&c)).unwrap_or(rest.len())
     }
 
     /// The first place where a key stands.
@@ -96,5 +108,41 @@ impl Yaml<'_> {
     /// The value of the first key of a name, or the start of the text.
     pub fn at(&self, name: &str) -> Span {
         self.key(name).map_or_else(|| self.span(0, 0), |key| self.value(key))
+    }
+}
+
+/// A message as the field that it is about and what it says. Of a wrong type the reader knows the very place, also where
+/// there are several fields of that name.
+fn split(message: &str) -> (&str, &str) {
+    let kinds = ["invalid type: ", "invalid value: ", "invalid length "];
+    match kinds.iter().find_map(|kind| message.split_once(kind)) {
+        Some((_, found)) => ("", found),
+        None => message.rsplit_once(": ").unwrap_or(("", message)),
+    }
+}
+
+/// What the YAML reader expected, as one would say it.
+fn wanted(expected: &str) -> &str {
+    match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or more",
+        "f32" | "f64" => "a number",
+        "a boolean" => "`true` or `false`",
+        "a string" => "a text",
+        "path string" => "a path",
+        "a sequence" => "a list: `[a, b]`",
+        "newtype variant" | "struct variant" => "a name with what belongs to it: `{ name: { key: value } }`",
+        "unit variant" => "a name alone",
+        "a map" => "keys with values: `{ key: value }`",
+        _ if expected.starts_with("struct ") => "keys with values: `{ key: value }`",
+        _ => expected,
+    }
+}
+
+/// The start of what was found: a text without colons is one long value to YAML.
+fn shortened(found: &str) -> String {
+    const MOST: usize = 80;
+    match found.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{} ...", &found[..end]),
+        None => found.to_owned(),
     }
 }

@@ -4,7 +4,8 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
 use super::graph_module::GraphModule;
-use super::names::{camel, constant, ident, snake};
+use super::kernels::many_arguments;
+use super::names::{Names, camel, ident};
 use crate::graph::{Graph, Init, Kind, Named, Role};
 use crate::plan::ParamLayout;
 
@@ -12,6 +13,8 @@ use crate::plan::ParamLayout;
 pub struct Api<'a> {
     /// The graph as elaborated: names and shapes.
     pub graph: &'a Graph,
+    /// What it calls what the specification names.
+    pub names: &'a Names,
     /// Where parameters are.
     pub params: &'a ParamLayout,
     /// The inference half.
@@ -58,8 +61,9 @@ impl Api<'_> {
 
     /// Names of parameters as constants.
     pub fn param_constants(&self) -> TokenStream {
-        let constants = self.graph.params.iter().zip(&self.params.ranges).map(|(param, range)| {
-            let (name, start, end) = (ident(&constant(&param.name)), range.start, range.end);
+        let params = self.graph.params.iter().zip(&self.names.params).zip(&self.params.ranges);
+        let constants = params.map(|((param, name), range)| {
+            let (start, end) = (range.start, range.end);
             let role = match param.role {
                 Role::Trained => "",
                 Role::Frozen => ", frozen",
@@ -95,8 +99,8 @@ impl Api<'_> {
     /// The structs that outputs are returned in.
     fn outputs(&self) -> TokenStream {
         let fields = |batch: bool| -> Vec<TokenStream> {
-            let field = |output: &Named| {
-                let (name, ty) = (ident(&snake(&output.name)), self.image_type(output));
+            let field = |(output, name): (&Named, &Ident)| {
+                let ty = self.image_type(output);
                 let own: Vec<String> = output.docs.iter().map(|d| format!(" {d}")).collect();
                 let shape = crate::graph::show_shape(&self.graph.ty(output.value).shape);
                 let doc = if batch { format!(" `{shape}`, one per image.") } else { format!(" `{shape}`.") };
@@ -107,7 +111,7 @@ impl Api<'_> {
                     pub #name: &'a #ty
                 }
             };
-            self.graph.outputs.iter().map(field).collect()
+            self.graph.outputs.iter().zip(&self.names.outputs).map(field).collect()
         };
         let (one, many) = (fields(false), fields(true));
         quote! {
@@ -185,20 +189,21 @@ impl Api<'_> {
 
     /// `image: &[f32; 784], ...` and how they become slices.
     fn inference_methods(&self) -> TokenStream {
-        let inputs: Vec<&Named> = self.inference.inputs().map(|(_, input)| input).collect();
-        let names: Vec<Ident> = inputs.iter().map(|i| ident(&snake(&i.name))).collect();
-        let types: Vec<TokenStream> = inputs.iter().map(|i| self.image_type(i)).collect();
-        let outputs: Vec<Ident> = self.graph.outputs.iter().map(|o| ident(&snake(&o.name))).collect();
-        let shapes = self.shapes_doc(&inputs);
+        let (names, types): (Vec<&Ident>, Vec<TokenStream>) =
+            self.inference_inputs().map(|(name, input)| (name, self.image_type(input))).unzip();
+        let outputs = &self.names.outputs;
+        let shapes = self.shapes_doc();
         let (prepare, pass) = (self.prepare_call(), self.inference.pass_value(&ident("inference")));
-        let n = self.inference.takes("n").then(|| quote!(let n = count;));
-        let dropout = self.inference.takes("dropout").then(|| quote!(let dropout = None;));
+        let n = self.inference.takes(&ident("n")).then(|| quote!(let n = count;));
+        let dropout = self.inference.takes(&ident("dropout")).then(|| quote!(let dropout = None;));
         let first = names.first();
-        let all_inputs = self.all_inputs(&names);
+        let all_inputs = self.all_inputs();
+        let allow = many_arguments(names.len() + 2, "input");
         quote! {
             /// The forward pass over one image.
             ///
             #[doc = #shapes]
+            #allow
             pub fn infer(&mut self, #(#names: &#types),*) -> Output<'_> {
                 self.run_inference(1, #(#names),*);
                 let outputs = self.outputs();
@@ -208,6 +213,7 @@ impl Api<'_> {
             /// The forward pass over a batch: no more images than the network was constructed for.
             ///
             #[doc = #shapes]
+            #allow
             pub fn infer_batch(&mut self, #(#names: &[#types]),*) -> Result<Outputs<'_>, rt::Error> {
                 let count = #first.len();
                 #(let #names = #names.as_flattened();)*
@@ -221,6 +227,7 @@ impl Api<'_> {
                 Outputs { #(#outputs: rt::Network::output(self, OutputIndex::#outputs as usize).as_chunks().0),* }
             }
 
+            #allow
             fn run_inference(&mut self, count: usize, #(#names: &[f32]),*) {
                 #n
                 #dropout
@@ -232,15 +239,20 @@ impl Api<'_> {
         }
     }
 
-    /// Every input in order: the given ones, and nothing for those that inference does not need.
-    fn all_inputs(&self, given: &[Ident]) -> Vec<TokenStream> {
-        let names = self.graph.inputs.iter().map(|i| ident(&snake(&i.name)));
-        names.map(|name| if given.contains(&name) { quote!(#name) } else { quote!(&[]) }).collect()
+    /// The inputs that inference needs.
+    fn inference_inputs(&self) -> impl Iterator<Item = (&Ident, &Named)> {
+        self.inference.inputs().map(|(index, _)| (&self.names.inputs[index], &self.graph.inputs[index]))
     }
 
-    fn shapes_doc(&self, inputs: &[&Named]) -> String {
-        let shape = |i: &&Named| format!("`{}` is `{}`", snake(&i.name), self.graph.ty(i.value));
-        let shapes: Vec<String> = inputs.iter().map(shape).collect();
+    /// Every input in order: the given ones, and nothing for those that inference does not need.
+    fn all_inputs(&self) -> Vec<TokenStream> {
+        let given = |name: &Ident| if self.inference.takes(name) { quote!(#name) } else { quote!(&[]) };
+        self.names.inputs.iter().map(given).collect()
+    }
+
+    fn shapes_doc(&self) -> String {
+        let shape = |(name, input): (&Ident, &Named)| format!("`{name}` is `{}`", self.graph.ty(input.value));
+        let shapes: Vec<String> = self.inference_inputs().map(shape).collect();
         format!(" {}, row-major.", shapes.join(", "))
     }
 
@@ -258,37 +270,37 @@ impl Api<'_> {
 
     fn training_methods(&self) -> Option<TokenStream> {
         let training = self.training?;
-        let inputs: Vec<&Named> = self.graph.inputs.iter().collect();
-        let targets: Vec<&Named> = self.graph.targets.iter().collect();
-        let names: Vec<Ident> = inputs.iter().chain(&targets).map(|i| ident(&snake(&i.name))).collect();
+        let (inputs, targets) = (&self.graph.inputs, &self.graph.targets);
+        let (input_names, target_names) = (&self.names.inputs, &self.names.targets);
+        let names: Vec<&Ident> = input_names.iter().chain(target_names).collect();
         let images: Vec<TokenStream> = inputs.iter().map(|i| self.image_type(i)).collect();
         let classes = targets.iter().map(|t| match self.graph.ty(t.value).kind {
             Kind::Class(_) => quote!(u32),
             Kind::Float => self.image_type(t),
         });
         let types: Vec<TokenStream> = images.iter().cloned().chain(classes).collect();
-        let input_names: Vec<Ident> = inputs.iter().map(|i| ident(&snake(&i.name))).collect();
         let target_values: Vec<TokenStream> = targets
             .iter()
-            .map(|t| {
-                let name = ident(&snake(&t.name));
-                match self.graph.ty(t.value).kind {
-                    Kind::Class(_) => quote!(rt::Targets::Classes(#name)),
-                    Kind::Float => quote!(rt::Targets::Floats(#name.as_flattened())),
-                }
+            .zip(target_names)
+            .map(|(t, name)| match self.graph.ty(t.value).kind {
+                Kind::Class(_) => quote!(rt::Targets::Classes(#name)),
+                Kind::Float => quote!(rt::Targets::Floats(#name.as_flattened())),
             })
             .collect();
         let first = names.first();
         let run = self.run_training(training);
+        let allow = many_arguments(names.len() + 3, "input and target");
         Some(quote! {
             /// Forward and backward over a batch: returns the loss and leaves the gradients, see
             /// [`gradient`](Self::gradient).
+            #allow
             pub fn forward_backward(&mut self, #(#names: &[#types],)* dropout: Option<(u64, u64)>) -> Result<f32, rt::Error> {
                 let count = #first.len();
                 rt::Network::train(self, count, &[#(#input_names.as_flattened()),*], &[#(#target_values),*], dropout)
             }
 
             /// One training step: forward, backward, update. Returns the loss before the update.
+            #allow
             pub fn train_step(&mut self, #(#names: &[#types],)* optimizer: &mut rt::Optimizer) -> Result<f32, rt::Error> {
                 let loss = self.forward_backward(#(#names,)* Some(optimizer.dropout()))?;
                 optimizer.step(self);
@@ -305,29 +317,31 @@ impl Api<'_> {
     }
 
     fn run_training(&self, training: &GraphModule<'_>) -> TokenStream {
-        let inputs = training.inputs().map(|(_, input)| {
-            let name = ident(&snake(&input.name));
+        let inputs = training.inputs().map(|(index, _)| {
+            let name = &self.names.inputs[index];
             quote!(#name: &[f32])
         });
-        let targets = training.targets().map(|(_, target)| {
-            let name = ident(&snake(&target.name));
+        let targets = training.targets().map(|(index, target)| {
+            let name = &self.names.targets[index];
             match training.graph.ty(target.value).kind {
                 Kind::Class(_) => quote!(#name: &[u32]),
                 Kind::Float => quote!(#name: &[f32]),
             }
         });
-        let dropout = training.takes("dropout").then(|| quote!(dropout: Option<(u64, u64)>));
+        let dropout = training.takes(&ident("dropout")).then(|| quote!(dropout: Option<(u64, u64)>));
         let parameters = inputs.chain(targets).chain(dropout);
         let pass = training.pass_value(&ident("training"));
-        let n = training.takes("n").then(|| quote!(let n = count;));
+        let n = training.takes(&ident("n")).then(|| quote!(let n = count;));
         let updates = training.graph.updates.iter().map(|(param, value)| {
-            let name = ident(&constant(&training.graph.param(*param).name));
+            let name = &self.names.params[param.0 as usize];
             let result = training.result(*value);
             quote!(self.params[params::#name].copy_from_slice(#result);)
         });
         let loss = training.result(training.graph.loss.expect("training graphs have a loss"));
         let stale = self.inference.prepares().then(|| quote!(self.prepared = false;));
+        let allow = many_arguments(self.names.inputs.len() + self.names.targets.len() + 3, "input and target");
         quote! {
+            #allow
             fn run_training(&mut self, count: usize, #(#parameters),*) -> f32 {
                 #n
                 training::run(&mut self.memory, &#pass);
@@ -345,7 +359,7 @@ impl Api<'_> {
         let stale = self.inference.prepares().then(|| quote!(self.prepared = false;));
         let (infer, train, output) = (self.network_infer(), self.network_train(), self.network_output());
         let input_gradient = self.network_input_gradient();
-        let indices = self.graph.outputs.iter().map(|o| ident(&snake(&o.name)));
+        let indices = &self.names.outputs;
         quote! {
             /// Positions of the outputs.
             #[allow(non_camel_case_types, reason = "named as the outputs are")]
@@ -412,7 +426,7 @@ impl Api<'_> {
             Kind::Class(_) => quote!(targets[#index].classes()),
             Kind::Float => quote!(targets[#index].floats()),
         });
-        let takes_dropout = training.takes("dropout");
+        let takes_dropout = training.takes(&ident("dropout"));
         let dropout = takes_dropout.then(|| quote!(dropout));
         let parameter = if takes_dropout { ident("dropout") } else { ident("_dropout") };
         let arguments = inputs.chain(targets).chain(dropout);
@@ -490,12 +504,12 @@ impl Api<'_> {
             };
             quote!(rt::ValueSpec { name: #name, shape: &[#(#shape),*], kind: #kind, infers: #needed })
         };
-        let infers = |named: &Named| self.inference.takes(&snake(&named.name));
-        let inputs: Vec<_> = self.graph.inputs.iter().map(|i| value(i, infers(i))).collect();
+        let inputs = self.graph.inputs.iter().zip(&self.names.inputs);
+        let inputs: Vec<_> = inputs.map(|(input, name)| value(input, self.inference.takes(name))).collect();
         let targets: Vec<_> = self.graph.targets.iter().map(|t| value(t, false)).collect();
         let outputs: Vec<_> = self.graph.outputs.iter().map(|o| value(o, true)).collect();
-        let params = self.graph.params.iter().map(|param| {
-            let (name, shape, constant) = (&param.name, &param.shape, ident(&constant(&param.name)));
+        let params = self.graph.params.iter().zip(&self.names.params).map(|(param, constant)| {
+            let (name, shape) = (&param.name, &param.shape);
             let role = match param.role {
                 Role::Trained => quote!(rt::Role::Trained),
                 Role::Frozen => quote!(rt::Role::Frozen),

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::quote;
 
 use super::kernels::KernelBook;
-use super::names::{ident, snake};
+use super::names::{Names, ident};
 use super::steps::{StepWriter, WrittenStep};
 use crate::graph::{Graph, Kind, Named, ValueId};
 use crate::plan::{Area, Plan, Root};
@@ -15,6 +15,7 @@ pub struct GraphModule<'a> {
     pub graph: &'a Graph,
     /// Its plan.
     pub plan: &'a Plan,
+    names: &'a Names,
     prepare: Vec<WrittenStep>,
     run: Vec<WrittenStep>,
     fields: Vec<PassField>,
@@ -29,11 +30,11 @@ struct PassField {
 
 impl<'a> GraphModule<'a> {
     /// Writes the steps; their kernels go into `book`.
-    pub fn new(graph: &'a Graph, plan: &'a Plan, book: &mut KernelBook) -> Self {
-        let mut writer = StepWriter::new(graph, plan, book);
+    pub fn new(graph: &'a Graph, plan: &'a Plan, names: &'a Names, book: &mut KernelBook) -> Self {
+        let mut writer = StepWriter::new(graph, plan, names, book);
         let prepare: Vec<WrittenStep> = plan.prepare.iter().map(|step| writer.write(step)).collect();
         let run: Vec<WrittenStep> = plan.run.iter().map(|step| writer.write(step)).collect();
-        let mut module = Self { graph, plan, prepare, run, fields: Vec::new() };
+        let mut module = Self { graph, plan, names, prepare, run, fields: Vec::new() };
         module.fields = module.pass_fields();
         module
     }
@@ -44,35 +45,35 @@ impl<'a> GraphModule<'a> {
     }
 
     /// Whether a pass is given this.
-    pub fn takes(&self, name: &str) -> bool {
-        self.fields.iter().any(|f| f.name == name)
+    pub fn takes(&self, name: &Ident) -> bool {
+        self.fields.iter().any(|f| f.name == *name)
     }
 
     /// What a pass may be given, as far as a step makes use of it.
     fn pass_fields(&self) -> Vec<PassField> {
         let mut all = vec![
-            ("n".to_owned(), quote!(usize), "Number of images.".to_owned()),
-            ("params".to_owned(), quote!(&'a [f32]), "Weights and buffers.".to_owned()),
+            (ident("n"), quote!(usize), "Number of images.".to_owned()),
+            (ident("params"), quote!(&'a [f32]), "Weights and buffers.".to_owned()),
         ];
-        for input in &self.graph.inputs {
-            all.push((snake(&input.name), quote!(&'a [f32]), format!("`{}`, image after image.", input.name)));
+        for (input, name) in self.graph.inputs.iter().zip(&self.names.inputs) {
+            all.push((name.clone(), quote!(&'a [f32]), format!("`{}`, image after image.", input.name)));
         }
-        for target in &self.graph.targets {
+        for (target, name) in self.graph.targets.iter().zip(&self.names.targets) {
             let ty = match self.graph.ty(target.value).kind {
                 Kind::Class(_) => quote!(&'a [u32]),
                 Kind::Float => quote!(&'a [f32]),
             };
-            all.push((snake(&target.name), ty, format!("`{}`, image after image.", target.name)));
+            all.push((name.clone(), ty, format!("`{}`, image after image.", target.name)));
         }
         all.push((
-            "dropout".to_owned(),
+            ident("dropout"),
             quote!(Option<(u64, u64)>),
             "Seed and step of dropout; `None` keeps every unit.".to_owned(),
         ));
         let steps = || self.prepare.iter().chain(&self.run);
         all.into_iter()
             .filter(|(name, ..)| steps().any(|s| reads_field(&s.tokens, "pass", name)))
-            .map(|(name, ty, doc)| PassField { name: ident(&name), ty, doc: format!(" {doc}") })
+            .map(|(name, ty, doc)| PassField { name, ty, doc: format!(" {doc}") })
             .collect()
     }
 
@@ -146,17 +147,17 @@ impl<'a> GraphModule<'a> {
 
     /// Inputs that a pass is given, with their positions.
     pub fn inputs(&self) -> impl Iterator<Item = (usize, &'a Named)> + '_ {
-        self.graph.inputs.iter().enumerate().filter(|(_, input)| self.takes(&snake(&input.name)))
+        self.graph.inputs.iter().enumerate().filter(|(index, _)| self.takes(&self.names.inputs[*index]))
     }
 
     /// Targets that a pass is given, with their positions.
     pub fn targets(&self) -> impl Iterator<Item = (usize, &'a Named)> + '_ {
-        self.graph.targets.iter().enumerate().filter(|(_, target)| self.takes(&snake(&target.name)))
+        self.graph.targets.iter().enumerate().filter(|(index, _)| self.takes(&self.names.targets[*index]))
     }
 }
 
 /// Whether `object.field` occurs.
-fn reads_field(tokens: &TokenStream, object: &str, field: &str) -> bool {
+fn reads_field(tokens: &TokenStream, object: &str, field: &Ident) -> bool {
     let trees: Vec<TokenTree> = tokens.clone().into_iter().collect();
     let here = trees.windows(3).any(|w| {
         matches!(w, [TokenTree::Ident(a), TokenTree::Punct(dot), TokenTree::Ident(b)]

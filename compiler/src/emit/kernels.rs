@@ -106,8 +106,7 @@ fn make(name: Ident, kernel: &Kernel, body: &TokenStream, types: &[TokenStream])
     if scratch {
         params.push(quote!(scratch: &mut [f32]));
     }
-    let allow = (params.len() > 7)
-        .then(|| quote!(#[allow(clippy::too_many_arguments, reason = "one for each operand of the layer")]));
+    let allow = many_arguments(params.len(), "operand of the layer");
     // Shapes are code, not links.
     let docs: Vec<String> = kernel.docs.iter().map(|d| d.replace('[', "`[").replace(']', "]`")).collect();
     let tokens = quote! {
@@ -118,6 +117,12 @@ fn make(name: Ident, kernel: &Kernel, body: &TokenStream, types: &[TokenStream])
         }
     };
     Function { name, isa, share: share.is_some(), operands, scratch, dropout, tokens }
+}
+
+/// Excuses a function for the number of its parameters: there is one for each of something.
+pub(super) fn many_arguments(count: usize, what: &str) -> Option<TokenStream> {
+    let reason = format!("one for each {what}");
+    (count > 7).then(|| quote!(#[allow(clippy::too_many_arguments, reason = #reason)]))
 }
 
 /// Whether an identifier occurs in tokens.

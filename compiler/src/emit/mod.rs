@@ -19,6 +19,7 @@ use crate::plan::{ParamLayout, Plan};
 use api::Api;
 use graph_module::GraphModule;
 use kernels::KernelBook;
+use names::Names;
 
 pub use files::{CrateOptions, File, Runtime};
 pub use names::{camel, snake};
@@ -49,10 +50,11 @@ pub struct Planned {
 /// Emits a network; `training` is absent from deployment-only code. With `profile`, passes note when each step ends.
 pub fn emit(graph: &Graph, inference: &Planned, training: Option<&Planned>, profile: bool) -> Emitted {
     let params = ParamLayout::of(graph);
+    let names = Names::of(graph);
     let mut book = KernelBook::default();
-    let infer = GraphModule::new(&inference.graph, &inference.plan, &mut book);
-    let train = training.map(|t| GraphModule::new(&t.graph, &t.plan, &mut book));
-    let api = Api { graph, params: &params, inference: &infer, training: train.as_ref() };
+    let infer = GraphModule::new(&inference.graph, &inference.plan, &names, &mut book);
+    let train = training.map(|t| GraphModule::new(&t.graph, &t.plan, &names, &mut book));
+    let api = Api { graph, names: &names, params: &params, inference: &infer, training: train.as_ref() };
     let functions = book.tokens();
     let kernels = quote! {
         use super::rt;
@@ -71,17 +73,10 @@ pub fn emit(graph: &Graph, inference: &Planned, training: Option<&Planned>, prof
     }
     Emitted {
         type_name: api.name().to_string(),
-        module_name: module_name(&graph.name),
+        module_name: names::module(&graph.name),
         api: literals::plain(api.tokens()),
         modules,
     }
-}
-
-/// `LeNet5` to `lenet5`: as one would name the crate.
-fn module_name(net: &str) -> String {
-    let name: String =
-        net.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
-    names::snake(&name)
 }
 
 impl Emitted {

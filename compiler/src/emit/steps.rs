@@ -6,7 +6,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
 use super::kernels::{Function, KernelBook, mentions};
-use super::names::{Unique, constant, ident, snake};
+use super::names::{Names, Unique, ident, snake};
 use crate::graph::{Graph, Kind, ValueId};
 use crate::ops::{Cut, Split};
 use crate::plan::{Area, Place, Plan, Root, Step};
@@ -15,7 +15,10 @@ use crate::plan::{Area, Place, Plan, Root, Step};
 pub struct StepWriter<'a> {
     graph: &'a Graph,
     plan: &'a Plan,
+    /// Of what passes are given.
+    given: &'a Names,
     book: &'a mut KernelBook,
+    /// Of functions.
     names: Unique,
 }
 
@@ -56,12 +59,8 @@ impl Vector {
 
 impl<'a> StepWriter<'a> {
     /// For a graph and its plan; kernels go into `book`.
-    pub fn new(graph: &'a Graph, plan: &'a Plan, book: &'a mut KernelBook) -> Self {
-        let mut names = Unique::default();
-        for taken in ["run", "prepare", "Pass"] {
-            names.take(taken);
-        }
-        Self { graph, plan, book, names }
+    pub fn new(graph: &'a Graph, plan: &'a Plan, given: &'a Names, book: &'a mut KernelBook) -> Self {
+        Self { graph, plan, given, book, names: Unique::without(&["memory", "pass", "prepare", "run"]) }
     }
 
     /// The function of a step.
@@ -140,15 +139,15 @@ impl<'a> StepWriter<'a> {
         }
         match self.place(value).root {
             Root::Input(index) => {
-                let name = ident(&snake(&self.graph.inputs[index].name));
+                let name = &self.given.inputs[index];
                 quote!(pass.#name)
             }
             Root::Target(index) => {
-                let name = ident(&snake(&self.graph.targets[index].name));
+                let name = &self.given.targets[index];
                 quote!(pass.#name)
             }
             Root::Param(param) => {
-                let name = ident(&constant(&self.graph.param(param).name));
+                let name = &self.given.params[param.0 as usize];
                 quote!(&pass.params[params::#name])
             }
             Root::Gradient(_) | Root::Buffer(_) => unreachable!("these are regions"),

@@ -274,6 +274,17 @@ fn columns(
     specs.iter().map(|spec| column(file, spec, items)).collect()
 }
 
+/// Some of the names of a file.
+#[cfg(feature = "weights")]
+fn listed(names: &[&str]) -> String {
+    const MOST: usize = 6;
+    match names.split_at_checked(MOST) {
+        _ if names.is_empty() => String::from("none"),
+        Some((first, rest @ [_, ..])) => format!("`{}` and {} more", first.join("`, `"), rest.len()),
+        _ => format!("`{}`", names.join("`, `")),
+    }
+}
+
 /// Reads one tensor; all must have the number of images of the first one.
 #[cfg(feature = "weights")]
 fn column(
@@ -282,9 +293,9 @@ fn column(
     items: &mut Option<(usize, &'static str)>,
 ) -> Result<Column, FileError> {
     let Some(entry) = file.entry(spec.name).cloned() else {
-        let names = file.entries().iter().map(|entry| entry.name.as_str());
-        let error = file.error(format!("there is no tensor `{}`", spec.name));
-        return Err(match crate::weights::nearest(spec.name, names, spec.name.len() / 2) {
+        let names: Vec<&str> = file.entries().iter().map(|entry| entry.name.as_str()).collect();
+        let error = file.error(format!("there is no tensor `{}`; the file has {}", spec.name, listed(&names)));
+        return Err(match crate::weights::nearest(spec.name, names.iter().copied(), spec.name.len() / 2) {
             Some(guess) => error.hint(format!("is it the `{guess}` of the file?")),
             None => {
                 error.hint(format!("tensors are named like the network's inputs and targets; `{}` is one", spec.name))

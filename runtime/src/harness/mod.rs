@@ -23,6 +23,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::string::{String, ToString};
+use std::vec::Vec;
 
 use crate::files::FileError;
 use crate::job::{Files, Job, Machine, Picture, Source};
@@ -138,7 +139,10 @@ impl Harness<'_> {
 
     fn network(&self, machine: &Machine, seed: u64, batch: usize) -> Result<Box<dyn Network>, Failure> {
         let named = |name: &String| {
-            Isa::named(name).ok_or_else(|| Failure::new(format!("this machine has no instruction set `{name}`")))
+            Isa::named(name).ok_or_else(|| {
+                let has: Vec<&str> = Isa::available().map(Isa::name).collect();
+                Failure::new(format!("this machine has no instruction set `{name}`, but {}", has.join(", ")))
+            })
         };
         let isa = machine.isa.as_ref().map(named).transpose()?;
         Ok((self.construct)(&Options { seed, batch, threads: machine.threads, isa })?)

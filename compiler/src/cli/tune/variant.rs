@@ -63,7 +63,7 @@ impl Rig<'_> {
     pub fn build(&self, choices: &Choices, profiled: bool) -> Result<Variant, Failed> {
         let tuning = Tuning::for_mode(self.mode, choices.clone());
         let net = NetOptions { which: self.arguments.which.clone(), tuning: Some(tuning), ..NetOptions::default() };
-        let build = Build { infer_only: !self.arguments.train, gradients: false, profile: profiled };
+        let build = Build { infer_only: !self.arguments.train, gradients: false, profile: profiled, quiet: true };
         let compiled = self.named.compile(&net, build.infer_only, false)?;
         let planned = jobs::planned(&compiled, self.arguments.train)?;
         Ok(Variant {

@@ -142,7 +142,11 @@ mod safetensors {
         assert_eq!(Dataset::tensors(&path, &SPEC).expect("a data set").class(0, 0), Some(3));
 
         let text = message(&[Tensor::new("imagge", &[3, 1, SIDE, SIDE], &x), label.clone()]);
-        assert_eq!(text, "there is no tensor `image`\n  help: is it the `imagge` of the file?");
+        assert_eq!(
+            text,
+            "there is no tensor `image`; the file has `imagge`, `label`\n  help: is it the `imagge` of the file?"
+        );
+        assert!(message(&[]).starts_with("there is no tensor `image`; the file has none\n  help: "));
         let text = message(&[Tensor::new("image", &[3, PIXELS], &x), label.clone()]);
         assert_eq!(text, "`image` has shape [3, 36], needed is [batch, 1, 6, 6]");
         let text = message(&[Tensor::new("image", &[1, 1, SIDE, SIDE], &x[..PIXELS]), label]);

@@ -1,0 +1,83 @@
+//! `cnnc operators`: the reference of the language's operators, from their definitions.
+
+use serde_json::{Value, json};
+
+use super::Failed;
+use crate::diagnostics::nearest;
+use crate::ops::{Attribute, DEFINITIONS, Definition, definition};
+
+/// What the command prints: a line for each operator, or the page of one.
+pub fn reference(name: Option<&str>, as_json: bool) -> Result<String, Failed> {
+    match (name, as_json) {
+        (None, false) => Ok(list()),
+        (None, true) => Ok(pretty(&Value::Array(DEFINITIONS.iter().map(|d| json(d)).collect()))),
+        (Some(name), false) => Ok(page(find(name)?)),
+        (Some(name), true) => Ok(pretty(&json(find(name)?))),
+    }
+}
+
+fn find(name: &str) -> Result<&'static Definition, Failed> {
+    definition(name).ok_or_else(|| {
+        let known: Vec<&str> = DEFINITIONS.iter().map(|d| d.name).collect();
+        let near =
+            nearest(name, known.iter().copied()).map_or(String::new(), |n| format!("\nhelp: did you mean `{n}`?"));
+        Failed::input(format!("there is no operator `{name}`\nfits: {}{near}", known.join(", ")))
+    })
+}
+
+fn list() -> String {
+    let calls: Vec<String> = DEFINITIONS.iter().map(|d| format!("{}({})", d.name, d.operands.join(", "))).collect();
+    let width = calls.iter().map(|call| call.chars().count()).max().unwrap_or(0);
+    let lines = calls.iter().zip(DEFINITIONS).map(|(call, d)| format!("{call:width$}  {}\n", d.summary));
+    lines.collect::<String>() + "\n`cnnc operators NAME` says more: arguments, defaults, an example.\n"
+}
+
+fn page(definition: &Definition) -> String {
+    let Definition { name, summary, operands, attributes, example, .. } = definition;
+    let mut rows: Vec<(String, String)> = operands.iter().map(|name| operand(name)).collect();
+    rows.extend(attributes.iter().map(|a| (argument(a), about(a))));
+    let arguments: Vec<&str> = operands.iter().copied().chain(rows[operands.len()..].iter().map(|r| &*r.0)).collect();
+    let call = format!("{name}({})", arguments.join(", "));
+    let width = rows.iter().map(|(argument, _)| argument.len()).max().unwrap_or(0);
+    let rows: String = rows.iter().map(|(argument, text)| format!("  {argument:width$}  {text}\n")).collect();
+    format!("{call}\n\n{summary}\n\n{rows}\nExample:\n  {example}\n")
+}
+
+/// A tensor operand and what it may be.
+fn operand(name: &str) -> (String, String) {
+    let what = match name {
+        "label" => "a target of classes",
+        "target" => "a target, or a tensor",
+        _ if name.ends_with("..") => "tensors, one or more",
+        _ => "a tensor",
+    };
+    (name.to_owned(), what.to_owned())
+}
+
+/// An attribute as one would write it, with its default.
+fn argument(attribute: &Attribute) -> String {
+    match attribute.default {
+        Some(default) => format!("{}: {default}", attribute.name),
+        None => attribute.name.to_owned(),
+    }
+}
+
+fn about(attribute: &Attribute) -> String {
+    let position = if attribute.positional && attribute.default.is_some() { " (also by position)" } else { "" };
+    format!("{}{position}", attribute.doc)
+}
+
+fn json(definition: &Definition) -> Value {
+    let attribute = |a: &Attribute| json!({ "name": a.name, "doc": a.doc, "default": a.default, "positional": a.positional, "words": a.words });
+    json!({
+        "name": definition.name,
+        "operands": definition.operands,
+        "summary": definition.summary,
+        "attributes": definition.attributes.iter().map(attribute).collect::<Vec<_>>(),
+        "example": definition.example,
+    })
+}
+
+fn pretty(value: &Value) -> String {
+    format!("{value:#}\n")
+}
