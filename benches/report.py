@@ -114,7 +114,7 @@ def memory(networks):
     return table(networks, lambda row: f"{row['peak_rss_mib']:,}" if row.get("peak_rss_mib") else "–")
 
 
-COLUMNS, PANEL, LABEL, BAR, ROW = 3, 316, 108, 128, 16
+COLUMNS, PANEL, LABEL, BAR, ROW = 3, 330, 130, 128, 16
 LONGEST = 4
 """Bars end at this many times the shortest."""
 
