@@ -78,6 +78,9 @@ impl Net {
         for (_, read, _) in compiled.sources.files().filter(|(_, read, _)| read.is_file()) {
             println!("cargo:rerun-if-changed={}", read.display());
         }
+        if let Some(note) = compiled.note() {
+            println!("cargo:warning={note}");
+        }
         let emitted = compiled.emit();
         let to = out.join(format!("{}.rs", emitted.module_name));
         if let Err(e) = std::fs::write(&to, emitted.inline_text()) {

@@ -2,12 +2,15 @@
 //!
 //! This is the one front door; the command, `net!` and build scripts come through it.
 
+use std::collections::BTreeSet;
+
 use crate::diagnostics::{Diagnostic, FileId, SourceMap};
 use crate::elaborate::{self, Loader};
 use crate::emit::{self, Emitted, Planned};
 use crate::graph::Graph;
 use crate::optimize::{self, INFERENCE, Pass, TRAINING, TRAINING_WITH_INPUTS};
 use crate::plan::plan;
+use crate::tuning::{self, Mode, Tuning, Workload};
 
 /// What is asked of the compiler.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +23,8 @@ pub struct Options {
     pub input_gradients: bool,
     /// Only algorithms that round as plain sums do: no Winograd.
     pub exact: bool,
+    /// What stands above the compiler's model, in the place of the plan file beside the specification.
+    pub tuning: Option<Tuning>,
 }
 
 /// A compiled network.
@@ -51,14 +56,20 @@ impl Failure {
     }
 }
 
-/// Elaborates the net of `entry`.
+/// Elaborates the net of `entry`, and reads the plan file beside it.
 pub fn elaborate(
     mut sources: SourceMap,
     loader: &dyn Loader,
     entry: FileId,
     options: &Options,
 ) -> Result<(SourceMap, Graph), Failure> {
-    match elaborate::elaborate(&mut sources, loader, entry, &options.elaborate) {
+    let tuning = |sources: &mut SourceMap| match &options.tuning {
+        Some(tuning) => Ok(tuning.clone()),
+        None => tuning::beside(sources, loader, entry),
+    };
+    let graph = elaborate::elaborate(&mut sources, loader, entry, &options.elaborate)
+        .and_then(|graph| Ok(Graph { exact: options.exact, tuning: tuning(&mut sources)?, ..graph }));
+    match graph {
         Ok(graph) => Ok((sources, graph)),
         Err(diagnostics) => Err(Failure { sources, diagnostics }),
     }
@@ -66,8 +77,7 @@ pub fn elaborate(
 
 /// Compiles the net of `entry`.
 pub fn compile(sources: SourceMap, loader: &dyn Loader, entry: FileId, options: &Options) -> Result<Compiled, Failure> {
-    let (sources, mut graph) = elaborate(sources, loader, entry, options)?;
-    graph.exact = options.exact;
+    let (sources, graph) = elaborate(sources, loader, entry, options)?;
     let planned = |passes: &[Pass], prepare: bool| {
         let graph = optimize::run(passes, graph.clone(), |_, _| ());
         let plan = plan(&graph, prepare);
@@ -84,6 +94,26 @@ fn training_passes(options: &Options) -> &'static [Pass] {
 }
 
 impl Compiled {
+    /// What is to be said of a plan file that is older than the net.
+    pub fn note(&self) -> Option<String> {
+        let halves = [(Mode::Inference, Some(&self.inference)), (Mode::Training, self.training.as_ref())];
+        let (mut stale, mut all) = (0, 0);
+        for (mode, planned) in halves.into_iter().filter_map(|(mode, planned)| Some((mode, planned?))) {
+            let graph = &planned.graph;
+            let used: BTreeSet<Workload> = graph.values().filter_map(|v| Workload::of(graph, v)).collect();
+            let choices = self.graph.tuning.of(mode);
+            stale += choices.keys().filter(|w| !used.contains(w)).count();
+            all += choices.len();
+        }
+        let file = tuning::path(self.sources.path(FileId(0)));
+        (stale > 0).then(|| {
+            format!(
+                "{stale} of {all} choices of `{}` are for convolutions that this net does not have: `cnnc tune` measures again",
+                file.display()
+            )
+        })
+    }
+
     /// The code.
     pub fn emit(&self) -> Emitted {
         emit::emit(&self.graph, &self.inference, self.training.as_ref(), false)

@@ -23,3 +23,4 @@ pub mod optimize;
 pub mod plan;
 pub mod reference;
 pub mod syntax;
+pub mod tuning;

@@ -9,23 +9,78 @@ pub(crate) const ALIGNMENT: usize = 64;
 const LINE_FLOATS: usize = ALIGNMENT / size_of::<f32>();
 
 /// A vector of floats that starts at a multiple of 64 bytes and never changes its length.
+///
+/// Large ones ask the system for huge pages: weights and values stream through, and with pages of 4 KiB much of that time
+/// goes into finding out where a page is.
 pub struct Buffer {
-    /// A few floats longer than the buffer, so that an aligned start can be chosen without unsafe code.
-    memory: Vec<f32>,
+    /// Somewhat longer than the buffer, so that an aligned start can be chosen without unsafe code.
+    memory: Pages,
     start: usize,
     len: usize,
+}
+
+enum Pages {
+    Heap(Vec<f32>),
+    #[cfg(feature = "std")]
+    Mapped(memmap2::MmapMut),
+}
+
+#[cfg(feature = "std")]
+const HUGE_PAGE: usize = 2 << 20;
+
+impl Pages {
+    /// At least `len` zeros, and where among them the first aligned one is.
+    fn zeroed(len: usize) -> (Self, usize) {
+        #[cfg(feature = "std")]
+        if len * size_of::<f32>() >= HUGE_PAGE
+            && let Some(pages) = Self::huge(len)
+        {
+            return pages;
+        }
+        let memory = vec![0.0; len + LINE_FLOATS - 1];
+        // `align_offset` may refuse in theory (it does in constant evaluation); an unaligned buffer is slower, not wrong.
+        let start = memory.as_ptr().align_offset(ALIGNMENT);
+        (Self::Heap(memory), if start < LINE_FLOATS { start } else { 0 })
+    }
+
+    /// Pages from the system, which zeroes them when they are first touched; `None` where it has none to give.
+    #[cfg(feature = "std")]
+    fn huge(len: usize) -> Option<(Self, usize)> {
+        let map = memmap2::MmapMut::map_anon(len * size_of::<f32>() + HUGE_PAGE).ok()?;
+        // Small pages are slower, not wrong.
+        #[cfg(target_os = "linux")]
+        let _ = map.advise(memmap2::Advice::HugePage);
+        let start = map.as_ptr().align_offset(HUGE_PAGE);
+        let start = if start < HUGE_PAGE { start / size_of::<f32>() } else { 0 };
+        Some((Self::Mapped(map), start))
+    }
+
+    #[inline]
+    fn floats(&self) -> &[f32] {
+        match self {
+            Self::Heap(memory) => memory,
+            #[cfg(feature = "std")]
+            Self::Mapped(map) => bytemuck::cast_slice(map),
+        }
+    }
+
+    #[inline]
+    fn floats_mut(&mut self) -> &mut [f32] {
+        match self {
+            Self::Heap(memory) => memory,
+            #[cfg(feature = "std")]
+            Self::Mapped(map) => bytemuck::cast_slice_mut(map),
+        }
+    }
 }
 
 impl Buffer {
     /// Zeros. Large buffers are zeroed by the operating system, page by page when they are first touched.
     pub fn zeroed(len: usize) -> Self {
         if len == 0 {
-            return Self { memory: Vec::new(), start: 0, len };
+            return Self { memory: Pages::Heap(Vec::new()), start: 0, len };
         }
-        let memory = vec![0.0; len + LINE_FLOATS - 1];
-        // `align_offset` may refuse in theory (it does in constant evaluation); an unaligned buffer is slower, not wrong.
-        let start = memory.as_ptr().align_offset(ALIGNMENT);
-        let start = if start < LINE_FLOATS { start } else { 0 };
+        let (memory, start) = Pages::zeroed(len);
         Self { memory, start, len }
     }
 }
@@ -35,14 +90,14 @@ impl Deref for Buffer {
 
     #[inline]
     fn deref(&self) -> &[f32] {
-        &self.memory[self.start..][..self.len]
+        &self.memory.floats()[self.start..][..self.len]
     }
 }
 
 impl DerefMut for Buffer {
     #[inline]
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.memory[self.start..][..self.len]
+        &mut self.memory.floats_mut()[self.start..][..self.len]
     }
 }
 
@@ -119,7 +174,7 @@ mod tests {
 
     #[test]
     fn buffers_are_aligned_zeroed_and_clone_their_values() {
-        for len in [1, 15, 16, 17, 1000, 100_000] {
+        for len in [1, 15, 16, 17, 1000, 100_000, 1_000_000] {
             let mut buffer = Buffer::zeroed(len);
             assert_eq!(buffer.as_ptr().addr() % ALIGNMENT, 0);
             assert!(buffer.iter().all(|&x| x == 0.0));

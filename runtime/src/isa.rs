@@ -116,3 +116,19 @@ macro_rules! per_isa {
 }
 
 pub(crate) use per_isa;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instruction_sets_are_found_by_name() {
+        for isa in Isa::available() {
+            // Who runs this under an emulator sees what it has.
+            #[cfg(feature = "std")]
+            std::println!("{isa:?}");
+            assert_eq!(Isa::named(isa.name()), Some(isa));
+        }
+        assert_eq!(Isa::available().last().map(Isa::name), Some("portable"));
+    }
+}

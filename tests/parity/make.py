@@ -130,6 +130,25 @@ class Maps(nn.Module):
         return F.binary_cross_entropy(out["mask"], wanted) + 2 * F.mse_loss(out["vector"], point)
 
 
+class Mobile(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.expand, self.norm1 = nn.Conv2d(12, 16, 1, bias=False), nn.BatchNorm2d(16)
+        self.depth, self.norm2 = nn.Conv2d(16, 16, 3, padding=1, groups=16, bias=False), nn.BatchNorm2d(16)
+        self.project = nn.Conv2d(16, 8, 1)
+        self.fc1, self.fc2 = nn.Linear(2, 12), nn.Linear(12, 5)
+
+    def forward(self, image):
+        x = F.hardswish(self.norm1(self.expand(F.pixel_unshuffle(image, 2))))
+        x = F.hardswish(self.norm2(self.depth(x)))
+        x = F.pixel_shuffle(F.hardswish(self.project(x)), 2)
+        self.logits = self.fc2(F.hardswish(self.fc1(x.mean((2, 3)))))
+        return {"probabilities": self.logits.softmax(1), "features": x}
+
+    def loss(self, out, label):
+        return F.cross_entropy(self.logits, label)
+
+
 class Tower(nn.Module):
     def __init__(self):
         super().__init__()
@@ -172,6 +191,7 @@ NETS = {
     "residual": (Residual, 6, {"image": floats(3, 12, 12)}, {"label": classes(5)}),
     "branches": (Branches, 4, {"image": floats(4, 10, 10)}, {"label": classes(6)}),
     "maps": (Maps, 3, {"image": floats(2, 8, 6)}, {"wanted": unit(1, 4, 6), "point": floats(5)}),
+    "mobile": (Mobile, 5, {"image": floats(3, 10, 12)}, {"label": classes(5)}),
     "twins": (Twins, 4, {"left": floats(1, 12, 12), "right": floats(1, 12, 12)}, {"wanted": unit(1)}),
 }
 

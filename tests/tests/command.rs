@@ -104,6 +104,44 @@ fn graphs_are_shown_behind_each_pass() {
 }
 
 #[test]
+fn tuning_writes_a_plan_or_nothing() {
+    let home = folder();
+    let net = "net Small {\n    input x: [16, 12, 12]\n    output y = x |> conv(16, 1) |> relu\n}\n";
+    std::fs::write(home.path().join("small.net"), net).expect("a file");
+    let said = said(home.path(), &["tune", "small.net", "--seconds", "0.01", "--threads", "1"]);
+    let wrote = home.path().join("small.plan.yaml").is_file();
+    assert!(said.contains(if wrote { "wrote `small.plan.yaml`" } else { "the compiler's choices stay" }), "{said}");
+    let left = std::fs::read_dir(home.path()).expect("a folder").count();
+    assert_eq!(left, 1 + usize::from(wrote), "nothing temporary is left");
+    refused(home.path(), 1, &["tune", "small.net", "--train"]);
+    refused(home.path(), 1, &["tune", "small.net", "--seconds", "0"]);
+}
+
+#[test]
+fn plan_files_take_part() {
+    let home = folder();
+    let file = |name: &str, text: &str| std::fs::write(home.path().join(name), text).expect("a file");
+    file("small.net", "net Small {\n    input x: [16, 12, 12]\n    output y = x |> conv(16, 1)\n}\n");
+    let plan = |workload: &str, rows: usize| {
+        format!(
+            "format: 1\ncompiler: 0.1.0\ninference:\n  cpu: any\n  isa: any\n  threads: 1\n  batch: 1\n  model_ms: 2\n  ms: 1\n  \
+             convolutions:\n    {workload}: {{ algorithm: direct, rows: {rows}, planes: 1, us: 1, model_us: 2 }}\n"
+        )
+    };
+    let dump = |more: &[&str]| said(home.path(), &[&["dump", "small.net", "--after", "lower"], more].concat());
+    let model = dump(&[]);
+    file("small.plan.yaml", &plan("1x1, 16x12x12 to 16x12x12", 5));
+    assert!(!model.contains("rows: 5") && dump(&[]).contains("rows: 5"), "{}", dump(&[]));
+    assert_eq!(dump(&["--untuned"]), model);
+    file("small.plan.yaml", &plan("1x1, 16x12x12 to 16x12x12", 13));
+    assert!(refused(home.path(), 1, &["check", "small.net"]).contains("1 to 12"));
+    file("small.plan.yaml", &plan("1x1, 8x12x12 to 16x12x12", 5));
+    let check = cnnc(home.path(), &["check", "small.net"]);
+    let note = String::from_utf8_lossy(&check.stderr).into_owned();
+    assert!(check.status.success() && note.contains("1 of 1 choices of `small.plan.yaml`"), "{note}");
+}
+
+#[test]
 fn a_new_project_checks() {
     let home = folder();
     said(home.path(), &["new", "digits"]);

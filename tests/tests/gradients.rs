@@ -92,6 +92,7 @@ const USES: &[(&str, &str)] = &[
     ("leaky_relu", "leaky_relu(x, 0.2)"),
     ("tanh", "tanh(x)"),
     ("sigmoid", "sigmoid(x)"),
+    ("hard_swish", "hard_swish(4 * x)"),
     ("softmax", "softmax(x)"),
     ("add", "add(x, x |> global_avg_pool, x)"),
     ("sub", "sub(x |> conv(1, 1), x)"),

@@ -3,9 +3,11 @@
 
 use std::path::PathBuf;
 
-use cnnc::compile::{Compiled, Options};
+use cnnc::compile::{Compiled, Options, compile};
+use cnnc::diagnostics::SourceMap;
 use cnnc::emit::{CrateOptions, File, Runtime};
 use cnnc::expand::expand;
+use cnnc::loader::Files;
 use cnnc_tests::{compile_text, specs};
 use proc_macro2::TokenStream;
 
@@ -75,6 +77,31 @@ fn values_reach_the_network_in_each_way() {
     let code = expand(call).to_string();
     assert!(code.contains("[f32 ; 26]") && !code.contains("train_step"), "26 classes and no training code");
     assert!(code.contains("include_bytes"), "a change of the file triggers a rebuild");
+}
+
+/// A folder with LeNet-5 and a plan file that has its second convolution computed row by row.
+fn tuned_lenet5() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::copy(specs().join("lenet5.net"), folder.path().join("lenet5.net")).expect("the spec");
+    let plan = "format: 1\ncompiler: 0.1.0\ninference:\n  cpu: any\n  isa: portable\n  threads: 1\n  batch: 1\n  \
+                model_ms: 2\n  ms: 1\n  convolutions:\n    5x5 lanes 1, 6x14x14 to 16x10x10: { algorithm: direct, rows: 1, planes: 1, us: 1, model_us: 2 }\n";
+    std::fs::write(folder.path().join("lenet5.plan.yaml"), plan).expect("a file");
+    folder
+}
+
+#[test]
+fn plan_files_are_found_in_each_way() {
+    let folder = tuned_lenet5();
+    let path = folder.path().join("lenet5.net");
+    let mut sources = SourceMap::default();
+    let entry = sources.add(&path, std::fs::read_to_string(&path).expect("the spec"));
+    let compiled = compile(sources, &Files, entry, &Options::default()).expect("a network");
+    assert!(compiled.emit().inline_text() != lenet5().1.emit().inline_text(), "the plan changes the code");
+    assert!(compiled.sources.files().any(|(_, read, _)| read.ends_with("lenet5.plan.yaml")), "build scripts watch it");
+    let script = syn::parse_file(&compiled.emit().inline_text()).expect("Rust").items;
+    let expansion = expand(format!("{:?}", path.display().to_string()).parse().expect("tokens"));
+    assert!(expansion.to_string().contains("lenet5.plan.yaml"), "a change of the plan triggers a rebuild");
+    assert_eq!(text(script), text(module(expansion)), "build script and `net!(\"path\")`");
 }
 
 #[test]

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::tuning::Tuning;
+
 const EXAMPLES: &str = "\
 Examples:
   cnnc train specs/lenet5.yaml                         learn to read digits
@@ -45,22 +47,37 @@ pub enum Command {
     Run(Run),
     /// Measure how fast a network is
     Bench(Bench),
+    /// Measure how this machine computes convolutions best, and write a plan file beside the spec
+    Tune(Tune),
     /// Show the graph behind a pass, or the plan, as YAML
     Dump(Dump),
 }
 
 /// Which net of a file, with which values.
 #[derive(Args, Clone, Debug, Default)]
-pub struct NetOptions {
+pub struct Which {
     /// A value for a parameter of the net, `classes=100`; may be repeated
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_set)]
     pub set: Vec<(String, String)>,
     /// Which net of the file, where it has several; the last one by default
     #[arg(long, value_name = "NAME")]
     pub net: Option<String>,
+}
+
+/// Which net, and how it is compiled.
+#[derive(Args, Clone, Debug, Default)]
+pub struct NetOptions {
+    #[command(flatten)]
+    pub which: Which,
     /// Only algorithms that round as plain sums do: no Winograd
     #[arg(long)]
     pub exact: bool,
+    /// Leave the plan file beside the spec out, if `cnnc tune` has written one
+    #[arg(long)]
+    pub untuned: bool,
+    /// Choices in the place of the plan file.
+    #[arg(skip)]
+    pub tuning: Option<Tuning>,
 }
 
 fn parse_set(text: &str) -> Result<(String, String), String> {
@@ -283,6 +300,39 @@ pub struct Bench {
     pub machine: MachineOptions,
     #[command(flatten)]
     pub options: NetOptions,
+}
+
+/// `cnnc tune`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Builds the network with other algorithms and other divisions of work, measures each convolution
+where it stands, and writes those that are faster than what the compiler chose to `NAME.plan.yaml`
+beside `NAME.net`, where every command, build scripts and `net!` find it. It is written only if the
+network as a whole gets faster; results change by rounding only. Nothing else should run meanwhile.
+`--untuned` leaves the file out.
+
+Examples:
+  cnnc tune specs/resnet18.net
+  cnnc tune specs/resnet18.net --train --batch 16")]
+pub struct Tune {
+    /// The spec
+    pub spec: String,
+    /// Measure a training step
+    #[arg(long)]
+    pub train: bool,
+    /// Images of a pass
+    #[arg(long, default_value_t = 1)]
+    pub batch: usize,
+    /// How long one measurement takes; there are ten for each alternative
+    #[arg(long, default_value_t = 0.25)]
+    pub seconds: f64,
+    /// Show every alternative that was measured, not only those that are taken
+    #[arg(long)]
+    pub all: bool,
+    #[command(flatten)]
+    pub machine: MachineOptions,
+    #[command(flatten)]
+    pub which: Which,
 }
 
 /// `cnnc dump`

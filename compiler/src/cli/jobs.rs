@@ -1,7 +1,7 @@
 //! `train`, `eval`, `predict`, `run`: jobs for the program of a network.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use cnnc_runtime::job::{self, Job, Machine};
 
@@ -62,26 +62,11 @@ pub fn run(arguments: &Run) -> Done {
 
 /// `cnnc bench`
 pub fn bench(arguments: &Bench) -> Done {
-    let seconds = arguments.seconds > 0.0 && arguments.seconds <= 3600.0;
-    if !seconds || !(1..=65_536).contains(&arguments.batch) {
-        return Err(Failed::input(format!(
-            "{} images for {} seconds cannot be measured\nfits: a batch of 1 to 65536, and up to 3600 seconds",
-            arguments.batch, arguments.seconds
-        )));
-    }
+    measurable(arguments.batch, arguments.seconds)?;
     let named = Named::find(&arguments.spec)?;
     let build = Build { infer_only: !arguments.train, gradients: false, profile: arguments.layers };
     let compiled = named.compile(&arguments.options, build.infer_only, false)?;
-    let planned = match (&compiled.training, arguments.train) {
-        (_, false) => &compiled.inference,
-        (Some(training), true) => training,
-        (None, true) => {
-            return Err(Failed::input(format!(
-                "the net `{}` has no loss, so it cannot learn\nfits: no `--train`",
-                compiled.graph.name
-            )));
-        }
-    };
+    let planned = planned(&compiled, arguments.train)?;
     let job = Job::Bench(job::Bench {
         machine: machine(&arguments.machine),
         weights: arguments.weights.clone(),
@@ -96,8 +81,30 @@ pub fn bench(arguments: &Bench) -> Done {
     start_compiled(&named, &arguments.options, build, &compiled, &job)
 }
 
+/// Refuses what would take forever or nothing.
+pub fn measurable(batch: usize, seconds: f64) -> Done {
+    match seconds > 0.0 && seconds <= 3600.0 && (1..=65_536).contains(&batch) {
+        true => Ok(()),
+        false => Err(Failed::input(format!(
+            "{batch} images for {seconds} seconds cannot be measured\nfits: a batch of 1 to 65536, and up to 3600 seconds"
+        ))),
+    }
+}
+
+/// The half of a network that is measured.
+pub fn planned(compiled: &Compiled, train: bool) -> Result<&Planned, Failed> {
+    match (&compiled.training, train) {
+        (_, false) => Ok(&compiled.inference),
+        (Some(training), true) => Ok(training),
+        (None, true) => Err(Failed::input(format!(
+            "the net `{}` has no loss, so it cannot learn\nfits: no `--train`",
+            compiled.graph.name
+        ))),
+    }
+}
+
 /// What the plan says of the steps of a pass.
-fn steps(planned: &Planned) -> Vec<job::Step> {
+pub fn steps(planned: &Planned) -> Vec<job::Step> {
     let Planned { graph, plan } = planned;
     let step = |step: &crate::plan::Step| {
         let node = graph.node(step.value);
@@ -118,7 +125,7 @@ fn steps(planned: &Planned) -> Vec<job::Step> {
     plan.run.iter().map(step).collect()
 }
 
-fn machine(options: &MachineOptions) -> Machine {
+pub fn machine(options: &MachineOptions) -> Machine {
     Machine { threads: options.threads, isa: options.isa.clone() }
 }
 
@@ -149,18 +156,24 @@ fn start(named: &Named, net: &NetOptions, build: Build, job: &Job) -> Done {
 }
 
 fn start_compiled(named: &Named, net: &NetOptions, build: Build, compiled: &Compiled, job: &Job) -> Done {
-    let program = cache::program(named, compiled, net, build)?;
+    execute(&cache::program(named, compiled, net, build)?, job, Stdio::inherit()).map(|_| ())
+}
+
+/// Lets a program do a job, and returns what it printed where `stdout` is a pipe.
+pub fn execute(program: &Path, job: &Job, stdout: Stdio) -> Result<Vec<u8>, Failed> {
     let failed = |what: &str, e: &dyn std::fmt::Display| Failed::machine(format!("cannot {what} the job: {e}"));
     let mut file =
         tempfile::Builder::new().prefix("cnnc-job-").suffix(".json").tempfile().map_err(|e| failed("write", &e))?;
     serde_json::to_writer(&mut file, job).map_err(|e| failed("write", &e))?;
-    let status = Command::new(&program).arg(file.path()).status().map_err(|e| failed("start", &e))?;
-    match status.code() {
-        Some(0) => Ok(()),
+    let mut command = Command::new(program);
+    command.arg(file.path()).stdin(Stdio::inherit()).stdout(stdout).stderr(Stdio::inherit());
+    let output = command.output().map_err(|e| failed("start", &e))?;
+    match output.status.code() {
+        Some(0) => Ok(output.stdout),
         // The program's own codes: a damaged job is ours, training that diverged is the recipe's.
         Some(2) => Err(Failed::Said(3)),
         Some(3) => Err(Failed::Said(1)),
         Some(code) => Err(Failed::Said(u8::try_from(code).unwrap_or(3))),
-        None => Err(Failed::machine(format!("the program was ended from outside: {status}"))),
+        None => Err(Failed::machine(format!("the program was ended from outside: {}", output.status))),
     }
 }

@@ -10,6 +10,7 @@ mod recipe;
 mod spec;
 mod summary;
 mod texts;
+mod tune;
 mod write;
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
@@ -92,6 +93,7 @@ fn run(arguments: Arguments) -> Done {
         Command::Predict(predict) => jobs::predict(&predict),
         Command::Run(run) => jobs::run(&run),
         Command::Bench(bench) => jobs::bench(&bench),
+        Command::Tune(arguments) => tune::tune(&arguments),
     }
 }
 
@@ -204,8 +206,7 @@ fn build_crate(build: &Build) -> Done {
 
 fn dump_graph(dump: &Dump) -> Done {
     let named = Named::find(&dump.spec)?;
-    let mut graph = named.elaborate(&dump.options)?;
-    graph.exact = dump.options.exact;
+    let graph = named.elaborate(&dump.options)?;
     let text = crate::dump::dump(&graph, &dump.after, false).map_err(Failed::Input)?;
     print(&text)
 }

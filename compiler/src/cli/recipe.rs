@@ -11,10 +11,10 @@ use cnnc_runtime::optimizer::{Rule, Sgd};
 use cnnc_runtime::schedule::Schedule;
 use serde::Deserialize;
 
-use super::arguments::NetOptions;
+use super::arguments::{NetOptions, Which};
 use super::spec::Named;
 use super::{Failed, color, write};
-use crate::diagnostics::{Diagnostic, FileId, SourceMap, Span, nearest, render};
+use crate::diagnostics::{Diagnostic, FileId, SourceMap, Yaml, render};
 
 /// A recipe as written.
 #[derive(Debug, Deserialize)]
@@ -116,8 +116,8 @@ impl Recipe {
     /// Reads a recipe; `data` stands in for its data folder.
     pub fn read(path: &Path, data: Option<&Path>) -> Result<Self, Failed> {
         let text = write::read_text(path)?;
-        let page = Page { path, text: &text };
-        let written: Written = serde_yaml::from_str(&text).map_err(|e| page.unreadable(&e))?;
+        let page = Page::new(path, &text);
+        let written: Written = serde_yaml::from_str(&text).map_err(|e| page.failed(&[page.yaml.unreadable(&e)]))?;
         page.check(&written)?;
         let home = path.parent().unwrap_or(Path::new("")).to_owned();
         let data = match (data, &written.data.folder) {
@@ -151,7 +151,7 @@ impl Recipe {
     pub fn net(&self) -> NetOptions {
         let text = |value: &serde_yaml::Value| serde_json::to_string(value).unwrap_or_default();
         let set = self.written.set.iter().map(|(name, value)| (name.clone(), text(value))).collect();
-        NetOptions { set, net: self.written.net.clone(), exact: false }
+        NetOptions { which: Which { set, net: self.written.net.clone() }, ..NetOptions::default() }
     }
 
     /// Where training leaves the weights.
@@ -222,94 +222,26 @@ fn digest(text: &str) -> u64 {
 /// The recipe's text, for mistakes to point at.
 struct Page<'a> {
     path: &'a Path,
-    text: &'a str,
+    yaml: Yaml<'a>,
 }
 
-impl Page<'_> {
+impl<'a> Page<'a> {
+    fn new(path: &'a Path, text: &'a str) -> Self {
+        Self { path, yaml: Yaml { file: FileId(0), text, what: "recipe", example } }
+    }
+
     fn failed(&self, mistakes: &[Diagnostic]) -> Failed {
         let mut sources = SourceMap::default();
-        sources.add(self.path, self.text);
+        sources.add(self.path, self.yaml.text);
         Failed::Input(render(&sources, mistakes, color(std::io::stderr().is_terminal())))
-    }
-
-    fn span(start: usize, end: usize) -> Span {
-        Span { file: FileId(0), start: start as u32, end: end as u32 }
-    }
-
-    /// A mistake that the YAML reader found: its message says what fits; the place is its own.
-    fn unreadable(&self, error: &serde_yaml::Error) -> Failed {
-        let start = error.location().map_or(0, |l| l.index().min(self.text.len()));
-        let start = (0..=start).rev().find(|i| self.text.is_char_boundary(*i)).unwrap_or(0);
-        let message = error.to_string();
-        let message = message.split(" at line ").next().unwrap_or(&message);
-        let unknown = message.split("unknown field `").nth(1).and_then(|t| t.split('`').next());
-        if let Some(name) = unknown {
-            let known: Vec<&str> =
-                message.split("expected").nth(1).unwrap_or("").split('`').skip(1).step_by(2).collect();
-            let place = self.key(name).unwrap_or_else(|| Self::span(start, self.end_of_word(start)));
-            let mut d = Diagnostic::new(place, format!("a recipe has no `{name}` here")).fits(known.join(", "));
-            if let Some(near) = nearest(name, known.iter().copied()) {
-                d = d.hint(format!("did you mean `{near}`?"));
-            }
-            return self.failed(&[d]);
-        }
-        let (field, what) = message.rsplit_once(": ").unwrap_or(("", message));
-        let place = match field.rsplit('.').next().filter(|f| !f.is_empty()).and_then(|f| self.key(f)) {
-            Some(key) => self.value(key),
-            None => Self::span(start, self.end_of_word(start)),
-        };
-        let mut d = Diagnostic::new(place, "the recipe cannot be read").found(what.to_owned());
-        if let Some(missing) = message.split("missing field `").nth(1).and_then(|t| t.split('`').next()) {
-            d.title = format!("the recipe needs `{missing}`");
-            d.found = None;
-            d = d.fits(example(missing));
-        }
-        self.failed(&[d])
-    }
-
-    fn end_of_word(&self, start: usize) -> usize {
-        let rest = &self.text[start..];
-        start + rest.find(|c: char| c.is_whitespace()).unwrap_or(rest.len())
-    }
-
-    /// The first place where a key stands.
-    fn key(&self, name: &str) -> Option<Span> {
-        let mut from = 0;
-        while let Some(at) = self.text[from..].find(name).map(|i| from + i) {
-            let before = self.text[..at].chars().next_back();
-            let after = self.text[at + name.len()..].trim_start();
-            let starts = before.is_none_or(|c| !c.is_alphanumeric() && c != '_');
-            let in_comment = self.text[..at].rsplit('\n').next().is_some_and(|line| line.contains('#'));
-            if starts && after.starts_with(':') && !in_comment {
-                return Some(Self::span(at, at + name.len()));
-            }
-            from = at + name.len();
-        }
-        None
-    }
-
-    /// What stands behind a key, to the end of its line.
-    fn value(&self, key: Span) -> Span {
-        let from = key.end as usize;
-        let line = self.text[from..].split('\n').next().unwrap_or("");
-        let value = line.trim_start_matches([':', ' ']);
-        let value = value.split([',', '}', '#']).next().unwrap_or(value).trim_end();
-        if value.is_empty() {
-            return key;
-        }
-        let start = from + line.find(value).unwrap_or(0);
-        Self::span(start, start + value.len())
-    }
-
-    fn at(&self, name: &str) -> Span {
-        self.key(name).map_or_else(|| Self::span(0, 0), |key| self.value(key))
     }
 
     /// Numbers in their ranges, and data that is said in one way.
     fn check(&self, recipe: &Written) -> Result<(), Failed> {
         let mut mistakes = Vec::new();
         let mut wrong = |name: &str, found: String, fits: &str| {
-            mistakes.push(Diagnostic::new(self.at(name), format!("`{name}` does not fit")).found(found).fits(fits));
+            mistakes
+                .push(Diagnostic::new(self.yaml.at(name), format!("`{name}` does not fit")).found(found).fits(fits));
         };
         if !(1..=65_536).contains(&recipe.batch) {
             wrong("batch", recipe.batch.to_string(), "a whole number from 1 to 65536");
@@ -324,7 +256,7 @@ impl Page<'_> {
         for (name, result) in checks {
             if let Err(text) = result {
                 let inner = text.split('`').nth(1).unwrap_or(name).to_owned();
-                let place = self.key(&inner).map_or_else(|| self.at(name), |key| self.value(key));
+                let place = self.yaml.key(&inner).map_or_else(|| self.yaml.at(name), |key| self.yaml.value(key));
                 mistakes.push(Diagnostic::new(place, text));
             }
         }
@@ -333,7 +265,7 @@ impl Page<'_> {
             let idx = images.images.is_some() && images.labels.is_some() && images.tensors.is_none();
             let tensors = images.tensors.is_some() && images.images.is_none() && images.labels.is_none();
             if !idx && !tensors {
-                let place = self.key(name).unwrap_or_else(|| Self::span(0, 0));
+                let place = self.yaml.key(name).unwrap_or_else(|| self.yaml.span(0, 0));
                 mistakes.push(
                     Diagnostic::new(place, format!("`{name}` does not say where its data is")).fits(
                         "`images` and `labels` (IDX files, as MNIST has them), or `tensors` (a safetensors file)",
@@ -363,7 +295,11 @@ impl Page<'_> {
                 continue;
             }
             let shown = path.display().to_string();
-            let place = self.text.find(&shown).map_or_else(|| self.at(key), |at| Self::span(at, at + shown.len()));
+            let place = self
+                .yaml
+                .text
+                .find(&shown)
+                .map_or_else(|| self.yaml.at(key), |at| self.yaml.span(at, at + shown.len()));
             mistakes.push(Diagnostic::new(place, "there is no such file").found(full.display().to_string()).fits(
                 "a path relative to the recipe, or to the folder of the data: `data: { folder: ... }`, `--data DIR`",
             ));

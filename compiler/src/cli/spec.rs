@@ -1,6 +1,6 @@
 //! Finding and compiling what the user names.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::arguments::NetOptions;
@@ -11,6 +11,7 @@ use crate::elaborate::{self, Loader as _};
 use crate::emit::{CrateOptions, Runtime};
 use crate::graph::Graph;
 use crate::loader::Files;
+use crate::tuning::{self, Tuning};
 
 /// Specs that ship inside the command, so that an installed one has them, too.
 const SHIPPED: &[(&str, &str)] = &[("lenet5", include_str!("../../../specs/lenet5.net"))];
@@ -73,7 +74,26 @@ impl Named {
     /// Compiles.
     pub fn compile(&self, net: &NetOptions, infer_only: bool, input_gradients: bool) -> Result<Compiled, Failed> {
         let (sources, entry) = self.sources();
-        compile::compile(sources, &Files, entry, &options(net, infer_only, input_gradients)).map_err(|f| rendered(&f))
+        let compiled = compile::compile(sources, &Files, entry, &options(net, infer_only, input_gradients))
+            .map_err(|f| rendered(&f))?;
+        if let Some(note) = compiled.note() {
+            // A note that cannot be written is no reason to stop.
+            let _ = writeln!(std::io::stderr(), "note: {note}");
+        }
+        Ok(compiled)
+    }
+
+    /// Where its plan file is, if there is one.
+    pub fn plan(&self) -> PathBuf {
+        tuning::path(&self.path)
+    }
+
+    /// Says that the spec has changed, for cargo to build again what is made of it: it does not watch for plan files that
+    /// are not there yet.
+    pub fn touch(&self) {
+        if let Ok(file) = std::fs::File::options().append(true).open(&self.path) {
+            let _ = file.set_modified(std::time::SystemTime::now());
+        }
     }
 
     fn sources(&self) -> (SourceMap, crate::diagnostics::FileId) {
@@ -90,9 +110,10 @@ impl Named {
         infer_only: bool,
         gradients: bool,
     ) -> CrateOptions {
-        let mut said: Vec<String> = net.set.iter().map(|(name, value)| format!("--set {name}={value}")).collect();
-        said.extend(net.net.iter().map(|name| format!("--net {name}")));
+        let mut said: Vec<String> = net.which.set.iter().map(|(name, value)| format!("--set {name}={value}")).collect();
+        said.extend(net.which.net.iter().map(|name| format!("--net {name}")));
         said.extend(net.exact.then(|| "--exact".to_owned()));
+        said.extend(net.untuned.then(|| "--untuned".to_owned()));
         said.extend(infer_only.then(|| "--infer-only".to_owned()));
         let file = self.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         CrateOptions {
@@ -106,8 +127,9 @@ impl Named {
 }
 
 fn options(net: &NetOptions, infer_only: bool, input_gradients: bool) -> Options {
-    let elaborate = elaborate::Options { net: net.net.clone(), set: net.set.clone() };
-    Options { elaborate, infer_only, input_gradients, exact: net.exact }
+    let elaborate = elaborate::Options { net: net.which.net.clone(), set: net.which.set.clone() };
+    let tuning = net.tuning.clone().or_else(|| net.untuned.then(Tuning::default));
+    Options { elaborate, infer_only, input_gradients, exact: net.exact, tuning }
 }
 
 fn rendered(failure: &Failure) -> Failed {

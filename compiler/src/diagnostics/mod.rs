@@ -5,9 +5,11 @@
 
 mod render;
 mod source;
+mod yaml;
 
 pub use render::render;
 pub use source::{FileId, SourceMap, Span};
+pub use yaml::Yaml;
 
 /// One mistake: what is wrong, where, what was found and what would fit.
 #[derive(Clone, Debug, PartialEq)]

@@ -38,7 +38,7 @@ pub trait Loader {
     /// The text at a path; the message says why there is none.
     fn read(&self, path: &Path) -> Result<String, String>;
 
-    /// Names of files beside a path that does not exist, for suggestions.
+    /// Names of the files beside a path, which need not exist itself.
     fn siblings(&self, path: &Path) -> Vec<String>;
 }
 

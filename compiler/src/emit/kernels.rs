@@ -74,7 +74,7 @@ fn make(name: Ident, kernel: &Kernel, body: &TokenStream, types: &[TokenStream])
     let used = |name: &str| mentions(body, name);
     let operands: Vec<bool> = (0..types.len()).map(|i| used(&format!("x{i}"))).collect();
     let (share_name, share_type) = match kernel.split {
-        Split::Images | Split::Strips(_) => ("image", quote!(usize)),
+        Split::Images | Split::Strips(_) | Split::Rectangles { .. } => ("image", quote!(usize)),
         Split::Pieces(_) => ("piece", quote!(usize)),
         Split::Groups => ("images", quote!(core::ops::Range<usize>)),
         Split::Blocks(_) => ("first", quote!(usize)),
@@ -97,7 +97,7 @@ fn make(name: Ident, kernel: &Kernel, body: &TokenStream, types: &[TokenStream])
         params.push(quote!(#operand: #ty));
     }
     params.push(match kernel.split {
-        Split::Strips(_) => quote!(y: &mut rt::Strip<'_>),
+        Split::Strips(_) | Split::Rectangles { .. } => quote!(y: &mut rt::Strip<'_>),
         _ => quote!(y: &mut [f32]),
     });
     if scratch {

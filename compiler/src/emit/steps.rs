@@ -221,7 +221,7 @@ impl<'a> StepWriter<'a> {
     fn call(&self, step: &Step, function: &Function, used: &[(usize, ValueId)], borrows: &[Borrow]) -> TokenStream {
         let split = step.kernel.split;
         let share = match split {
-            Split::Images | Split::Strips(_) => format_ident!("i"),
+            Split::Images | Split::Strips(_) | Split::Rectangles { .. } => format_ident!("i"),
             Split::Pieces(_) => format_ident!("piece"),
             Split::Groups => format_ident!("images"),
             Split::Blocks(_) => format_ident!("first"),
@@ -254,6 +254,14 @@ impl<'a> StepWriter<'a> {
             Split::Strips(Cut { plane, strip, planes }) => {
                 let cut = quote!(&rt::Cut { plane: #plane, strip: #strip, planes: #planes });
                 quote!(memory.pool.strips(#y, #cut, &mut memory.scratch, #work);)
+            }
+            Split::Rectangles { images, elements } => {
+                let len = self.graph.ty(step.value).floats();
+                let cut = quote!(&rt::Cut { plane: #len, strip: #elements, planes: #images });
+                quote! {
+                    let len = y.len();
+                    memory.pool.strips(rt::BatchMut::dense(y, len), #cut, &mut memory.scratch, #work);
+                }
             }
             Split::Pieces(len) => quote!(memory.pool.pieces(y, #len, &mut memory.scratch, #work);),
             Split::Groups => {

@@ -12,8 +12,9 @@ use serde::Serialize;
 
 use crate::diagnostics::Span;
 use crate::ops::Op;
+use crate::tuning::Tuning;
 pub use rewrite::Rewrite;
-pub use types::{BLOCK, Kind, Layout, Type, WINOGRAD_POINTS, show_shape};
+pub use types::{BLOCK, Kind, Layout, Type, WINOGRAD_POINTS, show_shape, winograd_pitch};
 pub use verify::verify;
 
 /// A node and its value.
@@ -52,6 +53,9 @@ pub struct Graph {
     /// Whether only algorithms are wanted that round as plain sums do: no Winograd.
     #[serde(skip)]
     pub exact: bool,
+    /// What measuring says of convolutions, above the model.
+    #[serde(skip)]
+    pub tuning: Tuning,
 }
 
 /// A value with a name that users see.

@@ -21,6 +21,7 @@ impl<'a> Rewrite<'a> {
             docs: old.docs.clone(),
             params: old.params.clone(),
             exact: old.exact,
+            tuning: old.tuning.clone(),
             ..Graph::default()
         };
         Self { old, new, map: vec![None; old.nodes.len()] }

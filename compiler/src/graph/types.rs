@@ -40,7 +40,7 @@ pub enum Layout {
     },
     /// Weights of a 3×3 window in Winograd's space of products: `[filters / 16][36][channels][16]`.
     WinogradWeights,
-    /// Activations in Winograd's space of products: `[channels / 16][36][tiles][16]`.
+    /// Activations in Winograd's space of products: `[channels / 16][36][pitch][16]`, see [`winograd_pitch`].
     WinogradTiles {
         /// Tiles of 4×4 outputs.
         tiles: usize,
@@ -51,6 +51,12 @@ pub enum Layout {
 pub const BLOCK: usize = 16;
 /// Numbers of a tile in Winograd's space of products, F(4×4, 3×3).
 pub const WINOGRAD_POINTS: usize = 36;
+
+/// Places for some tiles of a point: an odd number of cache lines, so that the 36 numbers of a tile fall into different sets
+/// of the cache.
+pub fn winograd_pitch(tiles: usize) -> usize {
+    tiles | 1
+}
 
 impl Layout {
     /// Whether elements are in the order of the shape.
@@ -106,7 +112,7 @@ impl Type {
                 blocks.next_multiple_of(2) * BLOCK * inner.next_multiple_of(lanes) * window.iter().product::<usize>()
             }
             Layout::WinogradWeights => blocks * BLOCK * inner.next_multiple_of(BLOCK) * WINOGRAD_POINTS,
-            Layout::WinogradTiles { tiles } => blocks * WINOGRAD_POINTS * tiles * BLOCK,
+            Layout::WinogradTiles { tiles } => blocks * WINOGRAD_POINTS * winograd_pitch(tiles) * BLOCK,
         }
     }
 

@@ -116,7 +116,7 @@ fn part(of: TokenStream, group: &TokenStream, len: usize) -> TokenStream {
 }
 
 fn part_mut(of: TokenStream, group: &TokenStream, len: usize) -> TokenStream {
-    if group.is_empty() { of } else { quote!(&mut #of[#group * #len..]) }
+    if group.is_empty() { of } else { quote!(&mut #of[#group * #len..][..#len]) }
 }
 
 /// `let (x, w, y) = ...;` where there are groups; else the names are those of the operands.
@@ -187,8 +187,8 @@ impl Conv {
             if s.pointwise {
                 return quote! {
                     isa.gemm(
-                        &rt::Gemm { m: #filters, n: #output, k: #channels, a_row: #channels, a_col: 1, b_row: #output, c_row: #output },
-                        #w, #x, #start, #y,
+                        &rt::Gemm { k: #channels, a_row: #channels, a_col: 1, b_row: #output },
+                        #w, #x, #start, &mut rt::Strip::of(#y, #output, 0..#output),
                     );
                 };
             }
@@ -202,8 +202,8 @@ impl Conv {
                         let pixels = usize::min(#PANEL, #output - first);
                         isa.gather(&#literal, #channels, #x, first, pixels, scratch);
                         isa.gemm(
-                            &rt::Gemm { m: #filters, n: pixels, k: #depth, a_row: #depth, a_col: 1, b_row: #PANEL, c_row: #output },
-                            #w, scratch, #start, &mut #y[first..],
+                            &rt::Gemm { k: #depth, a_row: #depth, a_col: 1, b_row: #PANEL },
+                            #w, scratch, #start, &mut rt::Strip::of(#y, #output, first..first + pixels),
                         );
                     }
                 };
@@ -217,8 +217,8 @@ impl Conv {
                         isa.gather(&#literal, channels, &#x[channel * #input..], first, pixels, scratch);
                         let start = if channel == 0 { #start } else { rt::Start::Add };
                         isa.gemm(
-                            &rt::Gemm { m: #filters, n: pixels, k: channels * #window, a_row: #depth, a_col: 1, b_row: #PANEL, c_row: #output },
-                            &#w[channel * #window..], scratch, start, &mut #y[first..],
+                            &rt::Gemm { k: channels * #window, a_row: #depth, a_col: 1, b_row: #PANEL },
+                            &#w[channel * #window..], scratch, start, &mut rt::Strip::of(#y, #output, first..first + pixels),
                         );
                     }
                 }
@@ -379,6 +379,7 @@ impl Operator for ConvGradInput {
         let (literal, window, input, output) = (&s.literal, s.window, s.input, s.output);
         let (channels, filters, depth) = (s.channels, s.filters, s.depth());
         let block = s.channel_block();
+        let patch_panel = window * PANEL;
         let body = if s.depthwise() {
             let planes = s.groups;
             quote!(isa.depthwise_grad_input(&#literal, #planes, x0, x1, y);)
@@ -389,8 +390,8 @@ impl Operator for ConvGradInput {
                 if s.pointwise {
                     return quote! {
                         isa.gemm(
-                            &rt::Gemm { m: #channels, n: #output, k: #filters, a_row: 1, a_col: #channels, b_row: #output, c_row: #output },
-                            #w, #dy, rt::Start::Zero, #dx,
+                            &rt::Gemm { k: #filters, a_row: 1, a_col: #channels, b_row: #output },
+                            #w, #dy, rt::Start::Zero, &mut rt::Strip::of(#dx, #output, 0..#output),
                         );
                     };
                 }
@@ -403,8 +404,9 @@ impl Operator for ConvGradInput {
                         for channel in (0..#channels).step_by(#block) {
                             let channels = usize::min(#block, #channels - channel);
                             isa.gemm(
-                                &rt::Gemm { m: channels * #window, n: pixels, k: #filters, a_row: 1, a_col: #depth, b_row: #output, c_row: #PANEL },
-                                &#w[channel * #window..], &#dy[first..], rt::Start::Zero, scratch,
+                                &rt::Gemm { k: #filters, a_row: 1, a_col: #depth, b_row: #output },
+                                &#w[channel * #window..], &#dy[first..], rt::Start::Zero,
+                                &mut rt::Strip::of(&mut scratch[..channels * #patch_panel], #PANEL, 0..pixels),
                             );
                             isa.scatter(&#literal, channels, scratch, first, pixels, &mut #dx[channel * #input..]);
                         }
@@ -479,8 +481,8 @@ impl Operator for ConvGradWeight {
             if s.pointwise {
                 return quote! {
                     isa.gemm_nt(
-                        &rt::GemmNt { m: #rows, n: #channels, k: #output, a_row: #output, b_row: #output, c_row: #channels },
-                        #dy, #x, rt::Start::Add, #dw,
+                        &rt::GemmNt { k: #output, a_row: #output, b_row: #output },
+                        #dy, #x, rt::Start::Add, &mut rt::Strip::of(#dw, #channels, 0..#channels),
                     );
                 };
             }
@@ -494,8 +496,9 @@ impl Operator for ConvGradWeight {
                         let channels = usize::min(#block, #channels - channel);
                         isa.gather_rows(&#literal, channels, &#x[channel * #input..], first, pixels, #panel, scratch);
                         isa.gemm_nt(
-                            &rt::GemmNt { m: #rows, n: channels * #window, k: pixels, a_row: #output, b_row: #panel, c_row: #depth },
-                            &#dy[first..], scratch, rt::Start::Add, &mut #dw[channel * #window..],
+                            &rt::GemmNt { k: pixels, a_row: #output, b_row: #panel },
+                            &#dy[first..], scratch, rt::Start::Add,
+                            &mut rt::Strip::of(#dw, #depth, channel * #window..(channel + channels) * #window),
                         );
                     }
                 }

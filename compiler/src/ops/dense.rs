@@ -14,6 +14,18 @@ const BLOCK: usize = 16;
 /// Rows of weights whose gradients one piece of work computes.
 const ROWS: usize = 16;
 
+/// Multiply-adds of an image that are worth the hand-over to another thread.
+const TASK: usize = 200_000;
+/// Parts that the elements of an image are cut into at most, so that threads end at about the same time.
+const PARTS: usize = 16;
+
+/// How a product of `elements` per image, each a sum of `depth` products, is divided; and whether images stay whole.
+fn rectangles(elements: usize, depth: usize) -> (Split, bool) {
+    let parts = (elements * depth / TASK).clamp(1, PARTS);
+    let part = elements.div_ceil(parts).next_multiple_of(16).min(elements);
+    (Split::Rectangles { images: BLOCK, elements: part }, part == elements)
+}
+
 /// y = W x + b. Operands: x, weight `[units, inputs]`, and a bias if there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Dense {
@@ -90,10 +102,23 @@ impl Operator for Dense {
 
     fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
         let (inputs, units, bias) = (cx.inputs[0].len(), cx.output.len(), cx.inputs.len() > 2);
-        let start = if bias { quote!(rt::Start::Columns(x2)) } else { quote!(rt::Start::Zero) };
+        let (split, whole) = rectangles(units, inputs);
+        let start = match (bias, whole) {
+            (false, _) => quote!(rt::Start::Zero),
+            (true, true) => quote!(rt::Start::Columns(x2)),
+            (true, false) => quote!(rt::Start::Columns(&x2[first..])),
+        };
+        let (first, rows) = match whole {
+            true => (quote!(), quote!(x1)),
+            false => (quote!(let first = y.offset();), quote!(&x1[first * #inputs..])),
+        };
         let activate = self.activation.map(|a| {
             let a = a.tokens();
-            quote!(isa.activate(#a, y);)
+            quote! {
+                for row in y.planes() {
+                    isa.activate(#a, y.plane(row));
+                }
+            }
         });
         let mut name = format!("dense_{inputs}_to_{units}");
         let mut doc = format!(" Dense layer [{inputs}] → [{units}]");
@@ -105,14 +130,13 @@ impl Operator for Dense {
             doc += &format!(", {}", activation.name());
         }
         let body = quote! {
-            let images = y.len() / #units;
-            isa.gemm_nt(
-                &rt::GemmNt { m: images, n: #units, k: #inputs, a_row: x0.pitch(), b_row: #inputs, c_row: #units },
-                x0.from(first), x1, #start, y,
-            );
+            #first
+            let images = x0.from(y.planes().start);
+            let weights = rt::GemmNt { k: #inputs, a_row: x0.pitch(), b_row: #inputs };
+            isa.gemm_nt(&weights, images, #rows, #start, y);
             #activate
         };
-        Kernel::new(name, Split::Blocks(BLOCK), body).doc(format!("{doc}, {BLOCK} images at a time."))
+        Kernel::new(name, split, body).doc(format!("{doc}, {BLOCK} images at a time."))
     }
 }
 
@@ -146,14 +170,13 @@ impl Operator for DenseGradInput {
 
     fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
         let (inputs, units) = (cx.output.len(), cx.inputs[1].len());
+        let (split, whole) = rectangles(inputs, units);
+        let columns = if whole { quote!(x0) } else { quote!(&x0[y.offset()..]) };
         let body = quote! {
-            let images = y.len() / #inputs;
-            isa.gemm(
-                &rt::Gemm { m: images, n: #inputs, k: #units, a_row: x1.pitch(), a_col: 1, b_row: #inputs, c_row: #inputs },
-                x1.from(first), x0, rt::Start::Zero, y,
-            );
+            let weights = rt::Gemm { k: #units, a_row: x1.pitch(), a_col: 1, b_row: #inputs };
+            isa.gemm(&weights, x1.from(y.planes().start), #columns, rt::Start::Zero, y);
         };
-        Kernel::new(format!("dense_grad_input_{inputs}_to_{units}"), Split::Blocks(BLOCK), body)
+        Kernel::new(format!("dense_grad_input_{inputs}_to_{units}"), split, body)
             .doc(format!(" The gradient of a dense layer [{inputs}] → [{units}] by its input."))
     }
 }
@@ -189,11 +212,9 @@ impl Operator for DenseGradWeight {
         let (inputs, units) = (cx.inputs[0].len(), cx.inputs[1].len());
         let body = quote! {
             let unit = piece * #ROWS;
-            let units = y.len() / #inputs;
-            isa.gemm(
-                &rt::Gemm { m: units, n: #inputs, k: x0.count(), a_row: 1, a_col: x1.pitch(), b_row: x0.pitch(), c_row: #inputs },
-                &x1.from(0)[unit..], x0.from(0), rt::Start::Zero, y,
-            );
+            let images = rt::Gemm { k: x0.count(), a_row: 1, a_col: x1.pitch(), b_row: x0.pitch() };
+            let rows = &mut rt::Strip::of(y, #inputs, 0..#inputs);
+            isa.gemm(&images, &x1.from(0)[unit..], x0.from(0), rt::Start::Zero, rows);
         };
         Kernel::new(format!("dense_grad_weight_{inputs}_to_{units}"), Split::Pieces(ROWS * inputs), body)
             .doc(format!(" The gradient of a dense layer [{inputs}] → [{units}] by {ROWS} rows of its weights."))

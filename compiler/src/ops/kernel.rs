@@ -39,6 +39,16 @@ pub enum Split {
     /// `fn(isa: Isa, first: usize, x0: Batch<'_> | &[f32], .., y: &mut [f32] [, scratch])`: `first` is the block's first
     /// image, batched operands are `Batch` (all images; classes `&[u32]`), `y` is the block's images one after another.
     Blocks(usize),
+    /// One call per rectangle: some images, and of each a run of elements. The value must be batched, and the plan gives it
+    /// memory without gaps. For matrices of which rows are images, of few images, too.
+    ///
+    /// `fn(isa: Isa, x0: Batch<'_> | &[f32], .., y: &mut Strip<'_> [, scratch])`: planes of `y` are images.
+    Rectangles {
+        /// Images of a rectangle.
+        images: usize,
+        /// Elements of a rectangle.
+        elements: usize,
+    },
     /// One call per strip: some planes of an image, and of each a run of floats. The value must be batched.
     ///
     /// `fn(isa: Isa, x0: &[f32], .., y: &mut Strip<'_> [, scratch])`: batched operands are the image's slice.

@@ -4,7 +4,7 @@ use quote::quote;
 use serde::Serialize;
 
 use super::{Cut, Gradient, Kernel, KernelContext, Mismatch, Operator, Split};
-use crate::graph::{BLOCK, Layout, Type, WINOGRAD_POINTS, show_shape};
+use crate::graph::{BLOCK, Layout, Type, WINOGRAD_POINTS, show_shape, winograd_pitch};
 use crate::ops::tile_conv::winograd::Tiling;
 use crate::reference::{Evaluation, Tensor};
 
@@ -23,6 +23,10 @@ pub struct Pack {
     /// Whether they are those of the gradient by the input: filters and channels change places, windows are turned round.
     pub backwards: bool,
 }
+
+/// G g Gᵀ of packed weights of a 3×3 window: Winograd's transform.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct WinogradWeights;
 
 /// The gradient of packed weights in plain order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -121,7 +125,7 @@ impl Operator for Pack {
 
     fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
         let mut ty = inputs[0].laid_out(self.to);
-        let known = matches!(self.to, Layout::Packed { .. } | Layout::WinogradWeights);
+        let known = matches!(self.to, Layout::Packed { .. });
         if !known || !inputs[0].layout.is_plain() || ty.batched || ty.shape.len() < 3 {
             return Err(mismatch("these are no weights to be packed", inputs[0]));
         }
@@ -157,26 +161,44 @@ impl Operator for Pack {
         let block = cx.output.floats() / cx.output.blocks();
         let turned = if self.backwards { "_backwards" } else { "" };
         let shape = shape_name(cx.output);
-        match self.to {
-            Layout::Packed { lanes } => {
-                let packing = packing(cx.output, lanes, self.backwards);
-                Kernel::new(
-                    format!("pack{turned}_{shape}"),
-                    Split::Pieces(block),
-                    quote!(isa.pack(&#packing, piece, x0, y);),
-                )
-                .doc(" The weights of sixteen filters as tiles read them.")
-            }
-            _ => {
-                let packing = packing(cx.output, BLOCK, self.backwards);
-                Kernel::new(
-                    format!("winograd_weights{turned}_{shape}"),
-                    Split::Pieces(block),
-                    quote!(isa.winograd_weights(&#packing, piece, x0, y);),
-                )
-                .doc(" G g Gᵀ of the weights of sixteen filters: Winograd's F(4×4, 3×3).")
-            }
+        let Layout::Packed { lanes } = self.to else { unreachable!("as inferred") };
+        let packing = packing(cx.output, lanes, self.backwards);
+        let body = quote!(isa.pack(&#packing, piece, x0, y););
+        Kernel::new(format!("pack{turned}_{shape}"), Split::Pieces(block), body)
+            .doc(" The weights of sixteen filters as tiles read them.")
+    }
+}
+
+impl Operator for WinogradWeights {
+    fn name(&self) -> &'static str {
+        "winograd_weights"
+    }
+
+    fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
+        if inputs[0].layout != (Layout::Packed { lanes: BLOCK }) || inputs[0].shape[2..] != [3, 3] {
+            return Err(mismatch("these are no packed weights of a window 3×3", inputs[0]));
         }
+        Ok(inputs[0].laid_out(Layout::WinogradWeights))
+    }
+
+    fn knows_layouts(&self) -> bool {
+        true
+    }
+
+    /// Lowering comes after differentiation.
+    fn gradient(&self, _cx: &mut Gradient<'_>) {}
+
+    fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
+        cx.inputs[0].clone()
+    }
+
+    fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
+        let blocks = cx.output.blocks();
+        let (from, to) = (cx.inputs[0].floats() / blocks, cx.output.floats() / blocks);
+        let point = to / WINOGRAD_POINTS;
+        let body = quote!(isa.winograd_weights(&x0[piece * #from..][..#from], #point, y););
+        Kernel::new(format!("winograd_weights_{}", shape_name(cx.output)), Split::Pieces(to), body)
+            .doc(" G g Gᵀ of the weights of sixteen filters: Winograd's F(4×4, 3×3).")
     }
 }
 
@@ -248,10 +270,11 @@ impl Operator for WinogradTiles {
         let tiling = Tiling { input: [x.shape[1], x.shape[2]], output: self.output, pad: self.pad };
         let (literal, count, rows) = (tiling.tokens(), tiling.count(), tiling.rows());
         let from = x.floats() / x.blocks();
-        let plane = WINOGRAD_POINTS * count * BLOCK;
+        let pitch = winograd_pitch(count);
+        let plane = WINOGRAD_POINTS * pitch * BLOCK;
         let body = quote! {
             for block in y.planes() {
-                isa.winograd_input(&#literal, 0, #rows, #count, &x0[block * #from..], y.plane(block));
+                isa.winograd_input(&#literal, 0, #rows, #pitch, &x0[block * #from..], y.plane(block));
             }
         };
         let cut = Cut { plane, strip: plane, planes: 1 };

@@ -128,6 +128,7 @@ pub mod copy;
 pub mod dense;
 pub mod dropout;
 pub mod elementwise;
+pub mod hard_swish;
 pub mod layout;
 pub mod loss;
 pub mod pool;
@@ -149,6 +150,10 @@ operators! {
     Activation(activation::Activation),
     /// The gradient of an activation, from its value.
     ActivationGrad(activation::ActivationGrad),
+    /// hard_swish.
+    HardSwish(hard_swish::HardSwish),
+    /// Its gradient.
+    HardSwishGrad(hard_swish::HardSwishGrad),
     /// Convolution.
     Conv(conv::Conv),
     /// Its gradient by the input.
@@ -159,6 +164,8 @@ operators! {
     Reorder(layout::Reorder),
     /// Weights as tiles read them.
     Pack(layout::Pack),
+    /// Winograd's transform of weights.
+    WinogradWeights(layout::WinogradWeights),
     /// Their gradient in plain order.
     Unpack(layout::Unpack),
     /// Tiles in Winograd's space of products.
@@ -259,6 +266,7 @@ pub static DEFINITIONS: &[&Definition] = &[
     &activation::LEAKY_RELU,
     &activation::TANH,
     &activation::SIGMOID,
+    &hard_swish::HARD_SWISH,
     &softmax::SOFTMAX,
     &elementwise::ADD,
     &elementwise::SUB,

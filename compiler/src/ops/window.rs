@@ -9,7 +9,7 @@ use crate::diagnostics::Diagnostic;
 use crate::graph::show_shape;
 
 /// A window over the axes of space.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Window {
     /// Its size.
     pub kernel: Vec<usize>,

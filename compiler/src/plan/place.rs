@@ -47,7 +47,7 @@ pub struct PlannedBuffer {
 pub enum Area {
     /// Batched values.
     Arena,
-    /// Values the batch shares.
+    /// Values the batch shares, and what helps to prepare others.
     Fixed,
     /// Values derived from weights, kept until those change.
     Prepared,
@@ -236,6 +236,7 @@ impl<'a> Placer<'a> {
 
     fn allocate(self, prepared: &[bool]) -> Placement {
         let graph = self.graph;
+        let lasting = self.lasting(prepared);
         let gradients: Vec<(ValueId, ParamId)> =
             owners(&graph.gradients).map(|(value, param)| (self.viewed(value).0, param)).collect();
         let mut homes: Vec<ValueId> = self.steps.iter().map(|s| self.located(s.value).0).collect();
@@ -247,7 +248,7 @@ impl<'a> Placer<'a> {
         let mut buffers = vec![PlannedBuffer { area: Area::Fixed, offset: 0, len: 0 }; homes.len()];
         for area in [Area::Arena, Area::Fixed, Area::Prepared] {
             let members: Vec<usize> =
-                (0..homes.len()).filter(|i| area_of(graph, homes[*i], prepared) == area).collect();
+                (0..homes.len()).filter(|i| area_of(graph, homes[*i], &lasting) == area).collect();
             let requests: Vec<Buffer> = members.iter().map(|i| self.request(homes[*i], area)).collect();
             let layout = memory::place(&requests);
             for (member, (offset, request)) in members.iter().zip(layout.offsets.iter().zip(&requests)) {
@@ -277,6 +278,18 @@ impl<'a> Placer<'a> {
         Placement { places, buffers, in_place: self.in_place, joined, sizes }
     }
 
+    /// Homes of prepared values that runs need. What only helped to prepare them may be overwritten afterwards.
+    fn lasting(&self, prepared: &[bool]) -> Vec<bool> {
+        let mut lasting = vec![false; prepared.len()];
+        let runs = self.steps.iter().filter(|s| !prepared[s.value.0 as usize]);
+        let needed = runs.flat_map(|s| self.graph.node(s.value).inputs.iter().copied()).chain(self.graph.results());
+        for value in needed {
+            let home = self.located(value).0;
+            lasting[home.0 as usize] = prepared[home.0 as usize];
+        }
+        lasting
+    }
+
     /// A home's size and the steps between which anything in it is alive.
     fn request(&self, home: ValueId, area: Area) -> Buffer {
         let len = self.graph.ty(home).floats();
@@ -291,8 +304,8 @@ impl<'a> Placer<'a> {
     }
 }
 
-fn area_of(graph: &Graph, value: ValueId, prepared: &[bool]) -> Area {
-    match (graph.ty(value).batched, prepared[value.0 as usize]) {
+fn area_of(graph: &Graph, value: ValueId, lasting: &[bool]) -> Area {
+    match (graph.ty(value).batched, lasting[value.0 as usize]) {
         (true, _) => Area::Arena,
         (false, true) => Area::Prepared,
         (false, false) => Area::Fixed,

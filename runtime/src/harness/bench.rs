@@ -284,13 +284,15 @@ fn probe(memory: &mut Memory) -> (f64, f64) {
         let done = threads * ROUNDS * isa.probe_flops();
         flops = flops.max(done as f64 / start.elapsed().as_secs_f64());
     }
-    let data = Buffer::zeroed(READ);
+    // Written, or the system would lend the same page of zeros everywhere.
+    let mut data = Buffer::zeroed(READ);
+    data.fill(1.0);
     let mut bandwidth: f64 = 0.0;
     for _ in 0..3 {
         let part = READ / threads;
         let start = Instant::now();
         memory.pool.pieces(&mut results, 16, &mut memory.scratch, |piece, y, _| {
-            y[0] = isa.probe_read(&data[piece * part..][..part]);
+            isa.probe_read(&data[piece * part..][..part], y);
         });
         bandwidth = bandwidth.max((threads * part * size_of::<f32>()) as f64 / start.elapsed().as_secs_f64());
     }

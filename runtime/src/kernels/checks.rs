@@ -1,6 +1,19 @@
-//! For tests of kernels: numbers, and comparison with loops in `f64`.
+//! For tests of kernels: numbers, memory that may not be left, windows, and comparison with loops in `f64`.
 
 use alloc::vec::Vec;
+
+use crate::Isa;
+
+mod guarded;
+mod windows;
+
+pub use guarded::{Edge, Guarded};
+pub use windows::{pool_windows, seen, windows};
+
+/// Every instruction set of this machine, with memory guarded at either end.
+pub fn everywhere() -> impl Iterator<Item = (Isa, Edge)> {
+    Isa::available().flat_map(|isa| [Edge::Start, Edge::End].map(|edge| (isa, edge)))
+}
 
 /// Numbers between −1 and 1, the same ones for the same seed.
 pub fn numbers(seed: u64, len: usize) -> Vec<f32> {

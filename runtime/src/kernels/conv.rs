@@ -95,3 +95,6 @@ per_isa! {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,3 +36,33 @@ per_isa! {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::checks::{everywhere, numbers};
+    use alloc::vec;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn squares_become_channels_and_squares_again(
+            channels in 1_usize..4, rows in 1_usize..5, columns in 1_usize..9, size in 1_usize..4, seed: u64,
+        ) {
+            let (height, width) = (rows * size, columns * size);
+            let x = numbers(seed, channels * height * width);
+            let mut expected = vec![0.0; x.len()];
+            for (at, x) in x.iter().enumerate() {
+                let (c, row, column) = (at / (height * width), at / width % height, at % width);
+                let channel = (c * size + row % size) * size + column % size;
+                expected[(channel * rows + row / size) * columns + column / size] = *x;
+            }
+            for (isa, edge) in everywhere() {
+                let (x, mut y, mut back) = (edge.of(&x), edge.unset(x.len()), edge.unset(x.len()));
+                isa.space_to_depth([channels, height, width], size, &x, &mut y);
+                prop_assert_eq!(&y[..], &expected);
+                isa.depth_to_space([channels, height, width], size, &y, &mut back);
+                prop_assert_eq!(&back[..], &x[..]);
+            }
+        }
+    }
+}

@@ -8,7 +8,9 @@ mod conv;
 mod depth;
 mod dropout;
 mod elementwise;
+mod extent;
 mod gemm;
+mod hard_swish;
 mod loss;
 mod math;
 mod normalize;
@@ -20,6 +22,8 @@ mod sums;
 #[cfg(any(all(feature = "std", target_arch = "x86_64"), target_arch = "aarch64"))]
 mod tiles;
 mod window;
+
+use extent::extent;
 
 pub use activation::Activation;
 pub use blocked::{BLOCK, Finish, Outer, Packing, Slope, Stage, Tile, Tiles, WINOGRAD_POINTS};

@@ -1,7 +1,6 @@
 //! What the machine can do at best, measured beside a network.
 
 use super::blocked::per_vector;
-use crate::isa::per_isa;
 use crate::simd::Vector;
 
 /// Independent sums: enough to hide the latency of a multiply-add on two ports.
@@ -10,6 +9,9 @@ const CHAINS: usize = 12;
 per_vector! {
     /// Multiply-adds on registers alone, `rounds` times [`Isa::probe_flops`](crate::Isa::probe_flops) operations; `y` takes the result.
     pub fn probe_multiply_add(rounds: usize, y: &mut [f32]) = multiply_add, where assert!(y.len() >= 16);
+
+    /// Reads all elements, as fast as memory gives them; `y` takes sums of some.
+    pub fn probe_read(x: &[f32], y: &mut [f32]) = read, where assert!(y.len() >= 16);
 }
 
 impl crate::Isa {
@@ -21,21 +23,6 @@ impl crate::Isa {
             _ => 16,
         };
         CHAINS * lanes * 2
-    }
-}
-
-per_isa! {
-    /// The sum of all elements: as fast as memory gives them.
-    pub fn probe_read(x: &[f32]) -> f32 {
-        let mut sums = [[0.0_f32; 16]; 8];
-        for chunk in x.chunks_exact(128) {
-            for (sums, x) in sums.iter_mut().zip(chunk.chunks_exact(16)) {
-                for (sum, x) in sums.iter_mut().zip(x) {
-                    *sum += x;
-                }
-            }
-        }
-        sums.iter().flatten().sum()
     }
 }
 
@@ -54,5 +41,43 @@ unsafe fn multiply_add<V: Vector, const G: usize>(rounds: usize, y: &mut [f32]) 
         }
         let all = sums.into_iter().fold(V::zero(), |all, sum| all.add(sum));
         all.store(y.as_mut_ptr());
+    }
+}
+
+/// # Safety
+/// The vector's instructions are there, and `y` has sixteen floats.
+#[inline(always)]
+unsafe fn read<V: Vector, const G: usize>(x: &[f32], y: &mut [f32]) {
+    // SAFETY: vectors lie in their chunks, and the caller's promise.
+    unsafe {
+        let mut sums = [V::zero(); 8];
+        for chunk in x.chunks_exact(8 * V::LANES) {
+            for (i, sum) in sums.iter_mut().enumerate() {
+                *sum = sum.add(V::load(chunk.as_ptr().add(i * V::LANES)));
+            }
+        }
+        let all = sums.into_iter().fold(V::zero(), |all, sum| all.add(sum));
+        all.store(y.as_mut_ptr());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::checks::{everywhere, numbers, wide};
+
+    #[test]
+    fn probes_stay_in_their_memory() {
+        for (isa, edge) in everywhere() {
+            let mut y = edge.unset(16);
+            isa.probe_multiply_add(3, &mut y);
+            assert!(y[0] > 0.0);
+            // Vectors that are not whole are left out.
+            for len in [0, 127, 128, 129, 1024] {
+                let (x, mut y) = (edge.of(&numbers(1, len)), edge.of(&[0.0; 16]));
+                isa.probe_read(&x, &mut y);
+                let (got, sum) = (wide(&y).iter().sum::<f64>(), wide(&x).iter().sum::<f64>());
+                assert!(len % 128 != 0 || (got - sum).abs() < 1e-3, "{isa:?}: {got} instead of {sum}");
+            }
+        }
     }
 }

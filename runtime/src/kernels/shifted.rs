@@ -4,6 +4,7 @@
 //! memory, only shifted. So the patches need not be copied: each step of the product loads its row of them from the plane
 //! itself. Between the rows of the result stand a few columns that mean nothing; they are left out when it is copied.
 
+use super::extent;
 use crate::Isa;
 use crate::isa::{Level, per_isa};
 
@@ -40,15 +41,13 @@ impl Shifted {
 
     /// Floats of the planes that are read.
     fn reach(&self) -> usize {
-        (self.channels - 1) * self.plane
-            + (self.kernel[0] - 1) * self.step[0]
-            + (self.kernel[1] - 1) * self.step[1]
-            + self.columns
+        let [rows, columns] = self.kernel.map(|size| size - 1);
+        extent([[self.channels - 1, self.plane], [rows, self.step[0]], [columns, self.step[1]], [self.columns, 1]])
     }
 
     /// Floats of the weights that are read.
     fn weights(&self) -> usize {
-        (self.filters - 1) * self.a_filter + (self.channels - 1) * self.a_channel + self.window()
+        extent([[self.filters - 1, self.a_filter], [self.channels - 1, self.a_channel], self.kernel])
     }
 }
 
@@ -59,7 +58,7 @@ impl Isa {
     /// If a slice is shorter than what the numbers say.
     pub fn shifted(self, g: &Shifted, a: &[f32], x: &[f32], bias: Option<&[f32]>, c: &mut [f32]) {
         assert!(
-            a.len() >= g.weights() && x.len() >= g.reach() && c.len() >= g.filters * g.columns,
+            a.len() >= g.weights() && x.len() >= g.reach() && c.len() >= extent([[g.filters, g.columns]]),
             "operands hold their parts"
         );
         assert!(bias.is_none_or(|b| b.len() >= g.filters), "a number for each filter");
@@ -84,7 +83,7 @@ impl Isa {
     /// If a slice is shorter than what the numbers say.
     pub fn shifted_weights(self, g: &Shifted, dy: &[f32], x: &[f32], dw: &mut [f32]) {
         assert!(
-            dw.len() >= g.weights() && x.len() >= g.reach() && dy.len() >= g.filters * g.columns,
+            dw.len() >= g.weights() && x.len() >= g.reach() && dy.len() >= extent([[g.filters, g.columns]]),
             "operands hold their parts"
         );
         match self.0 {
@@ -431,3 +430,6 @@ per_isa! {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

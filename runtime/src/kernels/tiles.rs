@@ -1,6 +1,6 @@
 //! The register tiles of [`gemm`](super::gemm), written once over the vectors of all instruction sets.
 
-use super::gemm::{Gemm, GemmNt, Start};
+use super::gemm::{Gemm, GemmNt, Start, Target};
 use crate::simd::Vector;
 
 /// Covers c with tiles of `MR` rows and `NV` vectors, smaller ones at the edges.
@@ -8,18 +8,18 @@ use crate::simd::Vector;
 /// Columns outermost: a panel of b stays in the cache while all rows of a pass over it.
 ///
 /// # Safety
-/// The vector's instructions are there, and the slices hold their matrices.
+/// The vector's instructions are there, the slices and `c` hold their matrices, and nobody else has those rows of `c`.
 #[inline(always)]
 pub(super) unsafe fn tiles<V: Vector, const MR: usize, const NV: usize>(
     g: &Gemm,
     a: &[f32],
     b: &[f32],
     start: Start<'_>,
-    c: &mut [f32],
+    c: Target,
 ) {
     let mut j = 0;
-    while j < g.n {
-        let vectors = (g.n - j).div_ceil(V::LANES).min(NV);
+    while j < c.n {
+        let vectors = (c.n - j).div_ceil(V::LANES).min(NV);
         // SAFETY: columns j.. are in range, the caller promises the rest.
         unsafe {
             match vectors {
@@ -43,21 +43,21 @@ unsafe fn rows<V: Vector, const MR: usize, const NV: usize>(
     a: &[f32],
     b: &[f32],
     start: Start<'_>,
-    c: &mut [f32],
+    c: Target,
     j: usize,
 ) {
     let mut i = 0;
-    while i + MR <= g.m {
+    while i + MR <= c.m {
         // SAFETY: rows i..i + MR are in range.
         unsafe { tile::<V, MR, NV>(g, a, b, start, c, i, j) };
         i += MR;
     }
-    while i + 2 <= g.m {
+    while i + 2 <= c.m {
         // SAFETY: rows i..i + 2 are in range.
         unsafe { tile::<V, 2, NV>(g, a, b, start, c, i, j) };
         i += 2;
     }
-    if i < g.m {
+    if i < c.m {
         // SAFETY: row i is in range.
         unsafe { tile::<V, 1, NV>(g, a, b, start, c, i, j) };
     }
@@ -74,24 +74,24 @@ unsafe fn tile<V: Vector, const MR: usize, const NV: usize>(
     a: &[f32],
     b: &[f32],
     start: Start<'_>,
-    c: &mut [f32],
+    c: Target,
     i: usize,
     j: usize,
 ) {
-    let columns = (g.n - j).min(NV * V::LANES);
+    let columns = (c.n - j).min(NV * V::LANES);
     // Lanes of the last vector that are columns.
     let last = columns - (NV - 1) * V::LANES;
     // SAFETY: all pointers stay in their matrices: rows i..i + MR, columns j..j + columns, and the last vector is read and
     // written in part only.
     unsafe {
         let mut acc = [[V::zero(); NV]; MR];
-        let c = c.as_mut_ptr().add(i * g.c_row + j);
+        let (c, c_row) = (c.start.add(i * c.row + j), c.row);
         match start {
             Start::Zero => {}
             Start::Add => {
                 for (r, acc) in acc.iter_mut().enumerate() {
                     for (v, acc) in acc.iter_mut().enumerate() {
-                        let from = c.add(r * g.c_row + v * V::LANES);
+                        let from = c.add(r * c_row + v * V::LANES);
                         *acc = if v + 1 < NV { V::load(from) } else { V::load_part(from, last) };
                     }
                 }
@@ -131,7 +131,7 @@ unsafe fn tile<V: Vector, const MR: usize, const NV: usize>(
         }
         for (r, acc) in acc.iter().enumerate() {
             for (v, acc) in acc.iter().enumerate() {
-                let to = c.add(r * g.c_row + v * V::LANES);
+                let to = c.add(r * c_row + v * V::LANES);
                 if v + 1 < NV { acc.store(to) } else { acc.store_part(to, last) }
             }
         }
@@ -162,35 +162,32 @@ unsafe fn step<V: Vector, const MR: usize, const NV: usize>(
 
 /// Adds products of rows with rows to c, `MR` × `NR` at a time.
 ///
+/// Rows of b outermost: they are the weights of dense layers, which come from memory once.
+///
 /// # Safety
-/// The vector's instructions are there, and the slices hold their matrices.
+/// The vector's instructions are there, the slices and `c` hold their matrices, and nobody else has those rows of `c`.
 #[inline(always)]
-pub(super) unsafe fn dots<V: Vector, const MR: usize, const NR: usize>(
-    g: &GemmNt,
-    a: &[f32],
-    b: &[f32],
-    c: &mut [f32],
-) {
-    let mut i = 0;
-    while i < g.m {
-        let rows = if i + MR <= g.m { MR } else { 1 };
-        let mut j = 0;
-        while j < g.n {
-            let columns = if j + NR <= g.n { NR } else { 1 };
+pub(super) unsafe fn dots<V: Vector, const MR: usize, const NR: usize>(g: &GemmNt, a: &[f32], b: &[f32], c: Target) {
+    let mut j = 0;
+    while j < c.n {
+        let columns = if j + NR <= c.n { NR } else { 1 };
+        let mut i = 0;
+        while i < c.m {
+            let rows = if i + MR <= c.m { MR } else { 1 };
             // SAFETY: rows i..i + rows of a and j..j + columns of b exist.
             unsafe {
                 let (a, b) = (a.as_ptr().add(i * g.a_row), b.as_ptr().add(j * g.b_row));
-                let c = c.as_mut_ptr().add(i * g.c_row + j);
+                let to = c.start.add(i * c.row + j);
                 match (rows == MR, columns == NR) {
-                    (true, true) => dot_tile::<V, MR, NR>(g, a, b, c),
-                    (true, false) => dot_tile::<V, MR, 1>(g, a, b, c),
-                    (false, true) => dot_tile::<V, 1, NR>(g, a, b, c),
-                    (false, false) => dot_tile::<V, 1, 1>(g, a, b, c),
+                    (true, true) => dot_tile::<V, MR, NR>(g, a, b, to, c.row),
+                    (true, false) => dot_tile::<V, MR, 1>(g, a, b, to, c.row),
+                    (false, true) => dot_tile::<V, 1, NR>(g, a, b, to, c.row),
+                    (false, false) => dot_tile::<V, 1, 1>(g, a, b, to, c.row),
                 }
             }
-            j += columns;
+            i += rows;
         }
-        i += rows;
+        j += columns;
     }
 }
 
@@ -199,7 +196,13 @@ pub(super) unsafe fn dots<V: Vector, const MR: usize, const NR: usize>(
 /// # Safety
 /// As [`dots`]; the pointers stand at rows of which that many exist.
 #[inline(always)]
-unsafe fn dot_tile<V: Vector, const MR: usize, const NR: usize>(g: &GemmNt, a: *const f32, b: *const f32, c: *mut f32) {
+unsafe fn dot_tile<V: Vector, const MR: usize, const NR: usize>(
+    g: &GemmNt,
+    a: *const f32,
+    b: *const f32,
+    c: *mut f32,
+    c_row: usize,
+) {
     // SAFETY: columns 0..k of the rows exist; the last vector is read in part only.
     unsafe {
         let mut acc = [[V::zero(); NR]; MR];
@@ -226,7 +229,7 @@ unsafe fn dot_tile<V: Vector, const MR: usize, const NR: usize>(g: &GemmNt, a: *
         }
         for (i, acc) in acc.iter().enumerate() {
             for (j, acc) in acc.iter().enumerate() {
-                *c.add(i * g.c_row + j) += acc.sum();
+                *c.add(i * c_row + j) += acc.sum();
             }
         }
     }

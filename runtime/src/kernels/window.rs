@@ -203,50 +203,25 @@ per_isa! {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::Isa;
+    use super::super::checks::{everywhere, seen, windows};
     use alloc::vec;
     use alloc::vec::Vec;
     use proptest::prelude::*;
 
-    fn windows() -> impl Strategy<Value = Window> {
-        let axis = (1_usize..7, 1_usize..4, 1_usize..4, 0_usize..3, 1_usize..3);
-        prop::collection::vec(axis, 3).prop_filter_map("fits", |axes| {
-            let mut window =
-                Window { input: [1; 3], output: [1; 3], kernel: [1; 3], stride: [1; 3], pad: [0; 3], dilation: [1; 3] };
-            for (i, (input, kernel, stride, pad, dilation)) in axes.into_iter().enumerate() {
-                let reach = dilation * (kernel - 1) + 1;
-                (window.input[i], window.kernel[i], window.stride[i]) = (input, kernel, stride);
-                (window.pad[i], window.dilation[i]) = (pad, dilation);
-                window.output[i] = (input + 2 * pad).checked_sub(reach)? / stride + 1;
-            }
-            Some(window)
-        })
-    }
-
-    /// What element `element` of the window at pixel `pixel` sees.
-    fn seen(window: &Window, pixel: usize, element: usize) -> Option<usize> {
-        let (o, k) = (window.output, window.kernel);
-        let out = [pixel / (o[1] * o[2]), pixel / o[2] % o[1], pixel % o[2]];
-        let at = [element / (k[1] * k[2]), element / k[2] % k[1], element % k[2]];
-        let mut index = 0;
-        for axis in 0..3 {
-            index = index * window.input[axis] + window.at(axis, out[axis], at[axis])?;
-        }
-        Some(index)
-    }
-
     proptest! {
         #[test]
-        fn gathering_and_scattering_visit_the_same_places(window in windows(), channels in 1_usize..3) {
+        fn gathering_and_scattering_visit_the_same_places(
+            window in windows(), channels in 1_usize..3, extra in 0_usize..9,
+        ) {
             let x: Vec<f32> = (0..channels * window.input_len()).map(|i| i as f32 + 1.0).collect();
             let rows = channels * window.len();
-            for isa in Isa::available() {
-                let mut back = vec![0.0; x.len()];
+            for (isa, edge) in everywhere() {
+                let (x, mut back) = (edge.of(&x), edge.of(&vec![0.0; x.len()]));
                 let mut expected = vec![0.0; x.len()];
                 for first in (0..window.output_len()).step_by(64) {
                     let count = 64.min(window.output_len() - first);
-                    let mut panel = vec![f32::NAN; rows * 64];
+                    // The last row ends with its last pixel.
+                    let mut panel = edge.unset((rows - 1) * 64 + count);
                     isa.gather(&window, channels, &x, first, count, &mut panel);
                     for r in 0..rows {
                         for p in 0..count {
@@ -257,9 +232,15 @@ mod tests {
                             }
                         }
                     }
+                    let pitch = count + extra;
+                    let mut narrow = edge.unset((rows - 1) * pitch + count);
+                    isa.gather_rows(&window, channels, &x, first, count, pitch, &mut narrow);
+                    for (wide, narrow) in panel.chunks(64).zip(narrow.chunks(pitch)) {
+                        prop_assert_eq!(&wide[..count], &narrow[..count]);
+                    }
                     isa.scatter(&window, channels, &panel, first, count, &mut back);
                 }
-                prop_assert_eq!(&back, &expected);
+                prop_assert_eq!(&back[..], &expected);
             }
         }
     }

@@ -46,6 +46,8 @@ pub(crate) trait Vector: Copy {
     unsafe fn mul(self, other: Self) -> Self;
     /// The larger of each pair of lanes; what it is where one of them is NaN is left open.
     unsafe fn max(self, other: Self) -> Self;
+    /// What it is where a equals b, zero elsewhere.
+    unsafe fn where_equal(self, a: Self, b: Self) -> Self;
     /// The sum of all lanes.
     unsafe fn sum(self) -> f32;
 }

@@ -3,7 +3,7 @@
 use quote::quote;
 use serde::Serialize;
 
-use super::two;
+use super::{two, winograd_grad_weight};
 use crate::graph::{BLOCK, Layout, Type, show_shape};
 use crate::ops::conv::ConvGradWeight;
 use crate::ops::window::Window;
@@ -16,7 +16,7 @@ const STRIP: usize = 1 << 15;
 /// Pieces of work that threads share well.
 const PIECES: usize = 8;
 /// Weights up to this many are summed over groups of images.
-const GROUPED: usize = 1 << 16;
+pub(super) const GROUPED: usize = 1 << 16;
 
 /// Σ over images and pixels of dy · x. Operands: x, blocked or (of few channels) plain; the upstream gradient, blocked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -25,6 +25,8 @@ pub struct TileConvGradWeight {
     pub window: Window,
     /// Groups.
     pub groups: usize,
+    /// Whether products are summed in Winograd's space: the adjoint of F(4×4, 3×3).
+    pub winograd: bool,
 }
 
 impl TileConvGradWeight {
@@ -67,6 +69,9 @@ impl Operator for TileConvGradWeight {
     }
 
     fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
+        if self.winograd {
+            return winograd_grad_weight::kernel(&self.window, cx);
+        }
         let (x, dy) = (&cx.inputs[0], &cx.inputs[1]);
         let plain = x.layout.is_plain();
         let lanes = if plain { 1 } else { BLOCK };

@@ -6,12 +6,14 @@
 mod direct;
 mod grad_weight;
 pub mod winograd;
+mod winograd_grad_weight;
 
 pub use grad_weight::TileConvGradWeight;
+pub use winograd_grad_weight::pays as grad_weight_pays;
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::activation::Activation;
 use super::conv::Conv;
@@ -42,7 +44,7 @@ pub struct TileConv {
 }
 
 /// How a convolution is computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Algorithm {
     /// Tiles of 16 filters × 28 pixels over all channels and taps.
@@ -51,6 +53,20 @@ pub enum Algorithm {
     WinogradStrips,
     /// Winograd's F(4×4, 3×3) of an operand that has been transformed as a whole, for weights that no cache holds.
     WinogradTiles,
+}
+
+impl Algorithm {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Direct, Self::WinogradStrips, Self::WinogradTiles];
+
+    /// Its name in plan files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::WinogradStrips => "winograd_strips",
+            Self::WinogradTiles => "winograd_tiles",
+        }
+    }
 }
 
 /// Rows and columns, of one row where there is one axis.

@@ -5,7 +5,8 @@ use quote::quote;
 
 use super::direct::times;
 use super::{TileConv, cut};
-use crate::graph::{BLOCK, WINOGRAD_POINTS};
+use crate::graph::{BLOCK, Type, WINOGRAD_POINTS, winograd_pitch};
+use crate::ops::window::Window;
 use crate::ops::{Kernel, KernelContext, Split};
 
 /// Where the tiles of a convolution are.
@@ -41,16 +42,17 @@ impl Tiling {
         quote!(rt::Tiles { input: [#h, #w], output: [#oh, #ow], pad: [#top, #left], columns: #columns })
     }
 
-    fn of(conv: &TileConv, cx: &KernelContext<'_>) -> Self {
-        let (x, y) = (&cx.inputs[0].shape, &cx.output.shape);
-        Self { input: [x[1], x[2]], output: [y[1], y[2]], pad: [conv.window.pad[0].0, conv.window.pad[1].0] }
+    /// Of a convolution from one value to another.
+    pub(super) fn of(window: &Window, x: &Type, y: &Type) -> Self {
+        let (x, y) = (&x.shape, &y.shape);
+        Self { input: [x[1], x[2]], output: [y[1], y[2]], pad: [window.pad[0].0, window.pad[1].0] }
     }
 }
 
 /// Strip by strip: the tiles of some rows are transformed, multiplied and transformed back while they are in the cache.
 pub(super) fn strips(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Kernel {
     let (x, w, y) = (&cx.inputs[0], &cx.inputs[1], cx.output);
-    let tiling = Tiling::of(conv, cx);
+    let tiling = Tiling::of(&conv.window, x, y);
     let rows = conv.rows.min(tiling.rows());
     let cut = cut(y, 4 * rows, conv.planes);
     let (literal, columns, blocks) = (tiling.tokens(), tiling.columns(), x.blocks());
@@ -58,8 +60,7 @@ pub(super) fn strips(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
     let channels = x.channels();
     let weights = w.floats() / y.blocks();
     let point_weights = weights / WINOGRAD_POINTS;
-    let tiles = rows * columns;
-    let transformed = blocks * WINOGRAD_POINTS * tiles * BLOCK;
+    let room = WINOGRAD_POINTS * winograd_pitch(rows * columns) * BLOCK;
     let finish = conv.finish(cut.plane, &quote!(offset));
     let offset = if conv.shortcut { quote!(let offset = y.offset();) } else { quote!() };
     let activate = conv.activate();
@@ -74,14 +75,16 @@ pub(super) fn strips(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
         let (first, rows) = (#first, #strip_rows);
         #offset
         let tiles = #count;
-        let (v, m) = scratch.split_at_mut(#transformed);
+        // An odd number of cache lines, so that the numbers of a tile fall into different sets of the cache.
+        let pitch = tiles | 1;
+        let (v, m) = scratch.split_at_mut(#blocks * #room);
         for block in 0..#blocks {
-            isa.winograd_input(&TILES, first, rows, tiles, &x0[block * #plane_in..], &mut v[block * 576 * tiles..]);
+            isa.winograd_input(&TILES, first, rows, pitch, &x0[block * #plane_in..], &mut v[block * #room..]);
         }
         let tile = rt::Tile {
             channels: #channels,
             lanes: 16,
-            block: 576 * tiles,
+            block: #room,
             taps: &[0],
             columns: tiles,
             x_row: 0,
@@ -90,32 +93,34 @@ pub(super) fn strips(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
         // Two blocks of filters at a time, as register tiles have them.
         for first_block in y.planes().step_by(2) {
             let blocks = first_block..usize::min(first_block + 2, y.planes().end);
-            let m = &mut m[..blocks.len() * 576 * tiles];
+            let m = &mut m[..blocks.len() * #room];
             for point in 0..36 {
-                let (v, w) = (&v[point * 16 * tiles..], &x1[first_block * #weights + point * #point_weights..]);
-                let mut products = rt::Strip::of(m, 576 * tiles, point * 16 * tiles..(point + 1) * 16 * tiles);
-                isa.convolve(&tile, 1, v, w, &rt::Finish::default(), &mut products);
+                let at = point * 16 * pitch;
+                let mut products = rt::Strip::of(m, #room, at..at + 16 * tiles);
+                let w = &x1[first_block * #weights + point * #point_weights..];
+                isa.convolve(&tile, 1, &v[at..], w, &rt::Finish::default(), &mut products);
             }
-            for (m, block) in m.chunks_exact(576 * tiles).zip(blocks) {
+            for (m, block) in m.chunks_exact(#room).zip(blocks) {
                 let finish = #finish;
-                isa.winograd_output(&TILES, first, rows, m, &finish, y.plane(block));
+                isa.winograd_output(&TILES, first, rows, pitch, m, &finish, y.plane(block));
             }
         }
         #activate
     };
-    Kernel::new(name, Split::Strips(cut), body).scratch(transformed + 2 * WINOGRAD_POINTS * tiles * BLOCK)
+    Kernel::new(name, Split::Strips(cut), body).scratch((blocks + 2) * room)
 }
 
 /// Of an operand that is transformed already: every task reads the weights of its own filters, once.
 pub(super) fn tiles(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Kernel {
     let (x, w, y) = (&cx.inputs[0], &cx.inputs[1], cx.output);
-    let tiling = Tiling::of(conv, cx);
+    let tiling = Tiling::of(&conv.window, x, y);
     let cut = cut(y, tiling.output[0], conv.planes);
     let (literal, rows, tiles) = (tiling.tokens(), tiling.rows(), tiling.count());
     let channels = x.channels();
     let weights = w.floats() / y.blocks();
     let point_weights = weights / WINOGRAD_POINTS;
-    let (point, block_of_tiles) = (tiles * BLOCK, WINOGRAD_POINTS * tiles * BLOCK);
+    let pitch = winograd_pitch(tiles);
+    let (run, point, block_of_tiles) = (tiles * BLOCK, pitch * BLOCK, WINOGRAD_POINTS * pitch * BLOCK);
     let finish = conv.finish(cut.plane, &quote!(offset));
     let offset = if conv.shortcut { quote!(let offset = y.offset();) } else { quote!() };
     let activate = conv.activate();
@@ -136,12 +141,12 @@ pub(super) fn tiles(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Kern
         let m = &mut scratch[..filters.len() * #block_of_tiles];
         for point in 0..36 {
             let (v, w) = (&x0[point * #point..], &x1[filters.start * #weights + point * #point_weights..]);
-            let mut products = rt::Strip::of(m, #block_of_tiles, point * #point..(point + 1) * #point);
+            let mut products = rt::Strip::of(m, #block_of_tiles, point * #point..point * #point + #run);
             isa.convolve(&tile, 1, v, w, &rt::Finish::default(), &mut products);
         }
         for (m, block) in m.chunks_exact(#block_of_tiles).zip(filters) {
             let finish = #finish;
-            isa.winograd_output(&TILES, 0, #rows, m, &finish, y.plane(block));
+            isa.winograd_output(&TILES, 0, #rows, #pitch, m, &finish, y.plane(block));
         }
         #activate
     };

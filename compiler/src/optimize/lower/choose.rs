@@ -4,9 +4,10 @@
 //! gives them seven bytes a cycle, and each has a second-level cache. Where times differ by less than the model's errors,
 //! it does not matter which one wins.
 
-use crate::graph::{BLOCK, Type, WINOGRAD_POINTS};
+use crate::graph::{BLOCK, Graph, Type, WINOGRAD_POINTS};
 use crate::ops::tile_conv::Algorithm;
 use crate::ops::window::Window;
+use crate::tuning::{Choice, Mode, Workload};
 
 /// Floats that stay in a core's second-level cache, with room for what streams by.
 const CACHE: usize = 160 * 1024;
@@ -20,32 +21,8 @@ const TASKS: usize = 8;
 const TASK: u64 = 200_000;
 /// Cycles of the transforms of a tile of sixteen channels, there and back.
 const TRANSFORM: f64 = 200.0;
-
-/// What was decided.
-#[derive(Clone, Copy, Debug)]
-pub struct Choice {
-    /// Input channels that are neighbours in memory: 1 where the input stays plain.
-    pub lanes: usize,
-    /// The algorithm.
-    pub algorithm: Algorithm,
-    /// Rows of pixels or of tiles that a task computes.
-    pub rows: usize,
-    /// Blocks of filters that a task computes.
-    pub planes: usize,
-    /// Rows and columns of the output.
-    pub output: [usize; 2],
-}
-
-/// What is known beside the shapes.
-#[derive(Clone, Copy, Debug)]
-pub struct Wishes {
-    /// Whether the operand is in blocks already.
-    pub x_is_blocked: bool,
-    /// Whether weights are read once for many images.
-    pub batches: bool,
-    /// Whether Winograd is ruled out.
-    pub exact: bool,
-}
+/// Alternatives of a workload that are measured at most.
+const CANDIDATES: usize = 10;
 
 /// A convolution as the model sees it.
 struct Layer {
@@ -55,14 +32,22 @@ struct Layer {
     taps: usize,
     rows: usize,
     columns: usize,
-    /// Input columns and rows that a row of outputs needs, padding included.
+    /// Input columns that a row of outputs needs, padding included.
     width: usize,
+    /// Distance between the input rows of neighbouring output rows.
+    stride: usize,
     lanes: usize,
 }
 
-/// Decides for a convolution from `x` to `y`; `None` leaves it in plain order.
-pub fn choose(window: &Window, groups: usize, x: &Type, y: &Type, wishes: Wishes) -> Option<Choice> {
-    let Wishes { x_is_blocked, batches, exact } = wishes;
+/// A convolution from `x` to `y` as work for tiles; `None` leaves it in plain order.
+pub fn workload(
+    window: &Window,
+    groups: usize,
+    x: &Type,
+    y: &Type,
+    x_is_blocked: bool,
+    backwards: bool,
+) -> Option<Workload> {
     let axes = x.spatial().len();
     let (channels, filters) = (x.channels() / groups, y.channels() / groups);
     let whole_groups = groups == 1 || (channels.is_multiple_of(BLOCK) && filters.is_multiple_of(BLOCK));
@@ -70,36 +55,72 @@ pub fn choose(window: &Window, groups: usize, x: &Type, y: &Type, wishes: Wishes
         return None;
     }
     let lanes = if x_is_blocked || x.channels() >= BLOCK { BLOCK } else { 1 };
-    let last = axes;
-    let layer = Layer {
-        channels,
-        filters,
-        groups,
-        taps: window.len(),
-        rows: if axes == 2 { y.shape[1] } else { 1 },
-        columns: y.shape[last],
-        width: x.shape[last] + window.pad[axes - 1].0 + window.pad[axes - 1].1,
-        lanes,
-    };
-    let winograd = !exact
-        && axes == 2
-        && window.kernel == [3, 3]
-        && window.stride == [1, 1]
-        && window.dilation == [1, 1]
-        && window.pad.iter().all(|p| p.0 <= 2)
-        && groups == 1
-        && lanes == BLOCK
-        && channels >= BLOCK;
-    let output = [layer.rows, layer.columns];
-    if winograd && layer.winograd_cycles(batches) < layer.direct_cycles(batches) {
-        let (algorithm, rows, planes) = layer.winograd_cut();
-        return Some(Choice { lanes, algorithm, rows, planes, output });
+    let (input, output) = (x.shape.clone(), y.shape.clone());
+    Some(Workload { backwards, input, output, window: window.clone(), groups, lanes })
+}
+
+/// Decides for a workload: as was measured, else by the model.
+pub fn choose(workload: &Workload, mode: Mode, graph: &Graph) -> Choice {
+    let measured = graph.tuning.of(mode).get(workload).copied();
+    measured
+        .filter(|c| allowed(workload, c.algorithm, graph.exact))
+        .unwrap_or_else(|| model(workload, mode, graph.exact))
+}
+
+fn allowed(workload: &Workload, algorithm: Algorithm, exact: bool) -> bool {
+    workload.allows(algorithm) && (algorithm == Algorithm::Direct || !exact)
+}
+
+/// What the model takes to be fastest.
+fn model(workload: &Workload, mode: Mode, exact: bool) -> Choice {
+    let layer = Layer::of(workload);
+    let batches = mode == Mode::Training;
+    let winograd = allowed(workload, Algorithm::WinogradStrips, exact)
+        && layer.winograd_cycles(batches) < layer.direct_cycles(batches);
+    layer.cut(match winograd {
+        false => Algorithm::Direct,
+        true if layer.reads_weights_once() => Algorithm::WinogradTiles,
+        true => Algorithm::WinogradStrips,
+    })
+}
+
+/// What is worth measuring for a workload: the model's choice first, then the same algorithm cut otherwise, then others.
+pub fn candidates(workload: &Workload, mode: Mode, exact: bool) -> Vec<Choice> {
+    let layer = Layer::of(workload);
+    let first = model(workload, mode, exact);
+    let others = Algorithm::ALL.into_iter().filter(|a| *a != first.algorithm && allowed(workload, *a, exact));
+    let others = others.filter(|a| *a != Algorithm::WinogradTiles || layer.transformed() <= 16 * CACHE);
+    let others: Vec<Choice> = others.map(|a| layer.cut(a)).collect();
+    let mut all = vec![first];
+    let own = layer.neighbours(first);
+    let more = others.iter().flat_map(|other| layer.neighbours(*other));
+    for choice in own.into_iter().chain(others.iter().copied()).chain(more) {
+        if !all.contains(&choice) {
+            all.push(choice);
+        }
     }
-    let (rows, planes) = layer.direct_cut(window.stride[0]);
-    Some(Choice { lanes, algorithm: Algorithm::Direct, rows, planes, output })
+    all.truncate(CANDIDATES);
+    all
 }
 
 impl Layer {
+    fn of(workload: &Workload) -> Self {
+        let Workload { input, output, window, groups, lanes, .. } = workload;
+        let last = input.len() - 1;
+        let (before, after) = window.pad[last - 1];
+        Self {
+            channels: input[0] / groups,
+            filters: output[0] / groups,
+            groups: *groups,
+            taps: window.len(),
+            rows: if last == 2 { output[1] } else { 1 },
+            columns: output[last],
+            width: input[last] + before + after,
+            stride: window.stride[0],
+            lanes: *lanes,
+        }
+    }
+
     fn blocks(&self) -> usize {
         (self.filters * self.groups).div_ceil(BLOCK)
     }
@@ -143,19 +164,67 @@ impl Layer {
         Self::overlap(products * narrow + transforms, self.winograd_weights(), batches)
     }
 
-    /// Algorithm, rows of tiles and blocks of filters of a task.
-    fn winograd_cut(&self) -> (Algorithm, usize, usize) {
+    /// Whether weights that no cache holds are better read once, by tasks that have all tiles.
+    fn reads_weights_once(&self) -> bool {
+        let [rows, columns] = self.tiles();
+        self.winograd_weights() > 2 * CACHE && rows * columns <= 64
+    }
+
+    /// Floats of the input in Winograd's space of products.
+    fn transformed(&self) -> usize {
+        let [rows, columns] = self.tiles();
+        WINOGRAD_POINTS * rows * columns * self.channels.next_multiple_of(BLOCK)
+    }
+
+    /// The cut of an algorithm.
+    fn cut(&self, algorithm: Algorithm) -> Choice {
+        let (rows, planes) = match algorithm {
+            Algorithm::Direct => self.direct_cut(),
+            Algorithm::WinogradStrips => self.strips_cut(),
+            Algorithm::WinogradTiles => self.tiles_cut(),
+        };
+        self.choice(algorithm, rows, planes)
+    }
+
+    /// A choice of no more rows and blocks than there are.
+    fn choice(&self, algorithm: Algorithm, rows: usize, planes: usize) -> Choice {
+        Choice { algorithm, rows: rows.min(self.rows_of(algorithm)), planes: planes.min(self.blocks()) }
+    }
+
+    fn rows_of(&self, algorithm: Algorithm) -> usize {
+        if algorithm == Algorithm::Direct { self.rows } else { self.tiles()[0] }
+    }
+
+    /// Other cuts of an algorithm: a step away each, all rows by few filters, few rows by all filters.
+    fn neighbours(&self, Choice { algorithm, rows, planes }: Choice) -> Vec<Choice> {
+        let (all, blocks) = (self.rows_of(algorithm), self.blocks());
+        let cuts = match algorithm {
+            Algorithm::WinogradTiles => vec![(all, pairs(planes)), (all, 2 * planes), (all, 4 * planes)],
+            Algorithm::Direct | Algorithm::WinogradStrips => vec![
+                (rows.div_ceil(2), planes),
+                (2 * rows, planes),
+                (rows, pairs(planes)),
+                (rows, 2 * planes),
+                (all, 2),
+                (all.div_ceil(TASKS), blocks),
+            ],
+        };
+        cuts.into_iter().map(|(rows, planes)| self.choice(algorithm, rows, planes)).collect()
+    }
+
+    /// Rows of tiles and blocks of filters of a task that has all tiles.
+    fn tiles_cut(&self) -> (usize, usize) {
+        let [rows, columns] = self.tiles();
+        let accumulators = WINOGRAD_POINTS * rows * columns * BLOCK;
+        let planes = (CACHE / 2 / accumulators).min(4).min(self.blocks().div_ceil(self.tasks())).max(1);
+        (rows, planes.next_multiple_of(2))
+    }
+
+    /// Rows of tiles and blocks of filters of a task that transforms its own.
+    fn strips_cut(&self) -> (usize, usize) {
         let [rows, columns] = self.tiles();
         let blocks = self.blocks();
-        let channels = self.channels.next_multiple_of(BLOCK);
-        let transformed = |rows: usize| WINOGRAD_POINTS * rows * columns * channels;
-        // Weights that no cache holds are read once where a task has all tiles.
-        if self.winograd_weights() > 2 * CACHE && rows * columns <= 64 {
-            let accumulators = WINOGRAD_POINTS * rows * columns * BLOCK;
-            let planes = (CACHE / 2 / accumulators).min(4).min(blocks.div_ceil(self.tasks()));
-            let planes = planes.next_multiple_of(2);
-            return (Algorithm::WinogradTiles, rows, planes);
-        }
+        let transformed = |strip: usize| self.transformed() / rows * strip;
         // Strips of at least a full register tile, as long as what is transformed stays in the cache.
         let wide = 28_usize.div_ceil(columns).min(rows);
         let strip = (1..=wide).rev().find(|r| transformed(*r) <= 3 * CACHE / 2).unwrap_or(1);
@@ -167,12 +236,12 @@ impl Layer {
                 true => break,
             }
         }
-        (Algorithm::WinogradStrips, strip, planes)
+        (strip, planes)
     }
 
     /// Rows of pixels and blocks of filters of a task.
-    fn direct_cut(&self, stride: usize) -> (usize, usize) {
-        let row = self.channels.next_multiple_of(self.lanes) * self.width * stride;
+    fn direct_cut(&self) -> (usize, usize) {
+        let row = self.channels.next_multiple_of(self.lanes) * self.width * self.stride;
         let rows = (CACHE / row.max(1)).clamp(1, self.rows);
         let strips = self.rows.div_ceil(rows);
         let (mut rows, mut planes) = (self.rows.div_ceil(strips), self.blocks());

@@ -6,29 +6,31 @@
 
 mod choose;
 
-use choose::{Choice, Wishes, choose};
+pub use choose::candidates;
+use choose::{choose, workload};
 
 use crate::graph::{BLOCK, Graph, Kind, Layout, Rewrite, Type, ValueId};
 use crate::ops::Op;
 use crate::ops::conv::{Conv, ConvGradInput, ConvGradWeight};
-use crate::ops::layout::{Pack, Reorder, Spread, Unpack, WinogradTiles};
-use crate::ops::tile_conv::{Algorithm, TileConv, TileConvGradWeight};
+use crate::ops::layout::{Pack, Reorder, Spread, Unpack, WinogradTiles, WinogradWeights};
+use crate::ops::tile_conv::{Algorithm, TileConv, TileConvGradWeight, grad_weight_pays};
 use crate::ops::window::Window;
+use crate::tuning::{Choice, Mode, Workload};
 
-/// Lowers the graph of deployment: one image at a time is what counts, and weights come from memory every time.
+/// Lowers the graph of deployment.
 pub fn for_inference(graph: Graph) -> Graph {
-    lower(&graph, false)
+    lower(&graph, Mode::Inference)
 }
 
-/// Lowers the graph of training: weights are read once for all images of a batch.
+/// Lowers the graph of training.
 pub fn for_training(graph: Graph) -> Graph {
-    lower(&graph, true)
+    lower(&graph, Mode::Training)
 }
 
-fn lower(graph: &Graph, batches: bool) -> Graph {
+fn lower(graph: &Graph, mode: Mode) -> Graph {
     let mut lowering = Lowering {
         graph,
-        batches,
+        mode,
         rewrite: Rewrite::of(graph),
         plain: vec![None; graph.nodes.len()],
         blocked: vec![None; graph.nodes.len()],
@@ -45,8 +47,7 @@ fn lower(graph: &Graph, batches: bool) -> Graph {
 
 struct Lowering<'a> {
     graph: &'a Graph,
-    /// Whether weights are read once for many images.
-    batches: bool,
+    mode: Mode,
     rewrite: Rewrite<'a>,
     /// What stands for an old value, in plain order and in blocks, as far as it exists.
     plain: Vec<Option<ValueId>>,
@@ -54,10 +55,6 @@ struct Lowering<'a> {
 }
 
 impl Lowering<'_> {
-    fn wishes(&self, x_is_blocked: bool) -> Wishes {
-        Wishes { x_is_blocked, batches: self.batches, exact: self.graph.exact }
-    }
-
     fn plain(&mut self, old: ValueId) -> ValueId {
         if let Some(value) = self.plain[old.0 as usize] {
             return value;
@@ -127,30 +124,38 @@ impl Lowering<'_> {
         let graph = self.graph;
         let node = graph.node(value);
         let x = node.inputs[0];
-        let Some(choice) = choose(&conv.window, conv.groups, graph.ty(x), &node.ty, self.wishes(self.is_blocked(x)))
-        else {
+        let blocked = self.is_blocked(x);
+        let Some(workload) = workload(&conv.window, conv.groups, graph.ty(x), &node.ty, blocked, false) else {
             return false;
         };
-        let x = if choice.lanes == 1 { self.plain(x) } else { self.blocked(x) };
+        let x = if workload.lanes == 1 { self.plain(x) } else { self.blocked(x) };
         let w = self.plain(node.inputs[1]);
         let bias = node.inputs.get(2).map(|b| self.blocked(*b));
-        let new = self.tiles(value, Site { conv, choice, backwards: false }, x, w, bias);
+        let new = self.tiles(value, conv, &workload, x, w, bias);
         self.set(value, new);
         true
     }
 
     /// Adds a convolution of tiles, with its weights packed.
-    fn tiles(&mut self, at: ValueId, site: Site<'_>, x: ValueId, w: ValueId, bias: Option<ValueId>) -> ValueId {
-        let Site { conv, choice, backwards } = site;
-        let to = match choice.algorithm {
-            Algorithm::Direct => Layout::Packed { lanes: choice.lanes },
-            Algorithm::WinogradStrips | Algorithm::WinogradTiles => Layout::WinogradWeights,
-        };
-        let weights = self.rewrite.push_like(at, Pack { to, backwards }, &[w]);
-        let x = match choice.algorithm {
+    fn tiles(
+        &mut self,
+        at: ValueId,
+        conv: &Conv,
+        workload: &Workload,
+        x: ValueId,
+        w: ValueId,
+        bias: Option<ValueId>,
+    ) -> ValueId {
+        let Choice { algorithm, rows, planes } = choose(workload, self.mode, self.graph);
+        let pack = Pack { to: Layout::Packed { lanes: workload.lanes }, backwards: workload.backwards };
+        let mut weights = self.rewrite.push_like(at, pack, &[w]);
+        if algorithm != Algorithm::Direct {
+            weights = self.rewrite.push_like(at, WinogradWeights, &[weights]);
+        }
+        let x = match algorithm {
             Algorithm::WinogradTiles => {
                 let pad = [conv.window.pad[0].0, conv.window.pad[1].0];
-                let output = [choice.output[0], choice.output[1]];
+                let output = [workload.output[1], workload.output[2]];
                 self.rewrite.push_like(at, WinogradTiles { output, pad }, &[x])
             }
             _ => x,
@@ -161,9 +166,9 @@ impl Lowering<'_> {
             bias: bias.is_some(),
             shortcut: false,
             activation: conv.activation,
-            algorithm: choice.algorithm,
-            rows: choice.rows,
-            planes: choice.planes,
+            algorithm,
+            rows,
+            planes,
         };
         let operands: Vec<ValueId> = [x, weights].into_iter().chain(bias).collect();
         self.rewrite.push_like(at, op, &operands)
@@ -180,16 +185,14 @@ impl Lowering<'_> {
             return false;
         }
         let seen = Op::from(spread.clone()).infer(&[graph.ty(dy)]).expect("a stride for each axis");
-        let Some(choice) = choose(&window, 1, &seen, &node.ty, self.wishes(true)).filter(|c| c.lanes == BLOCK) else {
-            return false;
-        };
+        let Some(workload) = workload(&window, 1, &seen, &node.ty, true, true) else { return false };
         let mut dy = self.blocked(dy);
         if spread.stride.iter().any(|s| *s > 1) {
             dy = self.rewrite.push_like(value, spread, &[dy]);
         }
         let conv = Conv { window, groups: 1, activation: None };
         let w = self.plain(w);
-        let new = self.tiles(value, Site { conv: &conv, choice, backwards: true }, dy, w, None);
+        let new = self.tiles(value, &conv, &workload, dy, w, None);
         self.set(value, new);
         true
     }
@@ -198,7 +201,8 @@ impl Lowering<'_> {
         let graph = self.graph;
         let node = graph.node(value);
         let (x, dy) = (node.inputs[0], node.inputs[1]);
-        let (channels, filters) = (graph.ty(x).channels(), graph.ty(dy).channels());
+        let (x_type, dy_type) = (graph.ty(x), graph.ty(dy));
+        let (channels, filters) = (x_type.channels(), dy_type.channels());
         let lanes = if self.is_blocked(x) || channels >= BLOCK { BLOCK } else { 1 };
         // Pairs of blocks of filters must not straddle groups.
         let whole_groups = conv.groups == 1
@@ -209,7 +213,8 @@ impl Lowering<'_> {
         }
         let x = if lanes == 1 { self.plain(x) } else { self.blocked(x) };
         let dy = self.blocked(dy);
-        let op = TileConvGradWeight { window: conv.window.clone(), groups: conv.groups };
+        let winograd = lanes == BLOCK && winograd_pays(graph, conv, x_type, dy_type);
+        let op = TileConvGradWeight { window: conv.window.clone(), groups: conv.groups, winograd };
         let packed = self.rewrite.push_like(value, op, &[x, dy]);
         let new = self.rewrite.push_like(value, Unpack, &[packed]);
         self.set(value, new);
@@ -217,11 +222,14 @@ impl Lowering<'_> {
     }
 }
 
-/// A convolution to be lowered.
-struct Site<'a> {
-    conv: &'a Conv,
-    choice: Choice,
-    backwards: bool,
+/// Whether Winograd's algorithm is possible for the gradient by the weights, allowed, and faster.
+fn winograd_pays(graph: &Graph, conv: &ConvGradWeight, x: &Type, dy: &Type) -> bool {
+    let window = &conv.window;
+    let plain = window.stride.iter().chain(&window.dilation).all(|n| *n == 1);
+    let fits = window.kernel == [3, 3] && plain && conv.groups == 1 && window.pad.iter().all(|p| p.0 <= 2);
+    let [rows, columns] = [dy.shape[1], dy.shape.get(2).copied().unwrap_or(1)];
+    let tiles = rows.div_ceil(4) * columns.div_ceil(4);
+    !graph.exact && fits && grad_weight_pays(rows * columns, tiles, x.channels(), dy.channels())
 }
 
 /// The window of the gradient by the input, over the spread upstream gradient; `None` where padding exceeds the window.

@@ -14,6 +14,8 @@ mod tests;
 mod tile;
 mod winograd;
 
+use super::extent;
+
 pub use outer::Outer;
 pub use reorder::Packing;
 pub use stage::Stage;
@@ -29,6 +31,7 @@ macro_rules! per_vector {
         impl $crate::Isa {
             $(
                 $(#[$meta])*
+                #[allow(clippy::too_many_arguments, reason = "sizes, and a slice for each operand")]
                 $vis fn $name(self, $($arg: $ty),*) {
                     $check;
                     #[cfg(all(feature = "std", target_arch = "x86_64"))]

@@ -2,7 +2,7 @@
 
 #![allow(clippy::needless_range_loop, reason = "numbers of registers are constants when loops are unrolled")]
 
-use super::BLOCK;
+use super::{BLOCK, extent};
 use crate::isa::Level;
 use crate::simd::Vector;
 
@@ -30,20 +30,19 @@ pub struct Outer<'a> {
 impl Outer<'_> {
     /// Floats of the weights of one block.
     fn weights(&self) -> usize {
-        self.runs.len() * self.run * BLOCK
+        extent([[self.runs.len(), self.run, BLOCK]])
     }
 
     fn check(&self, x: &[f32], dy: &[f32], y: &[f32]) {
         assert!(self.rows > 0 && self.columns > 0 && self.run > 0, "products of something");
         assert!(self.blocks == 1 || self.blocks == 2, "one block of output channels or two");
-        let farthest = self.runs.iter().max().expect("a run")
-            + (self.rows - 1) * self.x_row
-            + (self.columns - 1) * self.x_column
-            + self.run;
+        let start = self.runs.iter().copied().max().expect("a run");
+        let farthest =
+            extent([[start, 1], [self.rows - 1, self.x_row], [self.columns - 1, self.x_column], [self.run, 1]]);
         assert!(x.len() >= farthest, "input of {} floats, {farthest} are read", x.len());
-        let last = (self.blocks - 1) * self.dy_block;
-        assert!(dy.len() >= last + self.rows * self.columns * BLOCK, "upstream gradient");
-        assert!(y.len() >= self.blocks * self.weights(), "weights");
+        let gradients = extent([[self.blocks - 1, self.dy_block, 1], [self.rows, self.columns, BLOCK]]);
+        assert!(dy.len() >= gradients, "upstream gradient");
+        assert!(y.len() >= extent([[self.blocks, self.weights()]]), "weights");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Pools of blocked tensors.
 
-use super::{BLOCK, per_vector};
+use super::{BLOCK, extent, per_vector};
 use crate::isa::per_isa;
 use crate::kernels::{Divisor, Window};
 use crate::simd::Vector;
@@ -54,7 +54,8 @@ fn outputs(window: &Window, first: usize, count: usize, mut f: impl FnMut(usize,
 }
 
 fn check(window: &Window, first: usize, x: &[f32], y: &[f32]) {
-    assert!(x.len() >= window.input_len() * BLOCK, "input of the pool");
+    let [depth, height, width] = window.input;
+    assert!(x.len() >= extent([[depth, height, width, BLOCK]]), "input of the pool");
     assert!(first + y.len() / BLOCK <= window.output_len(), "output of the pool");
 }
 
@@ -62,6 +63,12 @@ per_vector! {
     /// The largest elements of some windows from the one of output pixel `first` on, for one block of channels.
     pub fn blocked_max_pool(window: &Window, first: usize, x: &[f32], y: &mut [f32]) = max_pool,
         where check(window, first, x, y);
+
+    /// The gradient of a maximum, to the first largest element, for one block of channels.
+    pub fn blocked_max_pool_grad(window: &Window, x: &[f32], dy: &[f32], dx: &mut [f32]) = max_pool_grad, where {
+        check(window, 0, x, &dy[..window.output_len() * BLOCK]);
+        assert!(dx.len() >= window.input_len() * BLOCK, "gradient of the pool");
+    };
 }
 
 /// # Safety
@@ -102,6 +109,53 @@ unsafe fn max_pool<V: Vector, const G: usize>(window: &Window, first: usize, x: 
     }
 }
 
+/// # Safety
+/// The vector's instructions are there, `x` and `dx` hold the input and `dy` the output of the window.
+#[inline(always)]
+unsafe fn max_pool_grad<V: Vector, const G: usize>(window: &Window, x: &[f32], dy: &[f32], dx: &mut [f32]) {
+    dx.fill(0.0);
+    let [depth, height, width] = window.output;
+    let place =
+        |axis: usize, at: usize, k: usize| at * window.stride[axis] + k * window.dilation[axis] - window.pad[axis];
+    let (x, mut dy, dx) = (x.as_ptr(), dy.as_ptr(), dx.as_mut_ptr());
+    for row in 0..depth * height {
+        let (at_depth, at_row) = (row / height, row % height);
+        let (depths, heights) = (seen_axis(window, 0, at_depth), seen_axis(window, 1, at_row));
+        for column in 0..width {
+            let widths = seen_axis(window, 2, column);
+            // What a window sees is a few runs of pixels. Twice over them: for the largest, then for the first like it.
+            for g in 0..G {
+                let lane = g * V::LANES;
+                // SAFETY: what a window sees is inside the input, and the pixel is one of `dy`'s.
+                unsafe {
+                    let mut best = V::splat(f32::NEG_INFINITY);
+                    let mut left = V::load(dy.add(lane));
+                    for second in [false, true] {
+                        for d in depths.0..depths.1 {
+                            for h in heights.0..heights.1 {
+                                let line =
+                                    (place(0, at_depth, d) * window.input[1] + place(1, at_row, h)) * window.input[2];
+                                for w in widths.0..widths.1 {
+                                    let pixel = (line + place(2, column, w)) * BLOCK + lane;
+                                    let value = V::load(x.add(pixel));
+                                    if second {
+                                        let given = left.where_equal(value, best);
+                                        left = left.sub(given);
+                                        V::load(dx.add(pixel)).add(given).store(dx.add(pixel));
+                                    } else {
+                                        best = best.max(value);
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            dy = dy.wrapping_add(BLOCK);
+        }
+    }
+}
+
 per_isa! {
     /// The means of some windows from the one of output pixel `first` on, for one block of channels.
     pub fn blocked_avg_pool(window: &Window, divisor: &Divisor, first: usize, x: &[f32], y: &mut [f32]) {
@@ -116,30 +170,6 @@ per_isa! {
             for (y, sum) in y[i * BLOCK..][..BLOCK].iter_mut().zip(&sum) {
                 *y = sum * factor;
             }
-        });
-    }
-
-    /// The gradient of a maximum, to the first largest element, for one block of channels.
-    pub fn blocked_max_pool_grad(window: &Window, x: &[f32], dy: &[f32], dx: &mut [f32]) {
-        dx.fill(0.0);
-        outputs(window, 0, window.output_len(), |i, at| {
-            let (mut best, mut which) = ([f32::NEG_INFINITY; BLOCK], [-1.0_f32; BLOCK]);
-            seen(window, at, |pixel, element| {
-                let (x, element) = (lanes(x, pixel), element as f32);
-                for lane in 0..BLOCK {
-                    let larger = x[lane] > best[lane];
-                    best[lane] = if larger { x[lane] } else { best[lane] };
-                    which[lane] = if larger { element } else { which[lane] };
-                }
-            });
-            let dy = lanes(dy, i);
-            seen(window, at, |pixel, element| {
-                let dx: &mut Lanes = (&mut dx[pixel * BLOCK..][..BLOCK]).try_into().expect("sixteen lanes");
-                let element = element as f32;
-                for lane in 0..BLOCK {
-                    dx[lane] += if which[lane] == element { dy[lane] } else { 0.0 };
-                }
-            });
         });
     }
 

@@ -1,4 +1,12 @@
-//! Blocked kernels against loops in `f64`, on every instruction set.
+//! Blocked kernels against loops in `f64`, on every instruction set: convolutions as they are put together here, each kernel
+//! alone and in guarded memory in the files of the folder.
+
+mod layout;
+mod norm;
+mod outer;
+mod pool;
+mod tile;
+mod winograd;
 
 use alloc::format;
 use alloc::vec;
@@ -235,8 +243,10 @@ fn winograd() {
         let point = blocks * BLOCK * BLOCK;
         for isa in Isa::available() {
             let what = format!("{isa:?}, {channels} to {filters} of {h}x{w}");
+            let mut packed = vec![9.0; 9 * point];
+            isa.pack(&packing, 0, &weights, &mut packed);
             let mut u = vec![9.0; WINOGRAD_POINTS * point];
-            isa.winograd_weights(&packing, 0, &weights, &mut u);
+            isa.winograd_weights(&packed, point, &mut u);
             let part = WINOGRAD_POINTS * count * BLOCK;
             let mut v = vec![9.0; blocks * part];
             for block in 0..blocks {
@@ -257,7 +267,7 @@ fn winograd() {
                 isa.convolve(&tile, 1, &v[at..], &u[xi * point..], &Finish::default(), &mut strip);
             }
             let mut y = vec![9.0; oh * ow * BLOCK];
-            isa.winograd_output(&tiles, 0, rows, &m, &Finish::default(), &mut y);
+            isa.winograd_output(&tiles, 0, rows, count, &m, &Finish::default(), &mut y);
             let shown = filters.min(BLOCK);
             assert_close(&planes(&y, shown), &expected[..shown * oh * ow], 2e-5, &what);
 
@@ -279,7 +289,7 @@ fn winograd() {
                 isa.outer(&outer, &v[at..], &up[at..], &mut du[xi * BLOCK * BLOCK..]);
             }
             let mut dw = vec![9.0; 9 * BLOCK * BLOCK];
-            isa.winograd_weights_back(&du, &mut dw);
+            isa.winograd_weights_back(&du, BLOCK * BLOCK, &mut dw);
             let got: Vec<f32> = (0..shown * 16 * 9).map(|i| dw[((i % 9) * 16 + i / 9 % 16) * 16 + i / 144]).collect();
             let wanted: Vec<f64> =
                 (0..shown * 16 * 9).map(|i| gradient[(i / 144 * channels + i / 9 % 16) * 9 + i % 9]).collect();

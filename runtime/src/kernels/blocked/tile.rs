@@ -9,7 +9,7 @@
     allow(dead_code, unused_macros, reason = "portable code has loops of its own")
 )]
 
-use super::BLOCK;
+use super::{BLOCK, extent};
 use crate::Strip;
 use crate::isa::Level;
 use crate::simd::Vector;
@@ -59,24 +59,22 @@ pub enum Slope {
 impl Tile<'_> {
     /// Floats of the weights of one block of output channels.
     pub(super) fn weights(&self) -> usize {
-        self.channels.next_multiple_of(self.lanes) * self.taps.len() * BLOCK
+        extent([[self.channels.div_ceil(self.lanes), self.lanes, self.taps.len(), BLOCK]])
     }
 
     fn check(&self, rows: usize, x: &[f32], w: &[f32], finish: &Finish<'_>, y: &Strip<'_>) {
         assert!(self.lanes == BLOCK || self.lanes == 1, "lanes of a block or of a plane");
         assert!(self.channels > 0 && rows > 0 && self.columns > 0 && !y.planes().is_empty(), "a tile of something");
         let blocks = self.channels.div_ceil(self.lanes);
-        let farthest = self.taps.iter().copied().max().expect("a tap")
-            + (blocks - 1) * self.block
-            + (rows - 1) * self.x_row
-            + self.columns * self.lanes;
+        let tap = self.taps.iter().copied().max().expect("a tap");
+        let farthest = extent([[tap, 1], [blocks - 1, self.block], [rows - 1, self.x_row], [self.columns, self.lanes]]);
         assert!(x.len() >= farthest, "input of {} floats, {farthest} are read", x.len());
         let last = y.planes().len() - 1;
-        assert!(w.len() >= last * self.w_block + self.weights(), "weights");
-        let floats = rows * self.columns * BLOCK;
+        assert!(w.len() >= extent([[last, self.w_block], [self.weights(), 1]]), "weights");
+        let floats = extent([[rows, self.columns, BLOCK]]);
         assert!(y.len() >= floats, "output");
         assert!(finish.bias.is_none_or(|b| b.len() >= (last + 1) * BLOCK), "bias");
-        assert!(finish.add.is_none_or(|a| a.len() >= last * y.pitch() + floats), "shortcut");
+        assert!(finish.add.is_none_or(|a| a.len() >= extent([[last, y.pitch()], [floats, 1]])), "shortcut");
     }
 }
 

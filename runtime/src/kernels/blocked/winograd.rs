@@ -6,12 +6,14 @@
 
 #![allow(clippy::needless_range_loop, reason = "rows and columns of small matrices are clearer by number")]
 
-use super::{BLOCK, Finish, Packing, per_vector};
-use crate::isa::per_isa;
+use super::{BLOCK, Finish, extent, per_vector};
 use crate::simd::Vector;
 
 /// Numbers of a transformed tile.
 pub const WINOGRAD_POINTS: usize = 36;
+
+/// Weights of a block of filters and one of channels, for one element of the window.
+const PAIRS: usize = BLOCK * BLOCK;
 
 /// Where tiles are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,22 +30,35 @@ pub struct Tiles {
 
 impl Tiles {
     fn check_input(&self, rows: usize, pitch: usize, x: &[f32], v: &[f32]) {
-        let tiles = rows * self.columns;
+        let tiles = extent([[rows, self.columns]]);
         assert!(tiles > 0 && tiles <= pitch, "tiles fit their pitch");
-        assert!(x.len() >= self.input[0] * self.input[1] * BLOCK, "input of the transform");
-        assert!(v.len() >= ((WINOGRAD_POINTS - 1) * pitch + tiles) * BLOCK, "result of the transform");
+        assert!(x.len() >= extent([[self.input[0], self.input[1], BLOCK]]), "input of the transform");
+        assert!(v.len() >= points(pitch, tiles), "result of the transform");
     }
 
-    fn check_output(&self, first: usize, rows: usize, m: &[f32], finish: &Finish<'_>, y: &[f32]) {
+    fn check_output(&self, first: usize, rows: usize, pitch: usize, m: &[f32], finish: &Finish<'_>, y: &[f32]) {
         let [height, width] = self.output;
-        let (tiles, pixels) = (rows * self.columns, (height - first * 4).min(rows * 4) * width);
+        let (tiles, lines) = (extent([[rows, self.columns]]), (height - first * 4).min(extent([[rows, 4]])));
+        let floats = extent([[lines, width, BLOCK]]);
         assert!(self.columns == width.div_ceil(4), "tiles cover the columns");
         assert!(rows > 0 && (first + rows - 1) * 4 < height, "every row of tiles has pixels");
-        assert!(m.len() >= WINOGRAD_POINTS * tiles * BLOCK, "input of the transform");
-        assert!(y.len() >= pixels * BLOCK, "result of the transform");
+        assert!(tiles <= pitch, "tiles fit their pitch");
+        assert!(m.len() >= points(pitch, tiles), "input of the transform");
+        assert!(y.len() >= floats, "result of the transform");
         assert!(finish.bias.is_none_or(|b| b.len() >= BLOCK), "bias");
-        assert!(finish.add.is_none_or(|a| a.len() >= pixels * BLOCK), "shortcut");
+        assert!(finish.add.is_none_or(|a| a.len() >= floats), "shortcut");
     }
+}
+
+/// A block of zeros, on a cache line of its own.
+#[repr(align(64))]
+struct Zeros([f32; BLOCK]);
+
+static ZEROS: Zeros = Zeros([0.0; BLOCK]);
+
+/// Floats of `tiles` transformed tiles, whose points are `pitch` tiles apart.
+fn points(pitch: usize, tiles: usize) -> usize {
+    extent([[WINOGRAD_POINTS - 1, pitch, BLOCK], [tiles, BLOCK, 1]])
 }
 
 /// Where the numbers of a tile of `size`, of which some lie outside, begin: `start + 4 · index − pad`.
@@ -60,8 +75,8 @@ per_vector! {
     pub fn winograd_input(tiles: &Tiles, first: usize, rows: usize, pitch: usize, x: &[f32], v: &mut [f32]) = input, where tiles.check_input(rows, pitch, x, v);
 
     /// Aᵀ m A of the tiles of one block of channels, `rows` rows of them from `first` on, then bias, shortcut and
-    /// activation: `m` is `[36][tiles][16]`, `y` the rows of pixels that these tiles cover.
-    pub fn winograd_output(tiles: &Tiles, first: usize, rows: usize, m: &[f32], finish: &Finish<'_>, y: &mut [f32]) = output, where tiles.check_output(first, rows, m, finish, y);
+    /// activation: `m` is `[36][pitch][16]`, `y` the rows of pixels that these tiles cover.
+    pub fn winograd_output(tiles: &Tiles, first: usize, rows: usize, pitch: usize, m: &[f32], finish: &Finish<'_>, y: &mut [f32]) = output, where tiles.check_output(first, rows, pitch, m, finish, y);
 
     /// A dy Aᵀ of the tiles of one block of channels: what the gradient by the weights multiplies. `v` is `[36][pitch][16]`.
     pub fn winograd_upstream(tiles: &Tiles, first: usize, rows: usize, pitch: usize, dy: &[f32], v: &mut [f32]) = upstream, where tiles.check_upstream(first, rows, pitch, dy, v);
@@ -69,14 +84,18 @@ per_vector! {
 
 impl Tiles {
     fn check_upstream(&self, first: usize, rows: usize, pitch: usize, dy: &[f32], v: &[f32]) {
-        let tiles = rows * self.columns;
+        let tiles = extent([[rows, self.columns]]);
         assert!(tiles > 0 && tiles <= pitch && first * 4 < self.output[0], "tiles fit their pitch");
-        assert!(dy.len() >= self.output[0] * self.output[1] * BLOCK, "input of the transform");
-        assert!(v.len() >= ((WINOGRAD_POINTS - 1) * pitch + tiles) * BLOCK, "result of the transform");
+        assert!(self.columns == self.output[1].div_ceil(4), "tiles cover the columns");
+        assert!(dy.len() >= extent([[self.output[0], self.output[1], BLOCK]]), "input of the transform");
+        assert!(v.len() >= points(pitch, tiles), "result of the transform");
     }
 }
 
 /// Bᵀ times six numbers.
+///
+/// Fractions stand here, and not in G, since tiles are fewer than weights: rows of Bᵀ are divided by what those of G are
+/// multiplied with.
 ///
 /// # Safety
 /// The vector's instructions are there.
@@ -84,19 +103,19 @@ impl Tiles {
 unsafe fn input_line<V: Vector>(d: [V; 6]) -> [V; 6] {
     // SAFETY: the caller's promise.
     unsafe {
-        let (two, four, minus_four, minus_five) = (V::splat(2.0), V::splat(4.0), V::splat(-4.0), V::splat(-5.0));
-        // 4 − 5·2 + 4 and the like, shared between pairs of points of one size.
-        let even = d[4].fma(d[2], minus_four);
-        let odd = d[3].fma(d[1], minus_four);
-        let near = d[4].sub(d[2]);
-        let far = d[3].sub(d[1]);
+        let constant = |x: f32| V::splat(x);
+        // −(d4 − 4 d2) / 6 and the like, shared between pairs of points of one size.
+        let even = d[4].mul(constant(-1.0 / 6.0)).fma(d[2], constant(4.0 / 6.0));
+        let odd = d[3].mul(constant(-1.0 / 6.0)).fma(d[1], constant(4.0 / 6.0));
+        let near = d[4].sub(d[2]).mul(constant(1.0 / 24.0));
+        let far = d[3].sub(d[1]).mul(constant(1.0 / 12.0));
         [
-            d[4].fma(d[0], four).fma(d[2], minus_five),
+            d[0].fma(d[2], constant(-1.25)).fma(d[4], constant(0.25)),
             even.add(odd),
             even.sub(odd),
-            near.fma(far, two),
-            near.sub(far.mul(two)),
-            d[5].fma(d[1], four).fma(d[3], minus_five),
+            near.add(far),
+            near.sub(far),
+            d[5].fma(d[1], constant(4.0)).fma(d[3], constant(-5.0)),
         ]
     }
 }
@@ -156,22 +175,26 @@ unsafe fn input<V: Vector, const G: usize>(
             unsafe {
                 let corner = x.as_ptr().wrapping_offset((y0 * width as isize + x0) * BLOCK as isize);
                 let to = v.as_mut_ptr().add((row * tiles.columns + column) * BLOCK);
+                // Of a tile at the border, what lies outside is read from a block of zeros.
+                let place = |r: usize, c: usize| {
+                    let there = (top_from..top_end).contains(&r) && (from..end).contains(&c);
+                    if there { corner.wrapping_add((r * width + c) * BLOCK) } else { ZEROS.0.as_ptr() }
+                };
                 for g in 0..G {
-                    let corner = corner.wrapping_add(g * V::LANES);
-                    let at = |r: usize, c: usize| V::load(corner.wrapping_add((r * width + c) * BLOCK));
+                    let lane = g * V::LANES;
+                    let inner = corner.wrapping_add(lane);
                     let mut lines = [[V::zero(); 6]; 6];
-                    if whole {
-                        for (c, line) in lines.iter_mut().enumerate() {
-                            *line = input_line(core::array::from_fn(|r| at(r, c)));
+                    for c in 0..6 {
+                        let mut d = [V::zero(); 6];
+                        for r in 0..6 {
+                            let from = if whole {
+                                inner.wrapping_add((r * width + c) * BLOCK)
+                            } else {
+                                place(r, c).wrapping_add(lane)
+                            };
+                            d[r] = V::load(from);
                         }
-                    } else {
-                        for c in from..end {
-                            let mut d = [V::zero(); 6];
-                            for r in top_from..top_end {
-                                d[r] = at(r, c);
-                            }
-                            lines[c] = input_line(d);
-                        }
+                        lines[c] = input_line(d);
                     }
                     for r in 0..6 {
                         let line = input_line(core::array::from_fn(|c| lines[c][r]));
@@ -192,12 +215,13 @@ unsafe fn output<V: Vector, const G: usize>(
     tiles: &Tiles,
     first: usize,
     rows: usize,
+    pitch: usize,
     m: &[f32],
     finish: &Finish<'_>,
     y: &mut [f32],
 ) {
     let [height, width] = tiles.output;
-    let pitch = rows * tiles.columns * BLOCK;
+    let pitch = pitch * BLOCK;
     for row in 0..rows {
         let down = (height - (first + row) * 4).min(4);
         for column in 0..tiles.columns {
@@ -272,81 +296,96 @@ unsafe fn upstream<V: Vector, const G: usize>(
     }
 }
 
-/// Weights of a block of filters and one of channels, for one element of the window.
-const PAIRS: usize = BLOCK * BLOCK;
+per_vector! {
+    /// G g Gᵀ of the weights of one block of filters for some blocks of channels: from `[9][16][16]` each, as
+    /// [`pack`](crate::Isa::pack) leaves them, to `[36][channels][16]`, of which each of the 36 has `point` floats.
+    pub fn winograd_weights(w: &[f32], point: usize, u: &mut [f32]) = weights, where {
+        assert!(w.len().is_multiple_of(9 * PAIRS) && point >= w.len() / 9, "weights of blocks");
+        assert!(w.is_empty() || u.len() >= (WINOGRAD_POINTS - 1) * point + w.len() / 9, "transformed weights");
+    };
 
-/// G.
-const G: [[f32; 3]; 6] = [
-    [1.0 / 4.0, 0.0, 0.0],
-    [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
-    [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
-    [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
-    [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
-    [0.0, 0.0, 1.0],
-];
+    /// Gᵀ u G: the gradient of the weights of one block of filters and one of channels, `[9][16][16]`, from the sum
+    /// over tiles in the space of products, 36 times `[16][16]`, `point` floats apart.
+    pub fn winograd_weights_back(u: &[f32], point: usize, y: &mut [f32]) = weights_back, where {
+        assert!(u.len() >= (WINOGRAD_POINTS - 1) * point + PAIRS && y.len() >= 9 * PAIRS, "weights of a block");
+    };
+}
 
-per_isa! {
-    /// G g Gᵀ of the weights of one block of sixteen filters: `y` is `[36][channels][16]`, channels rounded up to blocks.
-    pub fn winograd_weights(packing: &Packing, block: usize, w: &[f32], y: &mut [f32]) {
-        assert_eq!(packing.taps, 9, "windows of 3×3");
-        let filters = (packing.filters - block * BLOCK).min(BLOCK);
-        let point = packing.channels.next_multiple_of(BLOCK) * BLOCK;
-        assert!(y.len() >= WINOGRAD_POINTS * point, "transformed weights");
-        if filters < BLOCK || !packing.channels.is_multiple_of(BLOCK) {
-            y.fill(0.0);
-        }
-        for channel in 0..packing.channels {
-            // Sixteen filters side by side.
-            let mut taps = [[0.0_f32; BLOCK]; 9];
-            for (tap, values) in taps.iter_mut().enumerate() {
-                for (filter, value) in values.iter_mut().enumerate().take(filters) {
-                    *value = w[packing.plain(block * BLOCK + filter, channel, tap)];
+/// G times three numbers.
+///
+/// # Safety
+/// The vector's instructions are there.
+#[inline(always)]
+unsafe fn weights_line<V: Vector>(g: [V; 3]) -> [V; 6] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let near = g[0].add(g[2]);
+        let far = g[0].fma(g[2], V::splat(4.0));
+        let two = V::splat(2.0);
+        let double = g[1].mul(two);
+        [g[0], near.add(g[1]), near.sub(g[1]), far.add(double), far.sub(double), g[2]]
+    }
+}
+
+/// Gᵀ times six numbers.
+///
+/// # Safety
+/// The vector's instructions are there.
+#[inline(always)]
+unsafe fn weights_back_line<V: Vector>(u: [V; 6]) -> [V; 3] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (near, far) = (u[1].add(u[2]), u[3].add(u[4]));
+        let (near_difference, far_difference) = (u[1].sub(u[2]), u[3].sub(u[4]));
+        [
+            u[0].add(near).add(far),
+            near_difference.fma(far_difference, V::splat(2.0)),
+            u[5].add(near).fma(far, V::splat(4.0)),
+        ]
+    }
+}
+
+/// # Safety
+/// The vector's instructions are there, `w` has whole blocks, and `u` is long enough.
+#[inline(always)]
+unsafe fn weights<V: Vector, const G: usize>(w: &[f32], point: usize, u: &mut [f32]) {
+    for (block, w) in w.chunks_exact(9 * PAIRS).enumerate() {
+        for at in (0..PAIRS).step_by(V::LANES) {
+            // SAFETY: the nine weights lie in their block, and the 36 numbers in `u`.
+            unsafe {
+                let (from, to) = (w.as_ptr().add(at), u.as_mut_ptr().add(block * PAIRS + at));
+                let mut lines = [[V::zero(); 6]; 3];
+                for (c, line) in lines.iter_mut().enumerate() {
+                    let at = |r: usize| from.add((r * 3 + c) * PAIRS);
+                    *line = weights_line([V::load(at(0)), V::load(at(1)), V::load(at(2))]);
                 }
-            }
-            let mut half = [[[0.0_f32; BLOCK]; 3]; 6];
-            for (row, half) in G.iter().zip(&mut half) {
-                for (c, half) in half.iter_mut().enumerate() {
-                    for (k, g) in row.iter().enumerate() {
-                        half.iter_mut().zip(&taps[k * 3 + c]).for_each(|(h, t)| *h += g * t);
+                for r in 0..6 {
+                    let line = weights_line(core::array::from_fn(|c| lines[c][r]));
+                    for (c, value) in line.into_iter().enumerate() {
+                        value.store(to.add((r * 6 + c) * point));
                     }
-                }
-            }
-            for (r, half) in half.iter().enumerate() {
-                for (c, row) in G.iter().enumerate() {
-                    let mut sum = [0.0_f32; BLOCK];
-                    for (g, half) in row.iter().zip(half) {
-                        sum.iter_mut().zip(half).for_each(|(s, h)| *s += g * h);
-                    }
-                    let y = &mut y[(r * 6 + c) * point + channel * BLOCK..][..filters];
-                    y.iter_mut().zip(&sum).for_each(|(y, s)| *y = *s);
                 }
             }
         }
     }
+}
 
-    /// Gᵀ u G: the gradient of the weights of one block of filters and one of channels, `[9][16][16]`, from the sum
-    /// over tiles in the space of products, `[36][16][16]`.
-    pub fn winograd_weights_back(u: &[f32], y: &mut [f32]) {
-        assert!(u.len() >= WINOGRAD_POINTS * PAIRS && y.len() >= 9 * PAIRS, "weights of a block");
-        let mut half = [[[0.0_f32; BLOCK]; 6]; 3];
-        for at in (0..PAIRS).step_by(BLOCK) {
-            for (a, half) in half.iter_mut().enumerate() {
-                for (c, half) in half.iter_mut().enumerate() {
-                    *half = [0.0; BLOCK];
-                    for (r, g) in G.iter().enumerate() {
-                        let (g, u) = (g[a], &u[(r * 6 + c) * PAIRS + at..][..BLOCK]);
-                        half.iter_mut().zip(u).for_each(|(h, u)| *h += g * u);
-                    }
-                }
+/// # Safety
+/// The vector's instructions are there, and the slices hold the weights of a pair of blocks.
+#[inline(always)]
+unsafe fn weights_back<V: Vector, const G: usize>(u: &[f32], point: usize, y: &mut [f32]) {
+    for at in (0..PAIRS).step_by(V::LANES) {
+        // SAFETY: the 36 numbers lie in `u`, and the nine weights in `y`.
+        unsafe {
+            let (from, to) = (u.as_ptr().add(at), y.as_mut_ptr().add(at));
+            let mut lines = [[V::zero(); 3]; 6];
+            for (c, line) in lines.iter_mut().enumerate() {
+                *line = weights_back_line(core::array::from_fn(|r| V::load(from.add((r * 6 + c) * point))));
             }
-            for (a, half) in half.iter().enumerate() {
-                for b in 0..3 {
-                    let y = &mut y[(a * 3 + b) * PAIRS + at..][..BLOCK];
-                    y.fill(0.0);
-                    for (c, half) in half.iter().enumerate() {
-                        let g = G[c][b];
-                        y.iter_mut().zip(half).for_each(|(y, h)| *y += g * h);
-                    }
+            for a in 0..3 {
+                let line = weights_back_line(core::array::from_fn(|c| lines[c][a]));
+                for (b, value) in line.into_iter().enumerate() {
+                    value.store(to.add((a * 3 + b) * PAIRS));
                 }
             }
         }

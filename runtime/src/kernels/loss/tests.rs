@@ -1,8 +1,7 @@
-use super::super::checks::{assert_close, assert_within, numbers, wide};
+use super::super::checks::{assert_close, assert_within, everywhere, numbers, wide};
 use super::*;
 use crate::Isa;
 use alloc::format;
-use alloc::vec;
 use alloc::vec::Vec;
 use proptest::prelude::*;
 
@@ -24,13 +23,13 @@ proptest! {
         let x: Vec<f32> = numbers(seed, classes).iter().map(|x| x * scale).collect();
         let loss = log_sum(&wide(&x)) - f64::from(x[label as usize]);
         let expected = cross_entropy_grad(&wide(&x), label as usize, 0.7);
-        for isa in Isa::available() {
-            let name = format!("{isa:?}");
+        for (isa, edge) in everywhere() {
+            let (name, x) = (format!("{isa:?}"), edge.of(&x));
             assert_within(&[isa.cross_entropy(&x, label)], &[loss], 1e-6, 1.0, &name);
-            let mut dx = vec![f32::NAN; classes];
+            let mut dx = edge.unset(classes);
             isa.cross_entropy_grad(&x, label, 0.7, &mut dx);
             assert_within(&dx, &expected, 1e-6, 1.0, &name);
-            let mut both = vec![f32::NAN; classes + 1];
+            let mut both = edge.unset(classes + 1);
             isa.softmax_cross_entropy(&x, label, 0.7, &mut both);
             assert_within(&both[..classes], &expected, 1e-6, 1.0, &name);
             assert_within(&both[classes..], &[loss], 1e-6, 1.0, &name);
@@ -50,9 +49,10 @@ proptest! {
         let bce = -pairs().map(|(p, t)| t * p.ln() + (1.0 - t) * (1.0 - p).ln()).sum::<f64>() / n;
         let bce_grad: Vec<f64> = pairs().map(|(p, t)| (p - t) / (p * (1.0 - p)) / n * 0.3).collect();
         let target_grad: Vec<f64> = pairs().map(|(p, _)| ((1.0 - p).ln() - p.ln()) / n * 0.3).collect();
-        for isa in Isa::available() {
+        for (isa, edge) in everywhere() {
             let name = format!("{isa:?}");
-            let mut dx = vec![f32::NAN; len];
+            let [x, t, p, q] = [&x, &t, &p, &q].map(|values| edge.of(values));
+            let mut dx = edge.unset(len);
             assert_close(&[isa.mse(&x, &t)], &[mse], 1e-6, &name);
             isa.mse_grad(&x, &t, 0.3, &mut dx);
             assert_close(&dx, &mse_grad, 1e-6, &name);

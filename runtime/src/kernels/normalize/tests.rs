@@ -1,4 +1,4 @@
-use super::super::checks::{assert_close, numbers};
+use super::super::checks::{Edge, Guarded, assert_close, everywhere, numbers};
 use super::*;
 use crate::Isa;
 use alloc::format;
@@ -46,10 +46,10 @@ impl Case {
         Batch::dense(x, self.channels * self.places)
     }
 
-    fn stats(&self, isa: Isa) -> Vec<f32> {
-        let mut stats = vec![f32::NAN; 2 * self.channels];
+    fn stats(&self, isa: Isa, edge: Edge) -> Guarded {
+        let (x, mut stats) = (edge.of(&self.x), edge.unset(2 * self.channels));
         for (c, y) in stats.chunks_exact_mut(2).enumerate() {
-            isa.batch_stats(self.batch(&self.x), c, self.places, y);
+            isa.batch_stats(self.batch(&x), c, self.places, y);
         }
         stats
     }
@@ -81,24 +81,25 @@ proptest! {
                 dx[i] = factor * (f64::from(case.dy[i]) - sums[4 * c + 2] - case.normal(c, i) * sums[4 * c + 3]);
             }
         }
-        for isa in Isa::available() {
+        for (isa, edge) in everywhere() {
             let name = format!("{isa:?}");
-            let stats = case.stats(isa);
+            let stats = case.stats(isa, edge);
+            let [x, upstream, w, b] = [&case.x, &case.dy, &w, &b].map(|values| edge.of(values));
             let expected: Vec<f64> = case.mean.iter().zip(&case.variance).flat_map(|(m, v)| [*m, *v]).collect();
             assert_close(&stats, &expected, 1e-6, &name);
             let image = channels * places;
-            let mut got = vec![f32::NAN; case.x.len()];
-            for (x, y) in case.x.chunks_exact(image).zip(got.chunks_exact_mut(image)) {
+            let mut got = edge.unset(x.len());
+            for (x, y) in x.chunks_exact(image).zip(got.chunks_exact_mut(image)) {
                 isa.normalize(&stats, &w, &b, EPS, places, x, y);
             }
             assert_close(&got, &y, 5e-6, &name);
-            let mut table = vec![f32::NAN; 4 * channels];
+            let mut table = edge.unset(4 * channels);
             for (c, y) in table.chunks_exact_mut(4).enumerate() {
-                isa.normalize_sums(case.batch(&case.x), &stats, case.batch(&case.dy), c, EPS, places, y);
+                isa.normalize_sums(case.batch(&x), &stats, case.batch(&upstream), c, EPS, places, y);
             }
             assert_close(&table, &sums, 5e-6, &name);
             let gradient = NormalizeGrad { stats: &stats, weight: &w, sums: &table, eps: EPS };
-            let images = case.x.chunks_exact(image).zip(case.dy.chunks_exact(image));
+            let images = x.chunks_exact(image).zip(upstream.chunks_exact(image));
             for ((x, dy), dx) in images.zip(got.chunks_exact_mut(image)) {
                 isa.normalize_grad(&gradient, places, x, dy, dx);
             }
@@ -115,9 +116,10 @@ proptest! {
         let all = || x.iter().enumerate().map(|(i, x)| (i / places, f64::from(*x)));
         let y: Vec<f64> = all().map(|(c, x)| (x - f64::from(mean[c])) * scale(c) + f64::from(b[c])).collect();
         let dx: Vec<f64> = all().map(|(c, x)| x * scale(c)).collect();
-        for isa in Isa::available() {
+        for (isa, edge) in everywhere() {
+            let [x, w, b, mean, variance] = [&x, &w, &b, &mean, &variance].map(|values| edge.of(values));
             let s = Statistics { mean: &mean, variance: &variance, weight: &w, bias: &b, eps: EPS };
-            let mut got = vec![f32::NAN; x.len()];
+            let mut got = edge.unset(x.len());
             isa.batch_norm(&s, places, &x, &mut got);
             assert_close(&got, &y, 2e-6, &format!("{isa:?}"));
             isa.batch_norm_grad(&w, &variance, EPS, places, &x, &mut got);
@@ -131,7 +133,9 @@ fn statistics_far_from_zero_stay_exact() {
     // A mean a thousand times the deviation: the textbook Σx² − (Σx)² would have no correct digit left.
     let case = Case::new(3, 2, 40_000, 1, 1000.0);
     for isa in Isa::available() {
-        for (stats, (mean, variance)) in case.stats(isa).chunks_exact(2).zip(case.mean.iter().zip(&case.variance)) {
+        for (stats, (mean, variance)) in
+            case.stats(isa, Edge::End).chunks_exact(2).zip(case.mean.iter().zip(&case.variance))
+        {
             assert!((f64::from(stats[0]) - mean).abs() < 1e-7 * mean, "{stats:?} {mean}");
             assert!((f64::from(stats[1]) - variance).abs() < 1e-5 * variance, "{stats:?} {variance}");
         }

@@ -1,36 +1,9 @@
-use super::super::checks::{assert_close, numbers, wide};
+use super::super::checks::{self, assert_close, everywhere, numbers, pool_windows, wide};
 use super::*;
 use crate::Isa;
 use alloc::vec;
 use alloc::vec::Vec;
 use proptest::prelude::*;
-
-/// Windows with all that pools have: size, stride, padding before and after, dilation, a last partly covered window.
-fn windows() -> impl Strategy<Value = (Window, [usize; 3])> {
-    let axis = (1_usize..9, 1_usize..4, 1_usize..4, 0_usize..3, 0_usize..3, 1_usize..3, any::<bool>());
-    // The last axis is sometimes longer than a run.
-    let long = (1_usize..200, 1_usize..4, 1_usize..4, 0_usize..3, 0_usize..3, 1_usize..3, any::<bool>());
-    (axis.clone(), axis.clone(), prop_oneof![axis, long]).prop_filter_map("fits", |(depth, height, width)| {
-        let mut window =
-            Window { input: [1; 3], output: [1; 3], kernel: [1; 3], stride: [1; 3], pad: [0; 3], dilation: [1; 3] };
-        let mut end = [0; 3];
-        for (i, (input, kernel, stride, before, after, dilation, ceil)) in
-            [depth, height, width].into_iter().enumerate()
-        {
-            let reach = dilation * (kernel - 1) + 1;
-            if before >= reach || after >= reach {
-                return None;
-            }
-            (window.input[i], window.kernel[i], window.stride[i]) = (input, kernel, stride);
-            (window.pad[i], window.dilation[i], end[i]) = (before, dilation, input + before + after);
-            let room = end[i].checked_sub(reach)?;
-            window.output[i] = room / stride + 1;
-            let partly = ceil && room % stride != 0 && window.output[i] * stride < input + before;
-            window.output[i] += usize::from(partly);
-        }
-        Some((window, end))
-    })
-}
 
 /// The shapes that have code of their own.
 fn special() -> Vec<Window> {
@@ -54,16 +27,7 @@ fn special() -> Vec<Window> {
 
 /// The inputs that an output sees, in the order of the window.
 fn seen(window: &Window, output: usize) -> Vec<usize> {
-    let o = window.output;
-    let at = [output / (o[1] * o[2]), output / o[2] % o[1], output % o[2]];
-    let axis = |a: usize| (0..window.kernel[a]).filter_map(move |k| window.at(a, at[a], k));
-    let mut all = Vec::new();
-    for d in axis(0) {
-        for h in axis(1) {
-            all.extend(axis(2).map(|w| (d * window.input[1] + h) * window.input[2] + w));
-        }
-    }
-    all
+    (0..window.len()).filter_map(|element| checks::seen(window, output, element)).collect()
 }
 
 /// By what the mean of an output is taken: elements inside the input, or inside the padded input.
@@ -89,11 +53,12 @@ fn check_max(window: &Window, x: &[f32]) {
             }
         }
     }
-    for isa in Isa::available() {
-        let (mut y, mut dx) = (vec![f32::NAN; dy.len()], vec![f32::NAN; x.len()]);
-        isa.max_pool(window, x, &mut y);
-        assert_eq!(y, expected, "{isa:?} {window:?}");
-        isa.max_pool_grad(window, x, &dy, &mut dx);
+    for (isa, edge) in everywhere() {
+        let [x, dy] = [x, &dy].map(|values| edge.of(values));
+        let (mut y, mut dx) = (edge.unset(dy.len()), edge.unset(x.len()));
+        isa.max_pool(window, &x, &mut y);
+        assert_eq!(y[..], expected, "{isa:?} {window:?}");
+        isa.max_pool_grad(window, &x, &dy, &mut dx);
         assert_close(&dx, &gradient, 1e-6, &alloc::format!("{isa:?} {window:?}"));
     }
 }
@@ -109,9 +74,10 @@ fn check_mean(window: &Window, divisor: &Divisor, x: &[f32]) {
             seen.iter().for_each(|i| gradient[plane * len + i] += f64::from(dy[plane * out + o]) / count);
         }
     }
-    for isa in Isa::available() {
-        let (mut y, mut dx) = (vec![f32::NAN; dy.len()], vec![f32::NAN; x.len()]);
-        isa.avg_pool(window, divisor, x, &mut y);
+    for (isa, edge) in everywhere() {
+        let [x, dy] = [x, &dy].map(|values| edge.of(values));
+        let (mut y, mut dx) = (edge.unset(dy.len()), edge.unset(x.len()));
+        isa.avg_pool(window, divisor, &x, &mut y);
         assert_close(&y, &expected, 1e-6, &alloc::format!("{isa:?} {window:?}"));
         isa.avg_pool_grad(window, divisor, &dy, &mut dx);
         assert_close(&dx, &gradient, 1e-6, &alloc::format!("{isa:?} {window:?}"));
@@ -125,12 +91,12 @@ fn ties(seed: u64, len: usize) -> Vec<f32> {
 
 proptest! {
     #[test]
-    fn maxima_are_the_first_largest((window, _) in windows(), channels in 1_usize..3, seed: u64) {
+    fn maxima_are_the_first_largest((window, _) in pool_windows(), channels in 1_usize..3, seed: u64) {
         check_max(&window, &ties(seed, channels * window.input_len()));
     }
 
     #[test]
-    fn means_are_means((window, end) in windows(), channels in 1_usize..3, count_pad: bool, seed: u64) {
+    fn means_are_means((window, end) in pool_windows(), channels in 1_usize..3, count_pad: bool, seed: u64) {
         // Windows of means have no dilation; what is then left over of the input, no window sees.
         let mut window = window;
         window.dilation = [1; 3];

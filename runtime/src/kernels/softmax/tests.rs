@@ -1,4 +1,4 @@
-use super::super::checks::{assert_close, assert_within, numbers, wide};
+use super::super::checks::{assert_close, assert_within, everywhere, numbers, wide};
 use crate::Isa;
 use alloc::format;
 use alloc::vec;
@@ -33,8 +33,8 @@ proptest! {
     fn agrees_with_loops(channels in 1_usize..40, places in prop_oneof![Just(1_usize), 1..80_usize], seed: u64) {
         let x: Vec<f32> = numbers(seed, channels * places).iter().map(|x| x * 20.0 + 3.0).collect();
         let dy = numbers(seed ^ 1, x.len());
-        for isa in Isa::available() {
-            let (mut y, mut dx) = (x.clone(), dy.clone());
+        for (isa, edge) in everywhere() {
+            let (mut y, mut dx) = (edge.of(&x), edge.of(&dy));
             isa.softmax(channels, &mut y);
             assert_close(&y, &naive(channels, &wide(&x)), 2e-6, &format!("{isa:?}"));
             isa.softmax_grad(channels, &y, &mut dx);

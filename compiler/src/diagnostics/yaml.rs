@@ -1,0 +1,100 @@
+//! Mistakes in texts that are YAML: recipes and plan files.
+
+use super::{Diagnostic, FileId, Span, nearest};
+
+/// A text in YAML, for mistakes to point at.
+#[derive(Clone, Copy, Debug)]
+pub struct Yaml<'a> {
+    /// The file.
+    pub file: FileId,
+    /// Its text.
+    pub text: &'a str,
+    /// What it is to users: `recipe`.
+    pub what: &'static str,
+    /// How a key that is missing would be written.
+    pub example: fn(&str) -> &'static str,
+}
+
+impl Yaml<'_> {
+    /// A range of the text.
+    pub fn span(&self, start: usize, end: usize) -> Span {
+        Span { file: self.file, start: start as u32, end: end as u32 }
+    }
+
+    /// A mistake that the YAML reader found: its message says what fits; the place is its own.
+    pub fn unreadable(&self, error: &serde_yaml::Error) -> Diagnostic {
+        let start = error.location().map_or(0, |l| l.index().min(self.text.len()));
+        let start = (0..=start).rev().find(|i| self.text.is_char_boundary(*i)).unwrap_or(0);
+        let message = error.to_string();
+        let message = message.split(" at line ").next().unwrap_or(&message);
+        let unknown = message.split("unknown field `").nth(1).and_then(|t| t.split('`').next());
+        if let Some(name) = unknown {
+            let known: Vec<&str> =
+                message.split("expected").nth(1).unwrap_or("").split('`').skip(1).step_by(2).collect();
+            let place = self.key(name).unwrap_or_else(|| self.span(start, self.end_of_word(start)));
+            let d = Diagnostic::new(place, format!("a {} has no `{name}` here", self.what)).fits(known.join(", "));
+            return match nearest(name, known.iter().copied()) {
+                Some(near) => d.hint(format!("did you mean `{near}`?")),
+                None => d,
+            };
+        }
+        let (field, found) = message.rsplit_once(": ").unwrap_or(("", message));
+        // What begins with a quotation is about what is quoted.
+        let quoted = found.strip_prefix('`').and_then(|t| t.split('`').next());
+        let quoted = quoted.and_then(|text| Some((self.text.find(text)?, text.len())));
+        let place = match (quoted, field.rsplit('.').next().filter(|f| !f.is_empty()).and_then(|f| self.key(f))) {
+            (Some((at, len)), _) => self.span(at, at + len),
+            (None, Some(key)) => self.value(key),
+            (None, None) => self.span(start, self.end_of_word(start)),
+        };
+        match message.split("missing field `").nth(1).and_then(|t| t.split('`').next()) {
+            Some(missing) => {
+                Diagnostic::new(place, format!("the {} needs `{missing}`", self.what)).fits((self.example)(missing))
+            }
+            None => Diagnostic::new(place, format!("the {} cannot be read", self.what)).found(found),
+        }
+    }
+
+    fn end_of_word(&self, start: usize) -> usize {
+        let rest = &self.text[start..];
+        start + rest.find(|c: char| c.is_whitespace()).unwrap_or(rest.len())
+    }
+
+    /// The first place where a key stands.
+    pub fn key(&self, name: &str) -> Option<Span> {
+        self.key_from(name, 0)
+    }
+
+    /// The first place from a byte on where a key stands.
+    pub fn key_from(&self, name: &str, mut from: usize) -> Option<Span> {
+        while let Some(at) = self.text[from..].find(name).map(|i| from + i) {
+            let before = self.text[..at].chars().next_back();
+            let after = self.text[at + name.len()..].trim_start();
+            let starts = before.is_none_or(|c| !c.is_alphanumeric() && c != '_');
+            let in_comment = self.text[..at].rsplit('\n').next().is_some_and(|line| line.contains('#'));
+            if starts && after.starts_with(':') && !in_comment {
+                return Some(self.span(at, at + name.len()));
+            }
+            from = at + name.len();
+        }
+        None
+    }
+
+    /// What stands behind a key, to the end of its line.
+    pub fn value(&self, key: Span) -> Span {
+        let from = key.end as usize;
+        let line = self.text[from..].split('\n').next().unwrap_or("");
+        let value = line.trim_start_matches([':', ' ']);
+        let value = value.split([',', '}', '#']).next().unwrap_or(value).trim_end();
+        if value.is_empty() {
+            return key;
+        }
+        let start = from + line.find(value).unwrap_or(0);
+        self.span(start, start + value.len())
+    }
+
+    /// The value of the first key of a name, or the start of the text.
+    pub fn at(&self, name: &str) -> Span {
+        self.key(name).map_or_else(|| self.span(0, 0), |key| self.value(key))
+    }
+}

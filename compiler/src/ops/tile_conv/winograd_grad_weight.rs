@@ -1,0 +1,126 @@
+//! The gradient of a convolution 3×3 by its weights in Winograd's space of products.
+//!
+//! F(4×4, 3×3) says y = Aᵀ\[(G g Gᵀ) ⊙ (Bᵀ d B)\]A, which is linear in g; so dg = Gᵀ\[Σ (A dy Aᵀ) ⊙ (Bᵀ d B)\]G, summed over
+//! tiles and images: 36 products of matrices instead of 9, each over a sixteenth of the pixels.
+
+use quote::quote;
+
+use super::grad_weight::GROUPED;
+use super::winograd::Tiling;
+use crate::graph::{BLOCK, WINOGRAD_POINTS, winograd_pitch};
+use crate::ops::window::Window;
+use crate::ops::{Kernel, KernelContext, Split};
+
+/// Tiles that are summed over at a time: what is transformed stays in the cache, and sums are worth loading and storing.
+const TILES: usize = 32;
+/// Pieces of work, where weights are many.
+const PIECES: usize = 4;
+
+/// Cycles in which a core transforms a tile of a block of channels, input or upstream gradient.
+const TRANSFORM: f64 = 180.0;
+/// What products of tiles take more than products of pixels: sums are loaded and stored more often.
+const SUMS: f64 = 1.2;
+
+/// Whether it takes less time than the gradient in the space of pixels.
+pub fn pays(pixels: usize, tiles: usize, channels: usize, filters: usize) -> bool {
+    let (blocks_in, blocks) = (channels.div_ceil(BLOCK), filters.div_ceil(BLOCK));
+    let pairs = (channels * blocks) as f64;
+    let recomputed = if channels * filters * 9 > GROUPED { PIECES.min(blocks.div_ceil(2)) } else { 1 };
+    let transforms = (tiles * (recomputed * blocks_in + blocks)) as f64 * TRANSFORM;
+    SUMS * 36.0 * tiles as f64 * pairs + transforms < 9.0 * pixels as f64 * pairs
+}
+
+/// Of whole groups of images where weights are few; else of the weights of some filters and all images.
+pub(super) fn kernel(window: &Window, cx: &KernelContext<'_>) -> Kernel {
+    let (x, dy) = (&cx.inputs[0], &cx.inputs[1]);
+    let tiling = Tiling::of(window, x, dy);
+    let (literal, rows, columns, tiles) = (tiling.tokens(), tiling.rows(), tiling.columns(), tiling.count());
+    let (blocks_in, blocks) = (x.blocks(), dy.blocks());
+    let (plane_in, plane_out) = (x.floats() / blocks_in, dy.floats() / blocks);
+    // Small images together, large ones strip by strip.
+    let images = (TILES / tiles).max(1);
+    let strip = if images > 1 { rows } else { rows.div_ceil(rows.div_ceil((TILES / columns).max(1))) };
+    let pitch = winograd_pitch(images * strip * columns);
+    let (run, room) = (pitch * BLOCK, WINOGRAD_POINTS * pitch * BLOCK);
+    let whole = cx.output.floats() <= GROUPED;
+    let pairs = blocks.div_ceil(2);
+    let pairs = if whole { pairs } else { pairs.div_ceil(PIECES) };
+    let filters = 2 * pairs;
+    let (part, sums) = (2 * BLOCK * BLOCK, pairs * blocks_in * 2 * BLOCK * BLOCK);
+    let piece = pairs * blocks_in * 9 * part;
+    let (v_room, up_room, all_sums) = (blocks_in * room, filters * room, WINOGRAD_POINTS * sums);
+    let image_run = tiles * BLOCK;
+    let all = if whole { quote!(images) } else { quote!(0..x0.count()) };
+    let first_block = if whole { quote!(0) } else { quote!(piece * #filters) };
+    let (strip_loop_rows, row) = if strip == rows { (quote!(#rows), quote!(0)) } else { (quote!(rows), quote!(row)) };
+    let strip_body = quote! {
+        for i in 0..count {
+            let (x, dy) = (x0.image(first + i), x1.image(first + i));
+            for (block, v) in v.chunks_exact_mut(#room).enumerate() {
+                let x = &x[block * #plane_in..];
+                isa.winograd_input(&TILES, #row, #strip_loop_rows, #pitch, x, &mut v[i * #image_run..]);
+            }
+            for (block, up) in blocks.clone().zip(up.chunks_exact_mut(#room)) {
+                let dy = &dy[block * #plane_out..];
+                isa.winograd_upstream(&TILES, #row, #strip_loop_rows, #pitch, dy, &mut up[i * #image_run..]);
+            }
+        }
+        for (point, sums) in sums.chunks_exact_mut(#sums).enumerate() {
+            for (pair, sums) in sums.chunks_exact_mut(#blocks_in * #part).enumerate().take(blocks.len().div_ceil(2)) {
+                let outer = rt::Outer {
+                    rows: 1,
+                    columns: count * #strip_loop_rows * #columns,
+                    x_row: 0,
+                    x_column: 16,
+                    runs: &[0],
+                    run: 16,
+                    blocks: usize::min(2, blocks.len() - 2 * pair),
+                    dy_block: #room,
+                };
+                let up = &up[2 * pair * #room + point * #run..];
+                for (block, sums) in sums.chunks_exact_mut(#part).enumerate() {
+                    isa.outer(&outer, &v[block * #room + point * #run..], up, sums);
+                }
+            }
+        }
+    };
+    let strips = if strip == rows {
+        strip_body
+    } else {
+        quote! {
+            for row in (0..#rows).step_by(#strip) {
+                let rows = usize::min(#strip, #rows - row);
+                #strip_body
+            }
+        }
+    };
+    let body = quote! {
+        const TILES: rt::Tiles = #literal;
+        let all = #all;
+        let first_block = #first_block;
+        let blocks = first_block..usize::min(first_block + #filters, #blocks);
+        let (v, rest) = scratch.split_at_mut(#v_room);
+        let (up, rest) = rest.split_at_mut(#up_room);
+        let sums = &mut rest[..#all_sums];
+        sums.fill(0.0);
+        for first in all.clone().step_by(#images) {
+            let count = usize::min(#images, all.end - first);
+            #strips
+        }
+        // A pair of blocks of filters with a block of channels after another.
+        for (part, y) in y.chunks_exact_mut(9 * #part).enumerate() {
+            for (half, y) in y.chunks_exact_mut(9 * 256).enumerate() {
+                isa.winograd_weights_back(&sums[part * #part + half * 256..], #sums, y);
+            }
+        }
+    };
+    let shape = |t: &crate::graph::Type| t.shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
+    let split = if whole { Split::Groups } else { Split::Pieces(piece) };
+    Kernel::new(format!("winograd_grad_weight_3x3_{}_to_{}", shape(x), shape(dy)), split, body)
+        .scratch(v_room + up_room + all_sums)
+        .doc(format!(
+            " The gradient of convolution {} by its weights {} in Winograd's space of products.",
+            window.show(),
+            crate::graph::show_shape(&cx.output.shape)
+        ))
+}

@@ -1,0 +1,114 @@
+//! What moves numbers: staged rows, blocks and planes, packed weights.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use proptest::prelude::*;
+
+use crate::kernels::blocked::*;
+use crate::kernels::checks::{everywhere, numbers};
+
+fn stages() -> impl Strategy<Value = (Stage, usize, usize)> {
+    let sizes = (1_usize..4, prop_oneof![Just(1), Just(BLOCK)], [1_usize..7, 1_usize..12], [0_usize..4, 0_usize..4]);
+    let copy = (1_usize..4, 1_usize..5, 1_usize..5, 1_usize..14, 0_usize..9, 0_usize..6, 1_usize..6);
+    (sizes, copy).prop_map(|((planes, lanes, input, pad), copy)| {
+        let (row_step, stride, phases, columns, gap, first, rows) = copy;
+        let phases = phases.min(stride);
+        let plane = rows * phases * columns * lanes + gap;
+        (Stage { planes, lanes, input, pad, row_step, stride, phases, columns, plane }, first, rows)
+    })
+}
+
+/// What is copied to a float of the stage, NaN between planes.
+fn staged(stage: &Stage, first: usize, x: &[f32], at: usize) -> f32 {
+    let [height, width] = stage.input;
+    let (plane, rest) = (at / stage.plane, at % stage.plane);
+    let (pixel, lane) = (rest / stage.lanes, rest % stage.lanes);
+    let (line, phase, column) =
+        (pixel / (stage.phases * stage.columns), pixel / stage.columns % stage.phases, pixel % stage.columns);
+    let row = (first + line * stage.row_step).wrapping_sub(stage.pad[0]);
+    let column = (column * stage.stride + phase).wrapping_sub(stage.pad[1]);
+    if row < height && column < width { x[((plane * height + row) * width + column) * stage.lanes + lane] } else { 0.0 }
+}
+
+fn packings() -> impl Strategy<Value = Packing> {
+    let lanes = prop_oneof![Just(1), Just(BLOCK)];
+    (1_usize..70, 1_usize..40, 1_usize..10, lanes, any::<bool>())
+        .prop_map(|(filters, channels, taps, lanes, backwards)| Packing { filters, channels, taps, lanes, backwards })
+}
+
+proptest! {
+    #[test]
+    fn stages_are_padded_rows((stage, first, rows) in stages(), seed: u64) {
+        let x = numbers(seed, stage.planes * stage.input[0] * stage.input[1] * stage.lanes);
+        let copied = rows * stage.phases * stage.columns * stage.lanes;
+        let len = (stage.planes - 1) * stage.plane + copied;
+        for (isa, edge) in everywhere() {
+            let mut y = edge.unset(len);
+            isa.stage(&stage, &edge.of(&x), first, rows, &mut y);
+            for (at, y) in y.iter().enumerate() {
+                let between = at % stage.plane >= copied;
+                prop_assert!(if between { y.is_nan() } else { *y == staged(&stage, first, &x, at) }, "{:?} at {}", isa, at);
+            }
+        }
+    }
+
+    #[test]
+    fn planes_become_blocks_and_planes_again(channels in 1_usize..17, places in 1_usize..60, seed: u64) {
+        let x = numbers(seed, channels * places);
+        let of = |at: usize| if at % BLOCK < channels { x[at % BLOCK * places + at / BLOCK] } else { 0.0 };
+        let expected: Vec<f32> = (0..places * BLOCK).map(of).collect();
+        for (isa, edge) in everywhere() {
+            let (mut y, mut back) = (edge.unset(places * BLOCK), edge.unset(x.len()));
+            isa.block(places, &edge.of(&x), &mut y);
+            prop_assert_eq!(&y[..], &expected);
+            isa.unblock(places, &y, &mut back);
+            prop_assert_eq!(&back[..], &x);
+        }
+    }
+
+    #[test]
+    fn weights_are_packed(packing in packings(), seed: u64) {
+        let Packing { filters, channels, taps, lanes, backwards } = packing;
+        let w = numbers(seed, filters * channels * taps);
+        let plain = |filter: usize, channel: usize, tap: usize| {
+            if backwards { (channel * filters + filter) * taps + taps - 1 - tap } else { (filter * channels + channel) * taps + tap }
+        };
+        for block in 0..filters.div_ceil(BLOCK) {
+            let mut expected = vec![0.0; channels.next_multiple_of(lanes) * taps * BLOCK];
+            for (at, y) in expected.iter_mut().enumerate() {
+                let (row, filter) = (at / BLOCK, block * BLOCK + at % BLOCK);
+                let (channel, tap) = (row / (taps * lanes) * lanes + row % lanes, row / lanes % taps);
+                if filter < filters && channel < channels {
+                    *y = w[plain(filter, channel, tap)];
+                }
+            }
+            for (isa, edge) in everywhere() {
+                let mut y = edge.unset(expected.len());
+                isa.pack(&packing, block, &edge.of(&w), &mut y);
+                prop_assert_eq!(&y[..], &expected);
+            }
+        }
+    }
+
+    #[test]
+    fn gradients_are_unpacked(packing in packings(), first in 0_usize..70, count in 1_usize..20, seed: u64) {
+        let packing = Packing { backwards: false, ..packing };
+        let Packing { filters, channels, taps, lanes, .. } = packing;
+        let first = first.min(filters - 1);
+        let count = count.min(filters - first);
+        let part = taps * lanes * BLOCK;
+        let w = numbers(seed, filters.div_ceil(2 * BLOCK) * channels.div_ceil(lanes) * 2 * part);
+        let of = |at: usize| {
+            let (filter, channel, tap) = (first + at / (channels * taps), at / taps % channels, at % taps);
+            let piece = (filter / (2 * BLOCK) * channels.div_ceil(lanes) + channel / lanes) * 2 + filter / BLOCK % 2;
+            w[piece * part + (tap * lanes + channel % lanes) * BLOCK + filter % BLOCK]
+        };
+        let expected: Vec<f32> = (0..count * channels * taps).map(of).collect();
+        for (isa, edge) in everywhere() {
+            let mut y = edge.unset(expected.len());
+            isa.unpack(&packing, first, &edge.of(&w), &mut y);
+            prop_assert_eq!(&y[..], &expected);
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Winograd's transforms, each alone, against products of the matrices of Lavin & Gray.
+
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use proptest::prelude::*;
+
+use crate::Isa;
+use crate::kernels::blocked::*;
+use crate::kernels::checks::{Edge, assert_within, everywhere, numbers};
+
+/// Bᵀ.
+const INPUT: [[f64; 6]; 6] = [
+    [1.0, 0.0, -1.25, 0.0, 0.25, 0.0],
+    [0.0, 4.0 / 6.0, 4.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0, 0.0],
+    [0.0, -4.0 / 6.0, 4.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0, 0.0],
+    [0.0, -1.0 / 12.0, -1.0 / 24.0, 1.0 / 12.0, 1.0 / 24.0, 0.0],
+    [0.0, 1.0 / 12.0, -1.0 / 24.0, -1.0 / 12.0, 1.0 / 24.0, 0.0],
+    [0.0, 4.0, 0.0, -5.0, 0.0, 1.0],
+];
+
+/// Aᵀ.
+const OUTPUT: [[f64; 6]; 4] = [
+    [1.0, 1.0, 1.0, 1.0, 1.0, 0.0],
+    [0.0, 1.0, -1.0, 2.0, -2.0, 0.0],
+    [0.0, 1.0, 1.0, 4.0, 4.0, 0.0],
+    [0.0, 1.0, -1.0, 8.0, -8.0, 1.0],
+];
+
+/// G; what it lacks in fractions stands in Bᵀ.
+const WEIGHTS: [[f64; 3]; 6] =
+    [[1.0, 0.0, 0.0], [1.0, 1.0, 1.0], [1.0, -1.0, 1.0], [1.0, 2.0, 4.0], [1.0, -2.0, 4.0], [0.0, 0.0, 1.0]];
+
+/// Weights of a block of filters and one of channels.
+const PAIRS: usize = BLOCK * BLOCK;
+
+fn transposed<const R: usize, const C: usize>(m: &[[f64; C]; R]) -> [[f64; R]; C] {
+    core::array::from_fn(|c| core::array::from_fn(|r| m[r][c]))
+}
+
+/// M d Mᵀ of one tile, `d(row, column)`.
+fn sandwich<const R: usize, const C: usize>(m: &[[f64; C]; R], d: impl Fn(usize, usize) -> f64) -> [[f64; R]; R] {
+    let sum = |r: usize, c: usize| (0..C * C).map(|at| m[r][at / C] * d(at / C, at % C) * m[c][at % C]).sum();
+    core::array::from_fn(|r| core::array::from_fn(|c| sum(r, c)))
+}
+
+/// A number of a blocked plane, zero outside.
+fn pixel(x: &[f32], [height, width]: [usize; 2], row: usize, column: usize, lane: usize) -> f64 {
+    if row < height && column < width { f64::from(x[(row * width + column) * BLOCK + lane]) } else { 0.0 }
+}
+
+/// Checks `[36][pitch][16]`, of which `expected` are the tiles; the others are as they were, NaN.
+fn check_points(v: &[f32], pitch: usize, expected: &[[[[f64; 6]; 6]; BLOCK]], what: &str) {
+    for (point, v) in v.chunks(pitch * BLOCK).enumerate() {
+        let (tiles, rest) = v.split_at(expected.len() * BLOCK);
+        let wanted: Vec<f64> = expected.iter().flatten().map(|tile| tile[point / 6][point % 6]).collect();
+        assert_within(tiles, &wanted, 1e-5, 1.0, what);
+        assert!(rest.iter().all(|v| v.is_nan()), "{what} wrote beside its tiles");
+    }
+}
+
+/// What `transform(row of tiles, column of tiles, lane)` says of every tile.
+fn every_tile<T>(
+    first: usize,
+    rows: usize,
+    columns: usize,
+    transform: impl Fn(usize, usize, usize) -> T,
+) -> Vec<[T; BLOCK]> {
+    (0..rows * columns)
+        .map(|at| core::array::from_fn(|lane| transform(first + at / columns, at % columns, lane)))
+        .collect()
+}
+
+fn points(edge: Edge, pitch: usize, tiles: usize) -> crate::kernels::checks::Guarded {
+    edge.unset(((WINOGRAD_POINTS - 1) * pitch + tiles) * BLOCK)
+}
+
+proptest! {
+    #[test]
+    fn inputs_agree_with_loops(
+        input in [1_usize..22, 1_usize..22], pad in [0_usize..8, 0_usize..8], first in 0_usize..4, rows in 1_usize..4,
+        columns in 1_usize..5, more in 0_usize..5, seed: u64,
+    ) {
+        let tiles = Tiles { input, output: [1, 1], pad, columns };
+        let pitch = rows * columns + more;
+        let x = numbers(seed, input[0] * input[1] * BLOCK);
+        let expected = every_tile(first, rows, columns, |row, column, lane| {
+            let at = |index: usize, k: usize, pad: usize| (4 * index + k).wrapping_sub(pad);
+            sandwich(&INPUT, |r, c| pixel(&x, input, at(row, r, pad[0]), at(column, c, pad[1]), lane))
+        });
+        for (isa, edge) in everywhere() {
+            let mut v = points(edge, pitch, rows * columns);
+            isa.winograd_input(&tiles, first, rows, pitch, &edge.of(&x), &mut v);
+            check_points(&v, pitch, &expected, &format!("{isa:?}"));
+        }
+    }
+
+    #[test]
+    fn upstream_gradients_agree_with_loops(
+        output in [1_usize..22, 1_usize..22], first in 0_usize..6, rows in 1_usize..4, more in 0_usize..5, seed: u64,
+    ) {
+        let (first, columns) = (first.min((output[0] - 1) / 4), output[1].div_ceil(4));
+        let tiles = Tiles { input: [1, 1], output, pad: [0, 0], columns };
+        let pitch = rows * columns + more;
+        let dy = numbers(seed, output[0] * output[1] * BLOCK);
+        let expected = every_tile(first, rows, columns, |row, column, lane| {
+            sandwich(&transposed(&OUTPUT), |r, c| pixel(&dy, output, 4 * row + r, 4 * column + c, lane))
+        });
+        for (isa, edge) in everywhere() {
+            let mut v = points(edge, pitch, rows * columns);
+            isa.winograd_upstream(&tiles, first, rows, pitch, &edge.of(&dy), &mut v);
+            check_points(&v, pitch, &expected, &format!("{isa:?}"));
+        }
+    }
+
+    #[test]
+    fn outputs_agree_with_loops(
+        output in [1_usize..22, 1_usize..22], first in 0_usize..6, rows in 1_usize..6, seed: u64,
+        slope in prop_oneof![Just(Slope::One), Just(Slope::Relu), Just(Slope::Leaky(0.25))], biased: bool, added: bool,
+        more in 0_usize..3,
+    ) {
+        let [height, width] = output;
+        let all = height.div_ceil(4);
+        let first = first.min(all - 1);
+        let (rows, columns) = (rows.min(all - first), width.div_ceil(4));
+        let tiles = Tiles { input: [1, 1], output, pad: [0, 0], columns };
+        let (count, floats) = (rows * columns, (height - 4 * first).min(4 * rows) * width * BLOCK);
+        let pitch = count + more;
+        let (m, bias, add) = (numbers(seed, WINOGRAD_POINTS * pitch * BLOCK), numbers(seed ^ 1, BLOCK), numbers(seed ^ 2, floats));
+        let turned = every_tile(0, rows, columns, |row, column, lane| {
+            let at = |r: usize, c: usize| ((r * 6 + c) * pitch + row * columns + column) * BLOCK + lane;
+            sandwich(&OUTPUT, |r, c| f64::from(m[at(r, c)]))
+        });
+        let value = |at: usize| {
+            let (row, column, lane) = (at / BLOCK / width, at / BLOCK % width, at % BLOCK);
+            let mut y = turned[row / 4 * columns + column / 4][lane][row % 4][column % 4];
+            y += if biased { f64::from(bias[lane]) } else { 0.0 } + if added { f64::from(add[at]) } else { 0.0 };
+            match slope {
+                Slope::One => y,
+                Slope::Relu => y.max(0.0),
+                Slope::Leaky(slope) => y.max(f64::from(slope) * y),
+            }
+        };
+        let expected: Vec<f64> = (0..floats).map(value).collect();
+        for (isa, edge) in everywhere() {
+            let [m, bias, add] = [&m, &bias, &add].map(|values| edge.of(values));
+            let finish = Finish { bias: biased.then_some(&bias), add: added.then_some(&add), slope };
+            let mut y = edge.unset(floats);
+            isa.winograd_output(&tiles, first, rows, pitch, &m, &finish, &mut y);
+            assert_within(&y, &expected, 1e-5, 1.0, &format!("{isa:?}"));
+        }
+    }
+
+    #[test]
+    fn weights_agree_with_loops(blocks in 1_usize..4, more in 0_usize..40, seed: u64) {
+        let w = numbers(seed, blocks * 9 * PAIRS);
+        let point = blocks * PAIRS + more;
+        let mut expected = vec![0.0; WINOGRAD_POINTS * point - more];
+        for pair in 0..blocks * PAIRS {
+            let at = |tap: usize| pair / PAIRS * 9 * PAIRS + tap * PAIRS + pair % PAIRS;
+            let u = sandwich(&WEIGHTS, |r, c| f64::from(w[at(r * 3 + c)]));
+            (0..WINOGRAD_POINTS).for_each(|i| expected[i * point + pair] = u[i / 6][i % 6]);
+        }
+        for (isa, edge) in everywhere() {
+            let mut y = edge.of(&vec![0.0; expected.len()]);
+            isa.winograd_weights(&edge.of(&w), point, &mut y);
+            assert_within(&y, &expected, 1e-5, 1.0, &format!("{isa:?}"));
+        }
+    }
+
+    #[test]
+    fn gradients_of_weights_agree_with_loops(seed: u64) {
+        let u = numbers(seed, WINOGRAD_POINTS * PAIRS);
+        let mut expected = vec![0.0; 9 * PAIRS];
+        for pair in 0..PAIRS {
+            let w = sandwich(&transposed(&WEIGHTS), |r, c| f64::from(u[(r * 6 + c) * PAIRS + pair]));
+            (0..9).for_each(|tap| expected[tap * PAIRS + pair] = w[tap / 3][tap % 3]);
+        }
+        for (isa, edge) in everywhere() {
+            let mut y = edge.unset(expected.len());
+            isa.winograd_weights_back(&edge.of(&u), PAIRS, &mut y);
+            assert_within(&y, &expected, 1e-5, 1.0, &format!("{isa:?}"));
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "tiles cover the columns")]
+fn tiles_beside_the_gradient_are_refused() {
+    let tiles = Tiles { input: [1, 1], output: [4, 4], pad: [0, 0], columns: 2 };
+    Isa::detect().winograd_upstream(&tiles, 0, 1, 2, &[0.0; 16 * BLOCK], &mut [0.0; WINOGRAD_POINTS * 2 * BLOCK]);
+}
+
+#[test]
+#[should_panic(expected = "input of the transform")]
+fn sizes_beyond_memory_are_refused() {
+    let tiles = Tiles { input: [1, usize::MAX / BLOCK + 1], output: [1, 1], pad: [0, 0], columns: 1 };
+    Isa::detect().winograd_input(&tiles, 0, 1, 1, &[], &mut [0.0; WINOGRAD_POINTS * BLOCK]);
+}

@@ -1,0 +1,75 @@
+//! Tuning changes speed, not results: whatever may be chosen for a convolution agrees with the reference and does not depend
+//! on the number of threads.
+
+use cnnc::compile::{Compiled, Options};
+use cnnc::graph::Graph;
+use cnnc::optimize::candidates;
+use cnnc::tuning::{Choices, Mode, Tuning, Workload};
+use cnnc_tests::build::Program;
+use cnnc_tests::compare::Case;
+use cnnc_tests::compile_text;
+use cnnc_tests::generate::Random;
+
+/// Planes, strides, groups, a shortcut, a bias, activations, one axis.
+const PLANE: &str = "\
+net Plane {
+    input image: [3, 37, 30]
+    a = image |> conv(40, 3, stride: 2, pad: 1) |> relu
+    b = a |> conv(48, 3, pad: 1) |> relu
+    c = (b |> conv(48, 3, pad: 1)) + b
+    d = relu(c) |> conv(64, 3, stride: 2, pad: 1) |> conv(64, 3, pad: 1, groups: 2) |> leaky_relu
+    output y = d |> conv(32, 1) |> tanh
+    target t: [32, 10, 8]
+    loss mse(y, t)
+}
+";
+const LINE: &str = "\
+net Line {
+    input signal: [2, 300]
+    output y = signal |> conv(32, 9, stride: 2) |> relu |> conv(48, 5, dilation: 2)
+    target t: [48, 138]
+    loss mse(y, t)
+}
+";
+
+fn choices(graph: &Graph, mode: Mode, round: usize) -> Choices {
+    let workloads = graph.values().filter_map(|value| Workload::of(graph, value));
+    workloads.filter_map(|w| Some((w.clone(), *candidates(&w, mode, false).get(round)?))).collect()
+}
+
+/// The network with every candidate of each convolution, round by round.
+fn variants(text: &str) -> Vec<Compiled> {
+    let options = |tuning| Options { input_gradients: true, tuning: Some(tuning), ..Options::default() };
+    let model = compile_text(text, &options(Tuning::default()));
+    let training = model.training.as_ref().expect("it trains");
+    let tuning = |round| Tuning {
+        inference: choices(&model.inference.graph, Mode::Inference, round),
+        training: choices(&training.graph, Mode::Training, round),
+    };
+    let rounds = (0..).map(tuning).take_while(|t| !t.inference.is_empty() || !t.training.is_empty());
+    rounds.map(|tuning| compile_text(text, &options(tuning))).collect()
+}
+
+#[test]
+fn all_that_may_be_chosen_computes_the_same() {
+    let networks: Vec<Compiled> = [PLANE, LINE].into_iter().flat_map(variants).collect();
+    assert!(networks.len() >= 12, "{} variants", networks.len());
+    let mut codes: Vec<String> = networks.iter().map(|n| n.emit().inline_text()).collect();
+    codes.sort();
+    codes.dedup();
+    assert_eq!(codes.len(), networks.len(), "each round gives other code");
+    let program = Program::build("tuned", &networks);
+    for isa in ["", "portable"] {
+        // The same numbers for all variants of a network.
+        let cases: Vec<Case<'_>> = networks.iter().map(|n| Case::random(n, 2, &mut Random::new(5))).collect();
+        let requests =
+            |threads| cases.iter().enumerate().map(|(i, case)| case.request(i, threads, isa)).collect::<Vec<_>>();
+        let (one, three) = (program.run(&requests(1)), program.run(&requests(3)));
+        for (round, ((case, one), three)) in cases.iter().zip(&one).zip(&three).enumerate() {
+            // Winograd's algorithm, three times over.
+            let wrong = case.differences(one, 5e-5, 2e-4);
+            assert!(wrong.is_empty(), "variant {round}, isa `{isa}`:\n{}", wrong.join("\n"));
+            assert!(one == three, "variant {round}, isa `{isa}`: results depend on the number of threads");
+        }
+    }
+}
