@@ -7,8 +7,8 @@
 use std::fmt;
 
 use cnnc_runtime::{
-    BLOCK, Buffer, Divisor, Finish, Isa, Outer, Packing, Pool, Scratch, Slope, Stage, Strip, Tile, Tiles,
-    WINOGRAD_POINTS, Window,
+    BLOCK, Buffer, Divisor, Finish, Isa, Outer, Pool, Scratch, Slope, Stage, Strip, Tile, Tiles, WINOGRAD_POINTS,
+    Window,
 };
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
@@ -89,11 +89,6 @@ impl Layer {
     /// Two for each multiply-add.
     fn operations(&self) -> ItemsCount {
         ItemsCount::new(2 * self.weights() * self.side * self.side)
-    }
-
-    fn packing(&self) -> Packing {
-        let Self { channels, filters, kernel, .. } = *self;
-        Packing { filters, channels, taps: kernel * kernel, lanes: BLOCK, backwards: false }
     }
 
     fn tiles(&self) -> Tiles {

@@ -78,6 +78,7 @@ const BLOCKED: &[(&str, &str)] = &[
     ("[3, 13, 15]", "conv(x, 32, 1) |> conv(64, 3, groups: 2, pad: 1) |> conv(32, 1, groups: 2)"),
     ("[3, 6, 7]", "conv(x, 96, 3, pad: 1) |> relu |> conv(112, 3, pad: 1)"),
     ("[3, 7, 6]", "x + (conv(x, 128, 3) |> conv(96, 3, pad: 1) |> conv(20, 1) |> global_avg_pool)"),
+    ("[3, 26, 45]", "conv(x, 24, 3, pad: 1) |> max_pool(4, stride: 4)"),
     ("[3, 13, 15]", "conv(x, 16, 3, groups: 4) |> conv(16, 3, pad: 1) |> dropout(0.3) |> conv(12, 1)"),
     ("[3, 40]", "conv(x, 32, 5, pad: 2) |> relu |> max_pool(2) |> conv(16, 3, stride: 2)"),
     ("[18, 40]", "conv(x, 32, 5, pad: 2) |> batch_norm |> conv(16, 3, dilation: 3)"),

@@ -115,6 +115,11 @@ fn tuning_writes_a_plan_or_nothing() {
     assert_eq!(left, 1 + usize::from(wrote), "nothing temporary is left");
     refused(home.path(), 1, &["tune", "small.net", "--train"]);
     refused(home.path(), 1, &["tune", "small.net", "--seconds", "0"]);
+    let plan = home.path().join("small.plan.yaml");
+    std::fs::write(&plan, "format: [").expect("a file");
+    let why = refused(home.path(), 1, &["tune", "small.net", "--seconds", "0.01"]);
+    assert!(why.contains("small.plan.yaml:1") && why.contains("remove `small.plan.yaml`"), "{why}");
+    assert_eq!(std::fs::read_to_string(&plan).expect("it stays"), "format: [");
 }
 
 #[test]

@@ -73,13 +73,16 @@ fn parameter_type(split: Split, ty: &Type) -> TokenStream {
 fn make(name: Ident, kernel: &Kernel, body: &TokenStream, types: &[TokenStream]) -> Function {
     let used = |name: &str| mentions(body, name);
     let operands: Vec<bool> = (0..types.len()).map(|i| used(&format!("x{i}"))).collect();
-    let (share_name, share_type) = match kernel.split {
-        Split::Images | Split::Strips(_) | Split::Rectangles { .. } => ("image", quote!(usize)),
-        Split::Pieces(_) => ("piece", quote!(usize)),
-        Split::Groups => ("images", quote!(core::ops::Range<usize>)),
-        Split::Blocks(_) => ("first", quote!(usize)),
+    let share = match kernel.split {
+        Split::Images | Split::Strips(_) => Some(("image", quote!(usize))),
+        Split::Pieces(_) => Some(("piece", quote!(usize))),
+        Split::Groups => Some(("images", quote!(core::ops::Range<usize>))),
+        Split::Blocks(_) => Some(("first", quote!(usize))),
+        // The strip says which images it has.
+        Split::Rectangles { .. } => None,
     };
-    let (isa, share, scratch) = (used("isa"), used(share_name), used("scratch"));
+    let share = share.filter(|(name, _)| used(name));
+    let (isa, scratch) = (used("isa"), used("scratch"));
     let dropout = used("dropout");
     let mut params = Vec::new();
     if isa {
@@ -88,7 +91,7 @@ fn make(name: Ident, kernel: &Kernel, body: &TokenStream, types: &[TokenStream])
     if dropout {
         params.push(quote!(dropout: Option<rt::Dropout>));
     }
-    if share {
+    if let Some((share_name, share_type)) = &share {
         let share_name = format_ident!("{share_name}");
         params.push(quote!(#share_name: #share_type));
     }
@@ -114,7 +117,7 @@ fn make(name: Ident, kernel: &Kernel, body: &TokenStream, types: &[TokenStream])
             #body
         }
     };
-    Function { name, isa, share, operands, scratch, dropout, tokens }
+    Function { name, isa, share: share.is_some(), operands, scratch, dropout, tokens }
 }
 
 /// Whether an identifier occurs in tokens.

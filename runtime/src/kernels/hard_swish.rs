@@ -22,7 +22,7 @@ per_isa! {
 
 #[cfg(test)]
 mod tests {
-    use super::super::checks::{assert_close, numbers, wide};
+    use super::super::checks::{assert_close, everywhere, numbers, wide};
     use crate::Isa;
     use alloc::format;
     use alloc::vec::Vec;
@@ -34,8 +34,8 @@ mod tests {
             let upstream = numbers(9, len);
             let value = |x: &f64| x * (x + 3.0).clamp(0.0, 6.0) / 6.0;
             let slope = |x: f64| if x.abs() < 3.0 { (2.0 * x + 3.0) / 6.0 } else { f64::from(x > 0.0) };
-            for isa in Isa::available() {
-                let (mut y, mut dx) = (x.clone(), upstream.clone());
+            for (isa, edge) in everywhere() {
+                let (x, mut y, mut dx) = (edge.of(&x), edge.of(&x), edge.of(&upstream));
                 isa.hard_swish(&mut y);
                 assert_close(&y, &wide(&x).iter().map(value).collect::<Vec<f64>>(), 1e-6, &format!("{isa:?}"));
                 isa.hard_swish_grad(&x, &mut dx);

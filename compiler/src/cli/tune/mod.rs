@@ -12,10 +12,10 @@ use std::io::{IsTerminal as _, Write as _};
 
 use super::arguments::Tune;
 use super::spec::Named;
-use super::{Done, Failed, jobs, print, write};
-use crate::diagnostics::SourceMap;
+use super::{Done, Failed, color, jobs, print, write};
+use crate::diagnostics::{SourceMap, render};
 use crate::optimize::candidates;
-use crate::tuning::{self, Choice, Choices, Entry, Mode, Section, Workload};
+use crate::tuning::{self, Choice, Choices, Entry, Mode, PlanFile, Section, Workload};
 use table::Row;
 use variant::{Report, Rig, Variant};
 
@@ -51,6 +51,7 @@ impl Trial {
 pub fn tune(arguments: &Tune) -> Done {
     jobs::measurable(arguments.batch, arguments.seconds)?;
     let named = Named::find(&arguments.spec)?;
+    let old = plan_file(&named)?;
     let mode = if arguments.train { Mode::Training } else { Mode::Inference };
     let rig = Rig { named: &named, arguments, mode };
     let model = rig.build(&Choices::new(), true)?;
@@ -67,7 +68,7 @@ pub fn tune(arguments: &Tune) -> Done {
         })
         .collect();
     print(&table::text(&rows))?;
-    print(&keep(&rig, section)?)
+    print(&keep(&rig, old, section)?)
 }
 
 fn kinds(model: &Variant, mode: Mode) -> Vec<Kind> {
@@ -206,15 +207,24 @@ fn rounded(number: f64, parts: f64) -> f64 {
     (number * parts).round() / parts
 }
 
+/// What the plan file says so far. One with mistakes is left alone: it may hold what was measured for the other graph.
+fn plan_file(named: &Named) -> Result<Option<PlanFile>, Failed> {
+    let path = named.plan();
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let mut sources = SourceMap::default();
+    let file = sources.add(&path, write::read_text(&path)?);
+    tuning::read(&sources, file).map(Some).map_err(|mistakes| {
+        let text = render(&sources, &mistakes, color(std::io::stderr().is_terminal()));
+        Failed::input(format!("{text}\nhelp: remove `{}` to measure everything anew", path.display()))
+    })
+}
+
 /// Brings the plan file up to date with what was measured, and says so. What it has of the other graph stays.
-fn keep(rig: &Rig<'_>, section: Option<Section>) -> Result<String, Failed> {
+fn keep(rig: &Rig<'_>, old: Option<PlanFile>, section: Option<Section>) -> Result<String, Failed> {
     let path = rig.named.plan();
-    let old = path.is_file().then(|| write::read_text(&path)).transpose()?.and_then(|text| {
-        let mut sources = SourceMap::default();
-        let file = sources.add(&path, text);
-        // One that cannot be read is written anew.
-        tuning::read(&sources, file).ok()
-    });
+    let was_there = old.is_some();
     let mut said = match &section {
         None => format!("no other choice makes a convolution {:.0} % faster", 100.0 * GAIN),
         Some(Section { model_ms, ms, .. }) => {
@@ -227,7 +237,6 @@ fn keep(rig: &Rig<'_>, section: Option<Section>) -> Result<String, Failed> {
         None => ": the compiler's choices stay\n".to_owned(),
     };
     let plan = old.unwrap_or_default().with(rig.mode, section);
-    let was_there = path.is_file();
     let has_some = plan.inference.is_some() || plan.training.is_some();
     if has_some {
         write::file(&path, plan.text().as_bytes())?;
