@@ -2,7 +2,8 @@
 
 usage: engines.py ENGINE NAME BATCH THREADS SECONDS inference|training
 
-A process for each engine; prints one JSON line.
+A process for each engine. Of inference it says `first` when the first output is there, which is what a cold start is measured
+by; then it prints one JSON line.
 """
 import json
 import os
@@ -23,13 +24,13 @@ GRADIENT_TOLERANCE = 5e-2
 """The same for the norm of a gradient's error: at the kinks of activations and pools, rounding decides which slope is right."""
 
 
-def onnxruntime_python(name, batch, threads, image):
-    """For cold starts; elsewhere ONNX Runtime is called from Rust, which costs less."""
-    import onnxruntime
+def onnxruntime(name, batch, threads, image):
+    import onnxruntime as ort
 
-    options = onnxruntime.SessionOptions()
+    options = ort.SessionOptions()
     options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(files.model("onnxruntime", name, batch), options, providers=["CPUExecutionProvider"])
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    session = ort.InferenceSession(files.model("onnxruntime", name, batch), options, providers=["CPUExecutionProvider"])
     return lambda: session.run(None, {"image": image})[0]
 
 
@@ -95,13 +96,15 @@ def torch_compile(*arguments):
     return torch(*arguments, compiled=True)
 
 
-ENGINES = {f.__name__: f for f in (onnxruntime_python, openvino, ncnn, mnn, torch, torch_compile)}
+ENGINES = {f.__name__: f for f in (onnxruntime, openvino, ncnn, mnn, torch, torch_compile)}
 
 
 def inference(engine, name, batch, threads, seconds):
     image = load_file(files.given(name, batch))["image"]
     run = ENGINES[engine](name, batch, threads, image)
-    off = distance(run(), load_file(files.expected(name, batch, False))["output"])
+    output = run()
+    print("first", flush=True)
+    off = distance(output, next(iter(load_file(files.expected(name, batch, train=False)).values())))
     return {"off": off} | (timed(run, seconds) if off <= TOLERANCE else {})
 
 
@@ -113,8 +116,8 @@ def training(engine, name, batch, threads, seconds):
 
     torch.set_num_threads(threads)
     net = module(name, files.weights(name), train=True)
-    given = {key: torch.from_numpy(value) for key, value in load_file(files.given(name, batch)).items()}
-    image, target = given["image"], given["wanted"] if "wanted" in given else given["label"].long()
+    given = {key: torch.from_numpy(value) for key, value in load_file(files.lesson(name, batch)).items()}
+    image, target = given["image"], given["label"].long()
     if "channels_last" in engine:
         net, image = net.to(memory_format=torch.channels_last), image.to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(net.parameters(), lr=1e-6, momentum=0.9, fused=True)
@@ -140,42 +143,37 @@ def training(engine, name, batch, threads, seconds):
     return offs | (timed(step, seconds) if agree(offs) else {})
 
 
-def cnnc(_, name, batch, threads, seconds, mode):
-    """Our own command: `run` to compare, `bench` to time."""
+def cnnc(name, batch, threads, seconds):
+    """Steps of our own command: `run` to compare, `bench` to time. Inference is a program by itself, cnnc/measure.rs."""
     from networks import NETWORKS
 
     settings = [word for setting in NETWORKS[name].settings for word in ("--set", setting)]
     common = [name, "--weights", files.weights(name), "--threads", str(threads), *settings]
     command = os.environ["CNNC"]
     with tempfile.TemporaryDirectory() as folder:
-        output, gradients = f"{folder}/output.safetensors", f"{folder}/gradients.safetensors"
-        run = [command, "run", *common, "--input", files.given(name, batch), "--output", output]
-        if mode == "training":
-            subprocess.run([*run, "--gradients", gradients], check=True)
-            got = load_file(gradients)
-            offs = distances(name, batch, got["loss"].item(), got.get)
-        else:
-            subprocess.run(run, check=True)
-            offs = {"off": distance(load_file(output)[NETWORKS[name].output], load_file(files.expected(name, batch, False))["output"])}
+        path = f"{folder}/gradients.safetensors"
+        run = [command, "run", *common, "--input", files.lesson(name, batch), "--gradients", path, "--output", f"{folder}/output.safetensors"]
+        subprocess.run(run, check=True)
+        gradients = load_file(path)
+    offs = distances(name, batch, gradients["loss"].item(), gradients.get)
     if not agree(offs):
         return offs
-    bench = [command, "bench", *common, "--json", "--batch", str(batch), "--seconds", str(max(seconds, 1e-3))]
-    done = subprocess.run(bench + (["--train"] if mode == "training" else []), check=True, capture_output=True, text=True)
-    report = json.loads(done.stdout)
+    bench = [command, "bench", *common, "--train", "--json", "--batch", str(batch), "--seconds", str(max(seconds, 1e-3))]
+    report = json.loads(subprocess.run(bench, check=True, capture_output=True, text=True).stdout)
     memory = report["peak_rss_bytes"]
     return offs | {key: report[key] for key in ("median_ms", "min_ms", "passes")} | {"peak_rss_mib": memory and memory >> 20}
 
 
 def distance(got, expected):
     """The largest difference, as a share of the largest number expected."""
-    if got.size != expected.size:
-        return float("inf")
+    if got.size != expected.size or not np.isfinite(got).all():
+        return sys.float_info.max
     return float(np.abs(got.ravel() - expected.ravel()).max() / np.abs(expected).max())
 
 
 def distances(name, batch, loss, gradient):
     """How far a loss is off, and the gradient of the first weight, which all of the backward pass is behind."""
-    expected = load_file(files.expected(name, batch, True))
+    expected = load_file(files.expected(name, batch, train=True))
     offs = {"off": distance(np.array([loss]), expected.pop("loss"))}
     for key, value in expected.items():
         offs["off_gradient"] = float(np.linalg.norm(gradient(key).ravel() - value.ravel()) / np.linalg.norm(value))
@@ -209,15 +207,11 @@ def peak_rss_mib():
 
 def main():
     engine, name, batch, threads, seconds, mode = sys.argv[1:]
-    if mode == "cold":
-        image = load_file(files.given(name, batch))["image"]
-        print(ENGINES[engine](name, batch, int(threads), image)().ravel()[0])
-        return
-    arguments = (engine, name, int(batch), int(threads), float(seconds))
-    if engine == "cnnc":
-        line = cnnc(*arguments, mode)
+    arguments = (name, int(batch), int(threads), float(seconds))
+    if mode == "inference":
+        line = inference(engine, *arguments)
     else:
-        line = (training if mode == "training" else inference)(*arguments)
+        line = cnnc(*arguments) if engine == "cnnc" else training(engine, *arguments)
     print(json.dumps(line))
 
 

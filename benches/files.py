@@ -1,17 +1,18 @@
 """What is kept where."""
-import os
 import pathlib
-import struct
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 HOME = ROOT / "target" / "peers"
 FILES = HOME / "files"
-VENV = pathlib.Path(os.environ.get("CNNC_BENCH_VENV") or HOME / "venv")
+CRATES = HOME / "crates"
+"""Emitted networks."""
+CARGO_TARGET = HOME / "cargo"
+"""Where they and the peers in Rust are built."""
 
 
-def tool(name):
-    """A program of the virtual environment."""
-    return str(VENV / "bin" / name)
+def program(name):
+    """Of a network, as cnnc deploys it."""
+    return CARGO_TARGET / "release" / name
 
 
 def weights(name):
@@ -19,8 +20,13 @@ def weights(name):
 
 
 def given(name, batch):
-    """Images and targets, under the names of the spec."""
+    """Images."""
     return FILES / f"{name}_{batch}.input.safetensors"
+
+
+def lesson(name, batch):
+    """Images and targets, under the names of the spec."""
+    return FILES / f"{name}_{batch}.lesson.safetensors"
 
 
 def expected(name, batch, train):
@@ -31,13 +37,7 @@ def expected(name, batch, train):
 def model(engine, name, batch):
     """The file that an engine reads; those that are not named here read weights."""
     onnx = FILES / f"{name}_{batch}.onnx"
-    other = {"ncnn": FILES / f"{name}.ncnn.bin", "mnn": onnx.with_suffix(".mnn")}
-    if engine in ("onnxruntime", "openvino", "tract", "candle", "burn"):
+    other = {"ncnn": FILES / f"{name}.ncnn.bin", "mnn": onnx.with_suffix(".mnn"), "openvino": onnx.with_suffix(".xml")}
+    if engine in ("onnxruntime", "onnxruntime_rust", "tract", "candle", "burn"):
         return onnx
     return other.get(engine, weights(name))
-
-
-def first_number(path):
-    """The first number of a safetensors file of one tensor of floats."""
-    bytes = path.read_bytes()
-    return struct.unpack_from("<f", bytes, 8 + int.from_bytes(bytes[:8], "little"))[0]

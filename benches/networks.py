@@ -101,23 +101,21 @@ class Network:
     """Channels, height, width."""
     output: str
     """The spec's name of what is compared; `probabilities` are what softmax makes of the module's value."""
-    batch: int
-    """Images of a training step."""
     settings: tuple = ()
     """Values of the spec's parameters."""
 
 
 NETWORKS = {
-    "lenet5": Network(LeNet5, (1, 28, 28), "probabilities", 64),
-    "resnet20": Network(ResNet20, (3, 32, 32), "probabilities", 128),
-    "alexnet": Network(tv.alexnet, (3, 224, 224), "logits", 32),
-    "vgg16": Network(tv.vgg16, (3, 224, 224), "logits", 4),
+    "lenet5": Network(LeNet5, (1, 28, 28), "probabilities"),
+    "resnet20": Network(ResNet20, (3, 32, 32), "probabilities"),
+    "alexnet": Network(tv.alexnet, (3, 224, 224), "logits"),
+    "vgg16": Network(tv.vgg16, (3, 224, 224), "logits"),
     # Neither side has the heads in the middle, which serve training alone.
-    "googlenet": Network(lambda: tv.googlenet(aux_logits=False, init_weights=False), (3, 224, 224), "logits", 8, ("heads=0",)),
-    "resnet18": Network(tv.resnet18, (3, 224, 224), "logits", 16),
-    "resnet50": Network(tv.resnet50, (3, 224, 224), "logits", 8),
-    "tiny_yolo_v2": Network(TinyYoloV2, (3, 416, 416), "map", 4),
-    "yolo_v2": Network(YoloV2, (3, 416, 416), "map", 2),
+    "googlenet": Network(lambda: tv.googlenet(aux_logits=False, init_weights=False), (3, 224, 224), "logits", ("heads=0",)),
+    "resnet18": Network(tv.resnet18, (3, 224, 224), "logits"),
+    "resnet50": Network(tv.resnet50, (3, 224, 224), "logits"),
+    "tiny_yolo_v2": Network(TinyYoloV2, (3, 416, 416), "map"),
+    "yolo_v2": Network(YoloV2, (3, 416, 416), "map"),
 }
 
 
@@ -155,6 +153,5 @@ def module(name, weights, train=False):
     return net.train(train)
 
 
-def loss(value, target):
-    """What our specs learn by."""
-    return F.mse_loss(value, target) if value.ndim == 4 else F.cross_entropy(value, target)
+loss = F.cross_entropy
+"""What the specs that are trained here learn by."""

@@ -1,184 +1,170 @@
 """Times cnnc beside other engines: the same networks, the same weights, the same machine, interleaved in one run.
 
-usage: python3 benches/peers.py [--train | --cold] [--networks a,b] [--engines x,y] [--threads N] [--batch N] [--rounds N]
-                                [--seconds S] [--prepare | --rss] [--out FOLDER]
+usage: python3 benches/peers.py [--train] [--networks a,b] [--engines x,y] [--rust-peers] [--threads 1,2] [--batch 1,8]
+                                [--rounds N] [--seconds S] [--prepare] [--python PATH] [--out FOLDER]
 
-The first run installs the peers: those in Python into a virtual environment (target/peers/venv, or the folder that
-CNNC_BENCH_VENV names), those in Rust by building benches/rust_peers. Every measurement is a process of its own; engines take
-turns, round by round, and the best median of a round counts. An engine whose output is not PyTorch's is not timed. Results are
-merged into FOLDER/results.json; tables and charts are made of all that is there.
+The first run installs the peers, unless it runs inside a virtual environment that has them or is told of one. Every measurement is
+a process of its own; engines take turns, round by round. An engine whose output is not PyTorch's is not timed. Results are
+merged into FOLDER/results.json; tables and charts are made of all that is there. See benches/README.md.
 """
 import argparse
 import json
-import os
 import pathlib
-import re
 import statistics
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 
 import files
+import programs
 import report
 
-PACKAGES = ["torch", "torchvision", "onnx", "onnxruntime", "openvino", "ncnn", "pnnx", "safetensors", "numpy"]
-# MNN asks for the log service of its vendor, which holds protobuf below what onnx needs and is not needed here.
-ALONE = ["MNN"]
-RUST = ["onnxruntime", "tract", "candle", "burn"]
-ENGINES = {
-    "inference": ["cnnc", "onnxruntime", "openvino", "ncnn", "mnn", "tract", "candle", "burn", "torch", "torch_compile"],
-    "training": ["cnnc", "torch", "torch_channels_last", "torch_compile"],
-    "cold": ["cnnc", "onnxruntime", "onnxruntime_python"],
-}
-NETWORKS = ["lenet5", "resnet20", "alexnet", "vgg16", "googlenet", "resnet18", "resnet50", "tiny_yolo_v2", "yolo_v2"]
-TRAINED = {"lenet5": 64, "resnet20": 128, "resnet18": 16, "resnet50": 8, "vgg16": 4, "googlenet": 8}
-"""Images of a training step of the networks that are trained unless others are named."""
-STARTS = 10
-"""Cold starts of a round."""
+INFERENCE = ["cnnc", "onnxruntime", "openvino", "ncnn", "mnn", "torch", "torch_compile"]
+RUST = ["onnxruntime_rust", "tract", "candle", "burn"]
+TRAINING = ["cnnc", "torch", "torch_channels_last", "torch_compile"]
+TRAINED = {"resnet50": 8, "resnet18": 16, "vgg16": 4, "googlenet": 8, "lenet5": 64, "resnet20": 128}
+"""Networks that are trained, and the images of a step unless `--batch` says otherwise."""
 LONGEST = 600
 """Seconds after which a measurement is given up."""
 
 
-def run(*command, **options):
-    """Runs a command and returns what it prints."""
-    return subprocess.run([str(c) for c in command], check=True, stdout=subprocess.PIPE, text=True, **options).stdout
+class Failed(Exception):
+    """An engine cannot do it; the message is the end of what it said."""
 
 
-def install():
-    python = files.tool("python")
-    if not pathlib.Path(python).exists():
-        print(f"installing into {files.VENV} ...", flush=True)
-        run(sys.executable, "-m", "venv", files.VENV)
-        run(python, "-m", "pip", "install", "--quiet", *PACKAGES)
-        run(python, "-m", "pip", "install", "--quiet", "--no-deps", *ALONE)
-
-
-def build(folder, target=None):
-    """Builds the program of a cargo package and returns its path."""
-    command = ["cargo", "build", "--release", "--quiet", "--message-format=json"]
-    environment = os.environ | ({"CARGO_TARGET_DIR": str(target)} if target else {})
-    messages = map(json.loads, run(*command, cwd=folder, env=environment).splitlines())
-    return [m["executable"] for m in messages if m.get("executable")][-1]
-
-
-def build_cold(cnnc):
-    """Builds the network of the cold start: nothing but inference, and a few lines of `main`."""
-    folder = files.HOME / "cold" / "resnet18"
-    run(cnnc, "build", "resnet18", "--infer-only", "--out", folder, "--force")
-    (folder / "src" / "main.rs").write_text((files.ROOT / "benches" / "cold" / "main.rs").read_text())
-    return build(folder, files.HOME / "cold" / "target")
-
-
-def versions():
-    """Of the peers: what pip and cargo have installed."""
-    python = "import importlib.metadata as m, json, sys; print(json.dumps({n: m.version(n) for n in sys.argv[1:]}))"
-    found = json.loads(run(files.tool("python"), "-c", python, "torch", "onnxruntime", "openvino", "ncnn", "mnn"))
-    lock = (files.ROOT / "benches" / "rust_peers" / "Cargo.lock").read_text()
-    packages = {"tract": "tract-onnx", "candle": "candle-core", "burn": "burn"}
-    return found | {name: re.search(f'name = "{package}"\nversion = "(.*)"', lock)[1] for name, package in packages.items()}
+def measure(command, environment):
+    """Lets a process measure itself: what it says, and how long after its start its first output was there."""
+    with tempfile.TemporaryFile() as complaints:
+        start = time.perf_counter()
+        with subprocess.Popen([str(c) for c in command], env=environment, stdout=subprocess.PIPE, stderr=complaints, text=True) as process:
+            clock = threading.Timer(LONGEST, process.kill)
+            clock.start()
+            first, last = {}, ""
+            for line in process.stdout:
+                if line == "first\n":
+                    first = {"first_ms": 1e3 * (time.perf_counter() - start)}
+                last = line
+            clock.cancel()
+        if process.returncode != 0:
+            complaints.seek(0)
+            said = complaints.read().decode(errors="replace").strip()[-600:]
+            raise Failed(f"ended with status {process.returncode}: {said}")
+    return json.loads(last) | first
 
 
 class Case:
     """What is measured: a network, how many images at once, on how many threads."""
 
-    def __init__(self, options, programs, name):
-        self.programs, self.name, self.threads, self.mode = programs, name, options.threads, options.mode
-        self.batch = options.batch or (TRAINED.get(name, 8) if options.mode == "training" else 1)
-        threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"), str(self.threads))
-        self.environment = os.environ | threads | {"CNNC": programs["cnnc"], "ORT_DYLIB_PATH": programs["onnxruntime"]}
+    def __init__(self, tools, name, batch, threads, train):
+        self.tools, self.name, self.batch, self.threads, self.train = tools, name, batch, threads, train
+        self.mode = "training" if train else "inference"
 
-    def convert(self, engines):
-        kind = "training" if self.mode == "training" else "inference"
-        script = pathlib.Path(__file__).with_name("convert.py")
-        run(files.tool("python"), script, self.name, self.batch, kind, *engines, stderr=subprocess.DEVNULL)
+    def script(self, name, *arguments):
+        return [self.tools["python"], pathlib.Path(__file__).with_name(name), *arguments]
+
+    def environment(self):
+        return programs.environment(self.threads, CNNC=self.tools["cnnc"], ORT_DYLIB_PATH=self.tools.get("onnxruntime", ""))
+
+    def prepare(self, engine):
+        """Writes what an engine reads, and says whether that could be done."""
+        command = self.script("convert.py", self.name, self.batch, self.mode, engine)
+        done = subprocess.run([str(c) for c in command], env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode != 0:
+            print(f"{self.name} {engine}: cannot be converted: {done.stdout.strip()[-2000:]}", file=sys.stderr, flush=True)
+        return done.returncode == 0
 
     def command(self, engine, seconds):
-        if engine in RUST and self.mode != "training":
-            paths = [files.model(engine, self.name, self.batch), files.given(self.name, self.batch)]
-            return [self.programs["rust_peers"], engine, *paths, files.expected(self.name, self.batch, False), self.threads, seconds]
-        if self.mode == "cold" and engine == "cnnc":
-            return [self.programs["cold"], files.weights(self.name), files.given(self.name, self.batch), self.threads]
-        script = pathlib.Path(__file__).with_name("engines.py")
-        return [files.tool("python"), script, engine, self.name, self.batch, self.threads, seconds, self.mode]
+        data = [files.given(self.name, self.batch), files.expected(self.name, self.batch, train=False), self.threads, seconds]
+        if engine in RUST:
+            return [self.tools["rust_peers"], engine, files.model(engine, self.name, self.batch), *data]
+        if engine == "cnnc" and not self.train:
+            return [files.program(self.name), files.weights(self.name), *data]
+        return self.script("engines.py", engine, self.name, self.batch, self.threads, seconds, self.mode)
 
-    def measure(self, engine, seconds):
-        """What a process of its own says: times, memory, and how far the output is off; nothing where the engine fails."""
-        try:
-            said = run(*self.command(engine, seconds), env=self.environment, timeout=LONGEST, stderr=subprocess.PIPE)
-            return json.loads(said.splitlines()[-1])
-        except (subprocess.CalledProcessError, subprocess.TimeoutExpired, IndexError) as problem:
-            print(f"{self.name} {engine}: {(getattr(problem, 'stderr', None) or str(problem)).strip()[-600:]}", file=sys.stderr)
-            return {}
-
-    def start(self, engine):
-        """The time from the start of a process to its first output."""
-        times = []
-        for _ in range(STARTS):
-            begin = time.perf_counter()
-            with subprocess.Popen([str(c) for c in self.command(engine, "first")], env=self.environment, stdout=subprocess.PIPE) as process:
-                first = process.stdout.readline()
-                times.append(1e3 * (time.perf_counter() - begin))
-        expected = files.first_number(files.expected(self.name, self.batch, False))
-        off = abs(float(first) - expected) / abs(expected)
-        return {"off": off} | ({"median_ms": statistics.median(times), "min_ms": min(times), "passes": STARTS} if off < 1e-3 else {})
-
-    def key(self, engine):
-        return {"mode": self.mode, "network": self.name, "batch": self.batch, "threads": self.threads, "engine": engine}
+    def rounds(self, engines, count, seconds):
+        """A row for each engine."""
+        lines = {engine: [] for engine in engines if self.prepare(engine)}
+        rows = {engine: {} for engine in engines}
+        for _ in range(count):
+            for engine in list(lines):
+                try:
+                    line = measure(self.command(engine, seconds), self.environment())
+                except Failed as problem:
+                    print(f"{self.name} {engine}: {problem}", file=sys.stderr, flush=True)
+                    del lines[engine]
+                    continue
+                print(self.name, self.batch, self.threads, engine, json.dumps(line), flush=True)
+                lines[engine].append(line)
+                if "median_ms" not in line:  # It is off: once is enough.
+                    rows[engine] = lines.pop(engine)[0]
+        rows |= {engine: together(of_rounds) for engine, of_rounds in lines.items()}
+        key = {"mode": self.mode, "network": self.name, "batch": self.batch, "threads": self.threads}
+        return [key | {"engine": engine} | row for engine, row in rows.items()]
 
 
-def rounds(case, engines, options):
-    """The best round of each engine."""
-    best = {}
-    for _ in range(options.rounds):
-        for engine in engines:
-            if engine in best and "median_ms" not in best[engine]:
-                continue  # It cannot, or it is off: once is enough.
-            line = case.start(engine) if options.mode == "cold" else case.measure(engine, options.seconds)
-            print(case.name, engine, json.dumps(line), flush=True)
-            medians = best.get(engine, {}).get("medians", []) + [line.get("median_ms")]
-            if engine not in best or line.get("median_ms", float("inf")) < best[engine]["median_ms"]:
-                best[engine] = line
-            best[engine]["medians"] = medians
-    return best
+def together(lines):
+    """One row of what the processes of all rounds said."""
+    medians = [line["median_ms"] for line in lines]
+    row = {"off": max(line["off"] for line in lines), "median_ms": statistics.median(medians), "min_ms": min(line["min_ms"] for line in lines)}
+    row |= {"medians": medians, "passes": sum(line["passes"] for line in lines)}
+    for key, fold in (("off_gradient", max), ("peak_rss_mib", max), ("first_ms", min)):
+        values = [line[key] for line in lines if line.get(key) is not None]
+        if values:
+            row[key] = fold(values)
+    return row
+
+
+def arguments():
+    def some(text):
+        return text.split(",")
+
+    def numbers(text):
+        return [int(number) for number in text.split(",")]
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--train", action="store_true", help="steps of training instead of inference")
+    parser.add_argument("--networks", type=some, help="some of " + ",".join(report.NETWORKS))
+    parser.add_argument("--engines", type=some, help="some of " + ",".join(INFERENCE + RUST) + "; torch_channels_last with --train")
+    parser.add_argument("--rust-peers", action="store_true", help="also " + ",".join(RUST) + ", which are built")
+    parser.add_argument("--threads", type=numbers, default=[2])
+    parser.add_argument("--batch", type=numbers, help="images at once; 1, or with --train what each network is usually given")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=3.0, help="how long each engine is timed in a round")
+    parser.add_argument("--prepare", action="store_true", help="install, build, convert and compare, but record nothing")
+    parser.add_argument("--python", type=pathlib.Path, help="the interpreter of an environment that has the peers")
+    parser.add_argument("--out", type=pathlib.Path, default=files.ROOT / "benches" / "results")
+    options = parser.parse_args()
+    known = {"--networks": TRAINED if options.train else report.NETWORKS, "--engines": TRAINING if options.train else INFERENCE + RUST}
+    for option, names in known.items():
+        for name in getattr(options, option[2:]) or ():
+            if name not in names:
+                parser.error(f"{option}: there is no `{name}` among {', '.join(names)}")
+    if options.rounds < 1:
+        parser.error("--rounds: at least 1")
+    options.networks = options.networks or list(known["--networks"])
+    options.engines = options.engines or (TRAINING if options.train else INFERENCE + (RUST if options.rust_peers else []))
+    return options
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--train", dest="mode", action="store_const", const="training", default="inference", help="steps of training")
-    mode.add_argument("--cold", dest="mode", action="store_const", const="cold", help="from the start of a process to its first output")
-    parser.add_argument("--networks", help="some of " + ",".join(NETWORKS))
-    parser.add_argument("--engines", help="some of " + ",".join(ENGINES["inference"]) + "; torch_channels_last with --train")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--batch", type=int, help="images at once; 1, or with --train what each network is usually given")
-    parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=3.0, help="how long each engine is timed in a round")
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument("--prepare", action="store_true", help="install, build, convert and compare, but record nothing")
-    what.add_argument("--rss", action="store_true", help="record peak memory alone, without the time")
-    parser.add_argument("--out", type=pathlib.Path, default=files.HOME / "results")
-    options = parser.parse_args()
-    engines = options.engines.split(",") if options.engines else ENGINES[options.mode]
-    networks = {"cold": ["resnet18"], "training": list(TRAINED), "inference": NETWORKS}[options.mode]
-    if options.prepare or options.rss:
-        options.seconds, options.rounds = 0.0, 1
-    install()
-    programs = {"cnnc": build(files.ROOT), "rust_peers": build(files.ROOT / "benches" / "rust_peers")}
-    programs["onnxruntime"] = str(next(files.VENV.glob("lib/python*/site-packages/onnxruntime/capi/libonnxruntime.so.*")))
-    if options.mode == "cold":
-        programs["cold"] = build_cold(programs["cnnc"])
-    results = report.Results(options.out)
-    for name in options.networks.split(",") if options.networks else networks:
-        case = Case(options, programs, name)
-        case.convert(engines)
-        for engine, line in rounds(case, engines, options).items():
-            if options.rss:
-                line = {"peak_rss_mib": line.get("peak_rss_mib")}
-            if not options.prepare:
-                results.merge(case.key(engine), line)
-        if not options.prepare:
-            results.write(versions())
-    print(results.tables())
+    options = arguments()
+    tools = {"python": programs.python(options.python), "cnnc": programs.cargo(files.ROOT)}
+    if set(options.engines) & set(RUST):
+        tools |= {"rust_peers": programs.rust_peers(), "onnxruntime": programs.onnxruntime_library(tools["python"])}
+    results = report.Results(options.out, programs.versions(tools["python"]))
+    for name in options.networks:
+        for batch in options.batch or [TRAINED[name] if options.train else 1]:
+            for threads in options.threads:
+                case = Case(tools, name, batch, threads, options.train)
+                if options.prepare:
+                    case.rounds(options.engines, 1, 0.0)
+                    continue
+                results.replace(case.rounds(options.engines, options.rounds, options.seconds))
+                results.write()
+    if not options.prepare:
+        print(results.text())
 
 
 if __name__ == "__main__":

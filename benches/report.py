@@ -5,13 +5,15 @@ import pathlib
 import platform
 import re
 
+NETWORKS = ["resnet50", "resnet18", "vgg16", "googlenet", "alexnet", "yolo_v2", "tiny_yolo_v2", "lenet5", "resnet20"]
+"""In the order of tables and charts."""
 TITLES = {
-    "cnnc": "cnnc", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "ncnn": "ncnn", "mnn": "MNN", "tract": "tract",
-    "candle": "candle", "burn": "burn", "torch": "PyTorch", "torch_channels_last": "PyTorch channels_last",
-    "torch_compile": "PyTorch compiled", "onnxruntime_python": "ONNX Runtime, from Python",
+    "cnnc": "cnnc", "onnxruntime": "ONNX Runtime", "onnxruntime_rust": "ONNX Runtime (Rust)", "openvino": "OpenVINO", "ncnn": "ncnn",
+    "mnn": "MNN", "tract": "tract", "candle": "candle", "burn": "burn", "torch": "PyTorch", "torch_channels_last": "PyTorch NHWC",
+    "torch_compile": "PyTorch compiled",
 }
-MODES = {"inference": "Inference", "training": "Training step", "cold": "Cold start"}
-KEY = ("mode", "network", "batch", "threads", "engine")
+MODES = {"inference": "Inference", "training": "Training step"}
+CASE = ("mode", "network", "batch", "threads")
 
 
 def processor():
@@ -19,60 +21,62 @@ def processor():
         name = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())[1]
     except (OSError, TypeError):
         name = platform.processor() or platform.machine()
-    return f"{name}, {os.cpu_count()} cores"
+    return f"{name}, {os.cpu_count()} cores, {platform.system()}"
 
 
 class Results:
-    """What is in a folder, by network and engine."""
+    """What is in a folder: rows by network and engine, all of one machine."""
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, versions):
+        self.folder, self.versions, self.machine = folder, versions, processor()
         path = folder / "results.json"
-        self.rows = json.loads(path.read_text())["rows"] if path.exists() else []
+        old = json.loads(path.read_text()) if path.exists() else {}
+        self.rows = old["rows"] if old.get("machine") == self.machine else []
 
-    def merge(self, key, line):
-        """What was measured anew replaces what it was before."""
-        old = next((row for row in self.rows if all(row[k] == key[k] for k in KEY)), None)
-        if old is None:
-            self.rows.append(key | line)
-        else:
-            kept = old if "medians" not in line else key | {"peak_rss_mib": old.get("peak_rss_mib")}
-            self.rows[self.rows.index(old)] = kept | line
-
-    def write(self, versions):
-        self.folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps({"machine": processor(), "versions": versions, "rows": self.rows}, indent=1)
-        (self.folder / "results.json").write_text(text + "\n")
-        (self.folder / "results.md").write_text(self.tables())
-        for mode in ("inference", "training"):
-            rows = [row for row in self.rows if row["mode"] == mode and row["threads"] == 2 and (mode == "training" or row["batch"] == 1)]
-            if rows:
-                (self.folder / f"{mode}.svg").write_text(chart(MODES[mode], by_network(rows)))
+    def replace(self, rows):
+        """The rows of a case. What it had before goes: only what took turns in one run may be compared."""
+        for row in rows:
+            row["version"] = self.versions.get(row["engine"].split("_")[0])
+        case = [rows[0][key] for key in CASE]
+        self.rows = [row for row in self.rows if [row[key] for key in CASE] != case] + rows
+        self.rows.sort(key=lambda row: (row["mode"], row["batch"] * (row["mode"] == "inference"), row["threads"], NETWORKS.index(row["network"])))
 
     def groups(self):
-        """Rows that belong in one table, under its heading."""
+        """Rows that belong in one table, by network and engine, under the table's heading."""
         groups = {}
         for row in self.rows:
-            batch = "" if row["mode"] != "inference" else f", batch {row['batch']}"
+            batch = f", batch {row['batch']}" if row["mode"] == "inference" else ""
             heading = f"{MODES[row['mode']]}{batch}, {row['threads']} thread{'s' if row['threads'] > 1 else ''}"
-            groups.setdefault(heading, []).append(row)
+            groups.setdefault(heading, {}).setdefault(row["network"], {})[row["engine"]] = row
         return groups
 
-    def tables(self):
-        parts = []
-        for heading, rows in self.groups().items():
-            parts.append(f"## {heading}, milliseconds\n\n" + times(by_network(rows)))
-            if any(row.get("peak_rss_mib") for row in rows):
-                parts.append(f"## {heading}, peak resident MiB\n\n" + memory(by_network(rows)))
+    def write(self):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps({"machine": self.machine, "versions": self.versions, "rows": self.rows}, indent=1)
+        (self.folder / "results.json").write_text(text + "\n")
+        (self.folder / "results.md").write_text(self.text())
+        for heading, networks in self.groups().items():
+            drawn = {name: engines for name, engines in networks.items() if any(row.get("median_ms") for row in engines.values())}
+            if drawn:
+                (self.folder / f"{file_name(heading)}.svg").write_text(chart(heading, drawn))
+
+    def text(self):
+        versions = dict.fromkeys(f"{TITLES[row['engine'].split('_')[0]]} {row['version']}" for row in self.rows if row["version"])
+        parts = [f"Measured by `benches/peers.py` on {self.machine}: {', '.join(versions)}.\n"]
+        for heading, networks in self.groups().items():
+            parts.append(f"## {heading}\n\n![{heading}]({file_name(heading)}.svg)\n")
+            parts.append("Milliseconds: the median of the rounds' medians (the fastest pass of all).\n\n" + times(networks))
+            parts.append("Largest difference from PyTorch's output, as a share of the largest number in it.\n\n" + table(networks, difference))
+            if heading.startswith(MODES["training"]):
+                parts.append("Difference of the first weight's gradient from PyTorch's: norm by norm.\n\n" + table(networks, gradient))
+            else:
+                parts.append("Cold start: milliseconds from the start of a process to its first output.\n\n" + table(networks, cold_start))
+            parts.append("Memory: the most MiB that were resident at once.\n\n" + table(networks, memory))
         return "\n".join(parts)
 
 
-def by_network(rows):
-    """Rows by network and engine, both in the order of `TITLES` and of first measurement."""
-    networks = {}
-    for row in rows:
-        networks.setdefault(row["network"], {})[row["engine"]] = row
-    return networks
+def file_name(heading):
+    return re.sub(r"[ ,]+", "-", heading.lower())
 
 
 def best_other(engines):
@@ -91,16 +95,21 @@ def table(networks, cell, last=None):
     titles = ["network", *(TITLES[e] for e in engines), *([last[0]] if last else [])]
     lines = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
     for name, rows in networks.items():
-        batch = rows[next(iter(rows))]["batch"]
         cells = [cell(rows[e]) if e in rows else "–" for e in engines]
-        lines.append("| " + " | ".join([name if batch == 1 else f"{name}, {batch}", *cells, *([last[1](rows)] if last else [])]) + " |")
+        lines.append("| " + " | ".join([label(name, rows), *cells, *([last[1](rows)] if last else [])]) + " |")
     return "\n".join(lines) + "\n"
+
+
+def label(name, engines):
+    """The network, and the batch where it is not that of the heading."""
+    row = next(iter(engines.values()))
+    return f"{name}, {row['batch']}" if row["mode"] == "training" else name
 
 
 def times(networks):
     def cell(row):
         if row.get("median_ms"):
-            return number(row["median_ms"])
+            return f"{number(row['median_ms'])} ({number(row['min_ms'])})"
         return "≠" if "off" in row else "–"  # What is computed is not what PyTorch computes, or the engine cannot do it.
 
     def ratio(engines):
@@ -110,46 +119,67 @@ def times(networks):
     return table(networks, cell, ("best other ÷ cnnc", ratio))
 
 
-def memory(networks):
-    return table(networks, lambda row: f"{row['peak_rss_mib']:,}" if row.get("peak_rss_mib") else "–")
+def difference(row):
+    return f"{row['off']:.0e}" if "off" in row else "–"
 
 
-COLUMNS, PANEL, LABEL, BAR, ROW = 3, 330, 130, 128, 16
+def gradient(row):
+    return f"{row['off_gradient']:.0e}" if "off_gradient" in row else "–"
+
+
+def cold_start(row):
+    return number(row["first_ms"]) if "first_ms" in row else "–"
+
+
+def memory(row):
+    return f"{row['peak_rss_mib']:,}" if row.get("peak_rss_mib") else "–"
+
+
+COLUMNS, PANEL, LABEL, BAR, ROW = 2, 425, 136, 175, 17
 LONGEST = 4
 """Bars end at this many times the shortest."""
+STYLE = (
+    "text{fill:#1f2328}.page{fill:#ffffff}.other{fill:#8c959f}.ours{fill:#d1571b}.bold{font-weight:bold}"
+    "@media(prefers-color-scheme:dark){text{fill:#e6edf3}.page{fill:#0d1117}.other{fill:#656d76}.ours{fill:#f0883e}}"
+)
+"""Its own background goes with either theme of the page around it."""
 
 
-def chart(title, networks):
+def chart(heading, networks):
     """A panel for each network: ours, then the others from fast to slow."""
-    panels = [panel(name, engines) for name, engines in networks.items()]
+    panels = [panel(label(name, engines), engines) for name, engines in networks.items()]
     heights = [max(height for _, height in panels[i : i + COLUMNS]) for i in range(0, len(panels), COLUMNS)]
     body = []
     for i, (drawn, _) in enumerate(panels):
-        x, y = 12 + PANEL * (i % COLUMNS), 44 + sum(heights[: i // COLUMNS])
+        x, y = 8 + PANEL * (i % COLUMNS), 46 + sum(heights[: i // COLUMNS])
         body.append(f'<g transform="translate({x} {y})">{drawn}</g>')
-    width, height = 12 + PANEL * min(COLUMNS, len(panels)), 50 + sum(heights)
+    width, height = 16 + PANEL * min(COLUMNS, len(panels)), 48 + sum(heights)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        f'font-family="Helvetica, Arial, sans-serif" font-size="11" fill="#1e293b"><rect width="100%" height="100%" fill="#ffffff"/>'
-        f'<text x="16" y="24" font-size="15" font-weight="bold">{title}, milliseconds: shorter is better</text>' + "".join(body) + "</svg>\n"
+        f'font-family="Helvetica, Arial, sans-serif" font-size="12"><style>{STYLE}</style><rect class="page" width="100%" height="100%"/>'
+        f'<text x="16" y="26" font-size="15" class="bold">{heading}: milliseconds, and as a multiple of cnnc</text>' + "".join(body) + "</svg>\n"
     )
 
 
-def panel(name, engines):
+def panel(title, engines):
     """What is drawn for a network, and how high it is."""
     shown = sorted((row for row in engines.values() if row.get("median_ms")), key=lambda row: (row["engine"] != "cnnc", row["median_ms"]))
-    shortest = min(row["median_ms"] for row in shown)
-    scale = BAR / min(LONGEST * shortest, max(row["median_ms"] for row in shown))
-    batch = shown[0]["batch"]
-    heading = name if batch == 1 else f"{name}, batch {batch}"
-    body = [f'<text x="{LABEL}" y="12" font-size="13" font-weight="bold">{heading}</text>']
+    ours = engines.get("cnnc", {}).get("median_ms")
+    longest = min(LONGEST * min(row["median_ms"] for row in shown), max(row["median_ms"] for row in shown))
+    body = [f'<text x="{LABEL}" y="12" font-size="13" class="bold">{title}</text>']
     for i, row in enumerate(shown):
-        y, ours = 20 + ROW * i, row["engine"] == "cnnc"
-        width = row["median_ms"] * scale
-        style = ' font-weight="bold"' if ours else ""
-        body.append(f'<text x="{LABEL - 6}" y="{y + 11}" text-anchor="end"{style}>{TITLES[row["engine"]]}</text>')
-        body.append(f'<rect x="{LABEL}" y="{y + 2}" width="{min(width, BAR):.1f}" height="{ROW - 5}" fill="{"#c2410c" if ours else "#94a3b8"}"/>')
-        if width > BAR + 0.5:  # It goes on: a gap in the bar says so.
-            body.append(f'<path d="M{LABEL + BAR - 16} {y + 15}l5 -15h4l-5 15z" fill="#ffffff"/>')
-        body.append(f'<text x="{LABEL + min(width, BAR) + 5:.1f}" y="{y + 11}"{style}>{number(row["median_ms"])}</text>')
-    return "".join(body), 38 + ROW * len(shown)
+        body.append(bar(row, 20 + ROW * i, BAR * row["median_ms"] / longest, ours))
+    return "".join(body), 44 + ROW * len(shown)
+
+
+def bar(row, y, width, ours):
+    """A line of a panel: engine, bar, time and, of others, the ratio to our time."""
+    style, kind = (' class="bold"', "ours") if row["engine"] == "cnnc" else ("", "other")
+    shown = min(width, BAR)
+    parts = [f'<text x="{LABEL - 6}" y="{y + 12}" text-anchor="end"{style}>{TITLES[row["engine"]]}</text>']
+    parts.append(f'<rect x="{LABEL}" y="{y + 2}" width="{shown:.1f}" height="{ROW - 4}" class="{kind}"/>')
+    if width > BAR + 0.5:  # It goes on: a gap in the bar says so.
+        parts.append(f'<path d="M{LABEL + BAR - 18} {y + 16}l5 -15h4l-5 15z" class="page"/>')
+    ratio = f" · {row['median_ms'] / ours:.2f}×" if ours and kind == "other" else ""
+    parts.append(f'<text x="{LABEL + shown + 5:.1f}" y="{y + 12}"{style}>{number(row["median_ms"])}{ratio}</text>')
+    return "".join(parts)
