@@ -86,7 +86,8 @@ def best_other(engines):
 
 
 def number(value):
-    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
+    """Three digits."""
+    return f"{value:#.3g}".rstrip(".") if value < 1000 else f"{value:,.0f}"
 
 
 def table(networks, cell, last=None):
@@ -180,6 +181,6 @@ def bar(row, y, width, ours):
     parts.append(f'<rect x="{LABEL}" y="{y + 2}" width="{shown:.1f}" height="{ROW - 4}" class="{kind}"/>')
     if width > BAR + 0.5:  # It goes on: a gap in the bar says so.
         parts.append(f'<path d="M{LABEL + BAR - 18} {y + 16}l5 -15h4l-5 15z" class="page"/>')
-    ratio = f" · {row['median_ms'] / ours:.2f}×" if ours and kind == "other" else ""
+    ratio = f" · {number(row['median_ms'] / ours)}×" if ours and kind == "other" else ""
     parts.append(f'<text x="{LABEL + shown + 5:.1f}" y="{y + 12}"{style}>{number(row["median_ms"])}{ratio}</text>')
     return "".join(parts)
