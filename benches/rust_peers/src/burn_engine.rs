@@ -49,7 +49,10 @@ impl Operators for Burn {
         let turned: Tensor<2> = self.tensor::<2>(weight).transpose();
         let dims = turned.dims();
         // Laid out anew, as burn's own layers keep it.
-        let weight = Tensor::from_data(TensorData::new(turned.into_data().to_vec::<f32>().map_err(|e| format!("{e:?}"))?, dims), &self.0);
+        let weight = Tensor::from_data(
+            TensorData::new(turned.into_data().to_vec::<f32>().map_err(|e| format!("{e:?}"))?, dims),
+            &self.0,
+        );
         Ok(Dense(weight, self.tensor(bias)))
     }
 
@@ -72,7 +75,8 @@ impl Operators for Burn {
 
     fn average_pool(&self, x: Tensor<4>, window: &Window) -> Result<Tensor<4>> {
         let Window { size, stride, pads, ceil } = *window;
-        let options = AvgPoolOptions { kernel_size: size, stride, padding: pads, count_include_pad: true, ceil_mode: ceil };
+        let options =
+            AvgPoolOptions { kernel_size: size, stride, padding: pads, count_include_pad: true, ceil_mode: ceil };
         Ok(avg_pool2d(x, options))
     }
 

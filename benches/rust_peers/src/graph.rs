@@ -133,7 +133,8 @@ impl<E: Operators> Network<E> {
         let Self { engine, steps, values } = self;
         values[0] = Some(image);
         for step in &*steps {
-            let mut take = |(place, last): (usize, bool)| if last { values[place].take() } else { values[place].clone() };
+            let mut take =
+                |(place, last): (usize, bool)| if last { values[place].take() } else { values[place].clone() };
             let mut inputs = step.inputs.iter().map(|input| take(*input).expect("steps are in order"));
             let x = inputs.next().ok_or("a step without an operand")?;
             let value = match &step.op {
@@ -169,13 +170,15 @@ fn mark_last_uses<E: Operators>(steps: &mut [Step<E>]) {
 }
 
 fn operator<E: Operators>(engine: &E, node: &NodeProto, constants: &HashMap<String, Tensor>) -> Result<Op<E>> {
-    let tensor = |i: usize| constants.get(&node.input[i]).ok_or_else(|| format!("{}: operand {i} must be constant", node.name));
+    let tensor =
+        |i: usize| constants.get(&node.input[i]).ok_or_else(|| format!("{}: operand {i} must be constant", node.name));
     let floats = |i: usize| -> Result<Constant> {
         let tensor = tensor(i)?;
         let floats = tensor.to_plain_array_view::<f32>()?.iter().copied().collect();
         Ok(Constant { shape: tensor.shape().to_vec(), floats })
     };
-    let number = |i: usize| -> Result<i64> { Ok(*tensor(i)?.to_plain_array_view::<i64>()?.first().ok_or("no number")?) };
+    let number =
+        |i: usize| -> Result<i64> { Ok(*tensor(i)?.to_plain_array_view::<i64>()?.first().ok_or("no number")?) };
     Ok(match node.op_type.as_str() {
         "Conv" => Op::Conv(engine.conv(floats(1)?, floats(2)?, window(node)?)?),
         "Gemm" => Op::Dense(engine.dense(floats(1)?, floats(2)?)?),
@@ -212,7 +215,9 @@ fn window(node: &NodeProto) -> Result<Window> {
     };
     let pair = |name: &str| <[usize; 2]>::try_from(numbers(name)).map_err(|_| format!("{}: no `{name}`", node.name));
     let plain = numbers("dilations").iter().all(|d| *d == 1) && attribute(node, "group").is_none_or(|a| a.i == 1);
-    let [top, left, bottom, right] = numbers("pads")[..] else { return Err(format!("{}: no `pads`", node.name).into()) };
+    let [top, left, bottom, right] = numbers("pads")[..] else {
+        return Err(format!("{}: no `pads`", node.name).into());
+    };
     if !plain {
         return Err(format!("{}: neither groups nor dilations", node.name).into());
     }
