@@ -37,7 +37,7 @@ impl Operators for Burn {
     }
 
     fn floats(&self, x: Tensor<4>) -> Result<Vec<f32>> {
-        x.into_data().to_vec().map_err(|e| format!("{e:?}").into())
+        x.into_data().try_into_vec().map_err(|e| format!("{e:?}").into())
     }
 
     fn conv(&self, weight: Constant, bias: Constant, window: Window) -> Result<Conv> {
@@ -50,7 +50,7 @@ impl Operators for Burn {
         let dims = turned.dims();
         // Laid out anew, as burn's own layers keep it.
         let weight = Tensor::from_data(
-            TensorData::new(turned.into_data().to_vec::<f32>().map_err(|e| format!("{e:?}"))?, dims),
+            TensorData::new(turned.into_data().try_into_vec::<f32>().map_err(|e| format!("{e:?}"))?, dims),
             &self.0,
         );
         Ok(Dense(weight, self.tensor(bias)))

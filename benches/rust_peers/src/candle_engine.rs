@@ -12,23 +12,24 @@ fn tensor(constant: &Constant) -> Result<Tensor> {
     Ok(Tensor::from_slice(&constant.floats, &constant.shape[..], &Device::Cpu)?)
 }
 
-/// The tensor between borders that never hold a maximum, since pools of candle have no padding.
+/// Rows or columns that never hold a maximum, to go beside a tensor.
+fn border(x: &Tensor, axis: usize, count: usize) -> Result<Tensor> {
+    let mut shape = x.dims().to_vec();
+    shape[axis] = count;
+    Ok(Tensor::full(f32::MIN, shape, &Device::Cpu)?)
+}
+
+/// The tensor between borders, since pools of candle have no padding.
 fn padded(mut x: Tensor, window: &Window) -> Result<Tensor> {
     for (i, (before, after)) in window.pads.into_iter().enumerate() {
         let size = x.dim(2 + i)? + before + after;
         let stride = window.stride[i];
         let over = if window.ceil { (stride - (size - window.size[i]) % stride) % stride } else { 0 };
-        let border = |count: usize| {
-            let mut shape = x.dims().to_vec();
-            shape[2 + i] = count;
-            Tensor::full(f32::MIN, shape, &Device::Cpu)
-        };
         if before > 0 {
-            x = Tensor::cat(&[border(before)?, x.clone()], 2 + i)?;
+            x = Tensor::cat(&[border(&x, 2 + i, before)?, x], 2 + i)?;
         }
         if after + over > 0 {
-            let border = border(after + over)?;
-            x = Tensor::cat(&[x, border], 2 + i)?;
+            x = Tensor::cat(&[x.clone(), border(&x, 2 + i, after + over)?], 2 + i)?;
         }
     }
     Ok(x)

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use tract_onnx::pb::{AttributeProto, NodeProto};
 use tract_onnx::prelude::*;
+use tract_onnx::tensor::load_tensor;
 
 use crate::{Job, Pass, Result};
 
@@ -98,7 +99,7 @@ impl<E: Operators> Network<E> {
         let graph = proto.graph.ok_or("a file without a graph")?;
         let mut constants = HashMap::new();
         for tensor in &graph.initializer {
-            constants.insert(tensor.name.clone(), onnx.load_tensor(tensor)?);
+            constants.insert(tensor.name.clone(), load_tensor(&*onnx.provider, tensor, None)?);
         }
         let mut places = HashMap::from([(graph.input[0].name.clone(), 0)]);
         let mut steps: Vec<Step<E>> = Vec::new();
@@ -106,7 +107,7 @@ impl<E: Operators> Network<E> {
         while let Some(node) = nodes.next() {
             if node.op_type == "Constant" {
                 let tensor = attribute(node, "value").and_then(|a| a.t.as_ref()).ok_or("a constant without a value")?;
-                constants.insert(node.output[0].clone(), onnx.load_tensor(tensor)?);
+                constants.insert(node.output[0].clone(), load_tensor(&*onnx.provider, tensor, None)?);
                 continue;
             }
             // PyTorch writes `pixel_unshuffle` as three nodes, with the sizes between them as constants.

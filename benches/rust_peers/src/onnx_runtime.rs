@@ -7,7 +7,9 @@ use ort::value::TensorRef;
 use crate::{Job, Pass, Result};
 
 pub fn pass(job: &Job<'_>) -> Result<Pass> {
-    let mut session = Session::builder()?
+    // The session keeps it alive.
+    let environment = ort::init().with_telemetry(false).build()?;
+    let mut session = Session::builder(&environment)?
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_intra_threads(job.threads)?
         .commit_from_file(job.model)?;
