@@ -2,7 +2,7 @@
 
 usage: convert.py NAME BATCH inference|training ENGINE...
 
-In a process of its own: PyTorch and ncnn each bring a thread pool under the same name, and a process that holds both crashes.
+Says which of the engines now have what they need. In a process of its own: PyTorch and ncnn each bring a thread pool under the same name, and a process that holds both crashes.
 `CNNC` names our command.
 """
 import os
@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import traceback
 
 import torch
 from safetensors.torch import save_file
@@ -116,7 +117,15 @@ def update(new, old):
         shutil.copyfile(new, old)
 
 
-WRITERS = {"openvino": write_openvino, "ncnn": write_ncnn, "mnn": write_mnn}
+def write_model(engine, name, batch):
+    path = files.model(engine, name, batch)
+    writers = {"openvino": write_openvino, "ncnn": write_ncnn, "mnn": write_mnn}
+    if engine == "cnnc":
+        write_program(name)
+    elif path.suffix == ".onnx":
+        write_onnx(name, batch)
+    elif engine in writers and stale(path):
+        writers[engine](name, batch)
 
 
 def main():
@@ -126,14 +135,15 @@ def main():
     write_weights(name)
     if stale(files.expected(name, batch, train)):
         (write_training if train else write_inference)(name, batch)
-    for engine in () if train else engines:
-        path = files.model(engine, name, batch)
-        if engine == "cnnc":
-            write_program(name)
-        elif path.suffix == ".onnx":
-            write_onnx(name, batch)
-        elif engine in WRITERS and stale(path):
-            WRITERS[engine](name, batch)
+    able = []
+    for engine in engines:
+        try:
+            if not train:
+                write_model(engine, name, batch)
+            able.append(engine)
+        except Exception:  # Whatever a converter stumbles over; the other engines can do without it.
+            traceback.print_exc()
+    print(" ".join(able))
 
 
 if __name__ == "__main__":

@@ -67,13 +67,14 @@ class Case:
     def environment(self):
         return programs.environment(self.threads, CNNC=self.tools["cnnc"], ORT_DYLIB_PATH=self.tools.get("onnxruntime", ""))
 
-    def prepare(self, engine):
-        """Writes what an engine reads, and says whether that could be done."""
-        command = self.script("convert.py", self.name, self.batch, self.mode, engine)
-        done = subprocess.run([str(c) for c in command], env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        if done.returncode != 0:
-            print(f"{self.name} {engine}: cannot be converted: {done.stdout.strip()[-2000:]}", file=sys.stderr, flush=True)
-        return done.returncode == 0
+    def prepare(self, engines):
+        """Writes what engines read, and returns those for which that could be done."""
+        command = self.script("convert.py", self.name, self.batch, self.mode, *engines)
+        done = subprocess.run([str(c) for c in command], env=self.environment(), capture_output=True, text=True)
+        able = (done.stdout.splitlines() or [""])[-1].split()
+        if done.returncode != 0 or len(able) < len(engines):
+            print(f"{self.name} cannot be converted for all: {done.stderr.strip()[-4000:]}", file=sys.stderr, flush=True)
+        return able if done.returncode == 0 else []
 
     def command(self, engine, seconds):
         data = [files.given(self.name, self.batch), files.expected(self.name, self.batch, train=False), self.threads, seconds]
@@ -85,7 +86,7 @@ class Case:
 
     def rounds(self, engines, count, seconds):
         """A row for each engine."""
-        lines = {engine: [] for engine in engines if self.prepare(engine)}
+        lines = {engine: [] for engine in self.prepare(engines)}
         rows = {engine: {} for engine in engines}
         for _ in range(count):
             for engine in list(lines):
