@@ -119,7 +119,7 @@ def update(new, old):
 
 def write_model(engine, name, batch):
     path = files.model(engine, name, batch)
-    writers = {"openvino": write_openvino, "ncnn": write_ncnn, "mnn": write_mnn}
+    writers = {"openvino": write_openvino, "ncnn": write_ncnn, "mnn": write_mnn, "mnn_small_tiles": write_mnn}
     if engine == "cnnc":
         write_program(name)
     elif path.suffix == ".onnx":

@@ -37,7 +37,8 @@ def expected(name, batch, train):
 def model(engine, name, batch):
     """The file that an engine reads; those that are not named here read weights."""
     onnx = FILES / f"{name}_{batch}.onnx"
-    other = {"ncnn": FILES / f"{name}.ncnn.bin", "mnn": onnx.with_suffix(".mnn"), "openvino": onnx.with_suffix(".xml")}
+    mnn = onnx.with_suffix(".mnn")
+    other = {"ncnn": FILES / f"{name}.ncnn.bin", "mnn": mnn, "mnn_small_tiles": mnn, "openvino": onnx.with_suffix(".xml")}
     if engine in ("onnxruntime", "onnxruntime_rust", "tract", "candle", "burn"):
         return onnx
     return other.get(engine, weights(name))

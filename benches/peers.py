@@ -21,7 +21,7 @@ import files
 import programs
 import report
 
-INFERENCE = ["cnnc", "onnxruntime", "openvino", "ncnn", "mnn", "torch", "torch_compile"]
+INFERENCE = ["cnnc", "onnxruntime", "openvino", "ncnn", "mnn", "mnn_small_tiles", "torch", "torch_compile"]
 RUST = ["onnxruntime_rust", "tract", "candle", "burn"]
 TRAINING = ["cnnc", "torch", "torch_channels_last", "torch_compile"]
 TRAINED = {"resnet50": 8, "resnet18": 16, "vgg16": 4, "googlenet": 8, "lenet5": 64, "resnet20": 128}

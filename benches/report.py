@@ -9,7 +9,7 @@ NETWORKS = ["resnet50", "resnet18", "vgg16", "googlenet", "alexnet", "yolo_v2", 
 """In the order of tables and charts."""
 TITLES = {
     "cnnc": "cnnc", "onnxruntime": "ONNX Runtime", "onnxruntime_rust": "ONNX Runtime (Rust)", "openvino": "OpenVINO", "ncnn": "ncnn",
-    "mnn": "MNN", "tract": "tract", "candle": "candle", "burn": "burn", "torch": "PyTorch", "torch_channels_last": "PyTorch NHWC",
+    "mnn": "MNN", "mnn_small_tiles": "MNN, small tiles", "tract": "tract", "candle": "candle", "burn": "burn", "torch": "PyTorch", "torch_channels_last": "PyTorch NHWC",
     "torch_compile": "PyTorch compiled",
 }
 MODES = {"inference": "Inference", "training": "Training step"}
