@@ -130,6 +130,23 @@ class Maps(nn.Module):
         return F.binary_cross_entropy(out["mask"], wanted) + 2 * F.mse_loss(out["vector"], point)
 
 
+class Decoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.enc1, self.enc2 = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 32, 3, stride=2, padding=1)
+        self.up1 = nn.ConvTranspose2d(32, 16, 3, stride=2, padding=1, output_padding=1)
+        self.up2 = nn.ConvTranspose2d(24, 12, (2, 3), stride=(1, 2), dilation=(2, 1), groups=3, bias=False)
+        self.head = nn.ConvTranspose2d(12, 1, 1)
+
+    def forward(self, image):
+        skip = F.relu(self.enc1(image))
+        up = F.relu(self.up1(F.relu(self.enc2(skip))))
+        return {"map": torch.sigmoid(self.head(self.up2(torch.cat([up, skip], 1))))}
+
+    def loss(self, out, wanted):
+        return F.binary_cross_entropy(out["map"], wanted)
+
+
 class Mobile(nn.Module):
     def __init__(self):
         super().__init__()
@@ -191,6 +208,7 @@ NETS = {
     "residual": (Residual, 6, {"image": floats(3, 12, 12)}, {"label": classes(5)}),
     "branches": (Branches, 4, {"image": floats(4, 10, 10)}, {"label": classes(6)}),
     "maps": (Maps, 3, {"image": floats(2, 8, 6)}, {"wanted": unit(1, 4, 6), "point": floats(5)}),
+    "decoder": (Decoder, 3, {"image": floats(3, 12, 10)}, {"wanted": unit(1, 14, 21)}),
     "mobile": (Mobile, 5, {"image": floats(3, 10, 12)}, {"label": classes(5)}),
     "twins": (Twins, 4, {"left": floats(1, 12, 12), "right": floats(1, 12, 12)}, {"wanted": unit(1)}),
 }

@@ -79,6 +79,10 @@ fn every_attribute() {
 /// A network around one use of each operator. Names as users write them.
 const USES: &[(&str, &str)] = &[
     ("conv", "x |> conv(4, [3, 2], stride: [2, 1], pad: [(1, 0), (0, 2)], dilation: [1, 2], groups: 2)"),
+    (
+        "conv_transpose",
+        "x |> conv_transpose(6, [3, 2], stride: [2, 3], pad: [(1, 0), (0, 2)], dilation: [1, 2], output_pad: [1, 0], groups: 2)",
+    ),
     ("dense", "x |> flatten |> dense(7)"),
     ("max_pool", "x |> max_pool(3, stride: 2, pad: 1, ceil: true)"),
     ("avg_pool", "x |> avg_pool(3, stride: 2, pad: 1, ceil: true, count_pad: false)"),

@@ -10,13 +10,14 @@ use serde::Serialize;
 
 use super::activation::Activation;
 use super::conv_shifted::ShiftedConv;
+use super::conv_transpose::ConvTranspose;
 use super::window::{self, Window};
 use super::{Attribute, Definition, Gradient, Kernel, KernelContext, Mismatch, Op, Operator, Split};
 use crate::graph::{Init, Layout, Role, Type, show_shape};
 use crate::reference::{Evaluation, Tensor};
 
 /// Output pixels whose patches are gathered at a time: four AVX-512 registers wide.
-const PANEL: usize = 64;
+pub(super) const PANEL: usize = 64;
 /// Rows of a panel that stay in the cache: 512 · 64 floats are 128 KiB.
 const DEPTH: usize = 512;
 /// Weights up to this many are summed over groups of images; larger ones over all images, a few filters at a time.
@@ -33,17 +34,6 @@ pub struct Conv {
     pub activation: Option<Activation>,
 }
 
-/// The gradient by the input. Operands: weight, upstream.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ConvGradInput {
-    /// The window.
-    pub window: Window,
-    /// Groups.
-    pub groups: usize,
-    /// The shape of the input.
-    pub shape: Vec<usize>,
-}
-
 /// The gradient by the weights. Operands: x, upstream.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ConvGradWeight {
@@ -58,22 +48,22 @@ pub struct ConvGradWeight {
 pub struct ChannelSum;
 
 /// The numbers that all three loops are made of.
-struct Shape {
-    groups: usize,
+pub(super) struct Shape {
+    pub(super) groups: usize,
     /// Channels of a group, in and out.
-    channels: usize,
-    filters: usize,
+    pub(super) channels: usize,
+    pub(super) filters: usize,
     /// Elements of the window.
-    window: usize,
+    pub(super) window: usize,
     /// Pixels in and out.
-    input: usize,
-    output: usize,
-    literal: TokenStream,
-    pointwise: bool,
+    pub(super) input: usize,
+    pub(super) output: usize,
+    pub(super) literal: TokenStream,
+    pub(super) pointwise: bool,
 }
 
 impl Shape {
-    fn of(window: &Window, groups: usize, x: &Type, y: &Type) -> Self {
+    pub(super) fn of(window: &Window, groups: usize, x: &Type, y: &Type) -> Self {
         Self {
             groups,
             channels: x.channels() / groups,
@@ -87,22 +77,22 @@ impl Shape {
     }
 
     /// Weights of one filter.
-    fn depth(&self) -> usize {
+    pub(super) fn depth(&self) -> usize {
         self.channels * self.window
     }
 
     /// Channels whose patches fit the cache together.
-    fn channel_block(&self) -> usize {
+    pub(super) fn channel_block(&self) -> usize {
         (DEPTH / self.window).clamp(1, self.channels)
     }
 
-    fn depthwise(&self) -> bool {
+    pub(super) fn depthwise(&self) -> bool {
         self.channels == 1 && self.filters == 1 && self.groups > 1
     }
 }
 
 /// `for group in 0..8 { ... }`, or the body alone with `group` gone.
-fn per_group(groups: usize, body: impl FnOnce(TokenStream) -> TokenStream) -> TokenStream {
+pub(super) fn per_group(groups: usize, body: impl FnOnce(TokenStream) -> TokenStream) -> TokenStream {
     if groups == 1 {
         return body(quote!());
     }
@@ -111,16 +101,16 @@ fn per_group(groups: usize, body: impl FnOnce(TokenStream) -> TokenStream) -> To
 }
 
 /// `&x0[group * 784..]`, or `x0` where there is one group.
-fn part(of: TokenStream, group: &TokenStream, len: usize) -> TokenStream {
+pub(super) fn part(of: TokenStream, group: &TokenStream, len: usize) -> TokenStream {
     if group.is_empty() { of } else { quote!(&#of[#group * #len..]) }
 }
 
-fn part_mut(of: TokenStream, group: &TokenStream, len: usize) -> TokenStream {
+pub(super) fn part_mut(of: TokenStream, group: &TokenStream, len: usize) -> TokenStream {
     if group.is_empty() { of } else { quote!(&mut #of[#group * #len..][..#len]) }
 }
 
 /// `let (x, w, y) = ...;` where there are groups; else the names are those of the operands.
-fn bind(group: &TokenStream, names: &[&str], values: &[&TokenStream]) -> (TokenStream, Vec<TokenStream>) {
+pub(super) fn bind(group: &TokenStream, names: &[&str], values: &[&TokenStream]) -> (TokenStream, Vec<TokenStream>) {
     if group.is_empty() {
         return (quote!(), values.iter().map(|v| (*v).clone()).collect());
     }
@@ -133,7 +123,7 @@ fn times(shape: &[usize]) -> String {
 }
 
 /// `conv_3x3_64x56x56_to_64x56x56_s2`
-fn kernel_name(base: &str, window: &Window, groups: usize, x: &[usize], y: &[usize]) -> String {
+pub(super) fn kernel_name(base: &str, window: &Window, groups: usize, x: &[usize], y: &[usize]) -> String {
     let group = if groups > 1 { format!("_g{groups}") } else { String::new() };
     format!("{base}_{}{group}_{}_to_{}", times(&window.kernel), times(x), times(y))
 }
@@ -250,7 +240,7 @@ impl Operator for Conv {
         let (window, groups) = (self.window.clone(), self.groups);
         if cx.wants(0) {
             let shape = cx.ty(x).shape.clone();
-            let gradient = cx.push(ConvGradInput { window: window.clone(), groups, shape }, &[w, dy]);
+            let gradient = cx.push(ConvTranspose { window: window.clone(), groups, shape }, &[w, dy]);
             cx.set(0, gradient);
         }
         if cx.wants(1) {
@@ -313,7 +303,7 @@ impl Operator for Conv {
 }
 
 /// Which planes of input, output and weights belong together.
-struct Planes {
+pub(super) struct Planes {
     groups: usize,
     channels: usize,
     filters: usize,
@@ -322,7 +312,7 @@ struct Planes {
 }
 
 impl Planes {
-    fn of(groups: usize, x: &Type, y: &Type) -> Self {
+    pub(super) fn of(groups: usize, x: &Type, y: &Type) -> Self {
         Self {
             groups,
             channels: x.channels() / groups,
@@ -333,7 +323,7 @@ impl Planes {
     }
 
     /// Calls `f(start of the input plane, start of the output plane, window of weights)`.
-    fn each(&self, batch: usize, mut f: impl FnMut(usize, usize, usize)) {
+    pub(super) fn each(&self, batch: usize, mut f: impl FnMut(usize, usize, usize)) {
         for image in 0..batch {
             for filter in 0..self.groups * self.filters {
                 for channel in 0..self.channels {
@@ -343,90 +333,6 @@ impl Planes {
                 }
             }
         }
-    }
-}
-
-impl Operator for ConvGradInput {
-    fn name(&self) -> &'static str {
-        "conv_grad_input"
-    }
-
-    fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
-        Ok(Type { shape: self.shape.clone(), ..inputs[1].clone() })
-    }
-
-    fn macs(&self, inputs: &[&Type], _output: &Type) -> u64 {
-        (inputs[0].len() / inputs[0].channels() * inputs[1].len()) as u64
-    }
-
-    /// Second derivatives are not part of the language.
-    fn gradient(&self, _cx: &mut Gradient<'_>) {}
-
-    fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
-        let mut dx = cx.zeros();
-        let (w, dy) = (cx.inputs[0], cx.inputs[1]);
-        Planes::of(self.groups, cx.output, cx.types[1]).each(cx.batch(), |from, to, weights| {
-            self.window.walk(cx.output.spatial(), cx.types[1].spatial(), |out, element, at| {
-                dx.data[from + at] += dy.data[to + out] * w.data[weights * self.window.len() + element];
-            });
-        });
-        dx
-    }
-
-    fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
-        let (x, dy) = (cx.output, &cx.inputs[1]);
-        let s = Shape::of(&self.window, self.groups, x, dy);
-        let (literal, window, input, output) = (&s.literal, s.window, s.input, s.output);
-        let (channels, filters, depth) = (s.channels, s.filters, s.depth());
-        let block = s.channel_block();
-        let patch_panel = window * PANEL;
-        let body = if s.depthwise() {
-            let planes = s.groups;
-            quote!(isa.depthwise_grad_input(&#literal, #planes, x0, x1, y);)
-        } else {
-            let product = per_group(s.groups, |g| {
-                let (w, dy) = (part(quote!(x0), &g, filters * depth), part(quote!(x1), &g, filters * output));
-                let dx = part_mut(quote!(y), &g, channels * input);
-                if s.pointwise {
-                    return quote! {
-                        isa.gemm(
-                            &rt::Gemm { k: #filters, a_row: 1, a_col: #channels, b_row: #output },
-                            #w, #dy, rt::Start::Zero, &mut rt::Strip::of(#dx, #output, 0..#output),
-                        );
-                    };
-                }
-                let (binding, bound) = bind(&g, &["w", "dy", "dx"], &[&w, &dy, &dx]);
-                let [w, dy, dx] = &bound[..] else { unreachable!("three names") };
-                quote! {
-                    #binding
-                    for first in (0..#output).step_by(#PANEL) {
-                        let pixels = usize::min(#PANEL, #output - first);
-                        for channel in (0..#channels).step_by(#block) {
-                            let channels = usize::min(#block, #channels - channel);
-                            isa.gemm(
-                                &rt::Gemm { k: #filters, a_row: 1, a_col: #depth, b_row: #output },
-                                &#w[channel * #window..], &#dy[first..], rt::Start::Zero,
-                                &mut rt::Strip::of(&mut scratch[..channels * #patch_panel], #PANEL, 0..pixels),
-                            );
-                            isa.scatter(&#literal, channels, scratch, first, pixels, &mut #dx[channel * #input..]);
-                        }
-                    }
-                }
-            });
-            if s.pointwise { product } else { quote!(y.fill(0.0); #product) }
-        };
-        let shifted = if s.pointwise { None } else { ShiftedConv::of(&self.window, self.groups, &x.shape, &dy.shape) };
-        let (body, scratch) = match shifted {
-            Some(shifted) => shifted.grad_input(),
-            None if s.pointwise || s.depthwise() => (body, 0),
-            None => (body, block * window * PANEL),
-        };
-        let name = kernel_name("conv_grad_input", &self.window, self.groups, &x.shape, &dy.shape);
-        Kernel::new(name, Split::Images, body).scratch(scratch).doc(format!(
-            " The gradient of convolution {} by its input {}.",
-            self.window.show(),
-            show_shape(&x.shape)
-        ))
     }
 }
 

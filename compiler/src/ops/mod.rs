@@ -124,6 +124,7 @@ pub mod activation;
 pub mod batch_norm;
 pub mod conv;
 mod conv_shifted;
+pub mod conv_transpose;
 pub mod copy;
 pub mod dense;
 pub mod dropout;
@@ -156,8 +157,8 @@ operators! {
     HardSwishGrad(hard_swish::HardSwishGrad),
     /// Convolution.
     Conv(conv::Conv),
-    /// Its gradient by the input.
-    ConvGradInput(conv::ConvGradInput),
+    /// Transposed convolution, also the gradient by the input.
+    ConvTranspose(conv_transpose::ConvTranspose),
     /// Its gradient by the weights.
     ConvGradWeight(conv::ConvGradWeight),
     /// The same values in another layout.
@@ -255,6 +256,7 @@ operators! {
 /// What users may call, in the order of the reference page.
 pub static DEFINITIONS: &[&Definition] = &[
     &conv::CONV,
+    &conv_transpose::CONV_TRANSPOSE,
     &dense::DENSE,
     &pool::MAX_POOL,
     &pool::AVG_POOL,

@@ -41,6 +41,21 @@ pub const DILATION: Attribute =
 impl Window {
     /// From the attributes of a call on an input of shape `[channels, space...]`.
     pub fn from_call(call: &Call<'_>, kernel: &str, code: &'static str) -> Result<Self, Diagnostic> {
+        let mut window = Self::without_padding(call, kernel, code)?;
+        window.pad = window.padding(call, call.ty(0).spatial())?;
+        Ok(window)
+    }
+
+    /// The window of the convolution that a transposed one turns round: what it slides over is the result.
+    pub fn transposed_from_call(call: &Call<'_>, code: &'static str) -> Result<Self, Diagnostic> {
+        let mut window = Self::without_padding(call, "kernel", code)?;
+        let x = call.ty(0);
+        let enlarged = x.spatial().iter().zip(&window.stride).map(|(size, stride)| size.saturating_mul(*stride));
+        window.pad = window.padding(call, &enlarged.collect::<Vec<_>>())?;
+        Ok(window)
+    }
+
+    fn without_padding(call: &Call<'_>, kernel: &str, code: &'static str) -> Result<Self, Diagnostic> {
         let shape = call.ty(0).shape;
         let rank = shape.len().saturating_sub(1);
         if !(1..=3).contains(&rank) {
@@ -58,9 +73,7 @@ impl Window {
         };
         let dilation = if has("dilation") { call.per_axis("dilation", rank, 1..=65_536)? } else { vec![1; rank] };
         let ceil = has("ceil") && call.flag("ceil")?;
-        let mut window = Self { kernel, stride, dilation, pad: vec![(0, 0); rank], ceil };
-        window.pad = window.padding(call, &shape[1..])?;
-        Ok(window)
+        Ok(Self { kernel, stride, dilation, pad: vec![(0, 0); rank], ceil })
     }
 
     fn padding(&self, call: &Call<'_>, space: &[usize]) -> Result<Vec<(usize, usize)>, Diagnostic> {
@@ -90,7 +103,7 @@ impl Window {
     }
 
     /// Input elements that a window spans.
-    fn reach(&self, axis: usize) -> usize {
+    pub(super) fn reach(&self, axis: usize) -> usize {
         self.dilation[axis] * (self.kernel[axis] - 1) + 1
     }
 

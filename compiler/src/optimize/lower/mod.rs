@@ -11,7 +11,8 @@ use choose::{choose, workload};
 
 use crate::graph::{BLOCK, Graph, Kind, Layout, Rewrite, Type, ValueId};
 use crate::ops::Op;
-use crate::ops::conv::{Conv, ConvGradInput, ConvGradWeight};
+use crate::ops::conv::{Conv, ConvGradWeight};
+use crate::ops::conv_transpose::ConvTranspose;
 use crate::ops::layout::{Pack, Reorder, Spread, Unpack, WinogradTiles, WinogradWeights};
 use crate::ops::tile_conv::{Algorithm, TileConv, TileConvGradWeight, grad_weight_pays};
 use crate::ops::window::Window;
@@ -90,7 +91,7 @@ impl Lowering<'_> {
         let graph = self.graph;
         let done = match &graph.node(value).op {
             Op::Conv(conv) => self.conv(value, conv),
-            Op::ConvGradInput(conv) => self.grad_input(value, conv),
+            Op::ConvTranspose(conv) => self.conv_transpose(value, conv),
             Op::ConvGradWeight(conv) => self.grad_weight(value, conv),
             _ => false,
         };
@@ -174,8 +175,8 @@ impl Lowering<'_> {
         self.rewrite.push_like(at, op, &operands)
     }
 
-    /// The gradient by the input is a convolution of the upstream gradient with the weights turned round.
-    fn grad_input(&mut self, value: ValueId, conv: &ConvGradInput) -> bool {
+    /// A convolution of what is spread by the stride, with the weights turned round.
+    fn conv_transpose(&mut self, value: ValueId, conv: &ConvTranspose) -> bool {
         let graph = self.graph;
         let node = graph.node(value);
         let (w, dy) = (node.inputs[0], node.inputs[1]);
