@@ -130,6 +130,21 @@ class Maps(nn.Module):
         return F.binary_cross_entropy(out["mask"], wanted) + 2 * F.mse_loss(out["vector"], point)
 
 
+class Classic(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(3, 16, 5, stride=2), nn.Conv2d(16, 24, 3, padding=1, groups=2)
+        self.fc = nn.Linear(24 * 3 * 3, 6)
+
+    def forward(self, image):
+        x = F.local_response_norm(F.relu(self.conv1(image)), 5, 0.05, 0.75, 2.0)
+        x = F.local_response_norm(F.relu(self.conv2(F.max_pool2d(x, 3, 2))), 4, 0.5, 0.6)
+        return {"scores": self.fc(F.max_pool2d(x, 3, 2, ceil_mode=True).flatten(1))}
+
+    def loss(self, out, label):
+        return F.cross_entropy(out["scores"], label)
+
+
 class Decoder(nn.Module):
     def __init__(self):
         super().__init__()
@@ -208,6 +223,7 @@ NETS = {
     "residual": (Residual, 6, {"image": floats(3, 12, 12)}, {"label": classes(5)}),
     "branches": (Branches, 4, {"image": floats(4, 10, 10)}, {"label": classes(6)}),
     "maps": (Maps, 3, {"image": floats(2, 8, 6)}, {"wanted": unit(1, 4, 6), "point": floats(5)}),
+    "classic": (Classic, 3, {"image": floats(3, 31, 31)}, {"label": classes(6)}),
     "decoder": (Decoder, 3, {"image": floats(3, 12, 10)}, {"wanted": unit(1, 14, 21)}),
     "mobile": (Mobile, 5, {"image": floats(3, 10, 12)}, {"label": classes(5)}),
     "twins": (Twins, 4, {"left": floats(1, 12, 12), "right": floats(1, 12, 12)}, {"wanted": unit(1)}),

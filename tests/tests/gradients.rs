@@ -91,6 +91,7 @@ const USES: &[(&str, &str)] = &[
     ("global_avg_pool", "x |> global_avg_pool"),
     ("global_max_pool", "x |> global_max_pool"),
     ("batch_norm", "x |> conv(4, 1) |> batch_norm(eps: 1e-3)"),
+    ("lrn", "lrn(x, size: 3, alpha: 2, beta: 0.6, k: 0.7)"),
     ("dropout", "x |> conv(4, 1) |> dropout(0.4)"),
     ("relu", "relu(x)"),
     ("leaky_relu", "leaky_relu(x, 0.2)"),

@@ -132,6 +132,7 @@ pub mod elementwise;
 pub mod hard_swish;
 pub mod layout;
 pub mod loss;
+pub mod lrn;
 pub mod pool;
 pub mod shape;
 pub mod softmax;
@@ -215,6 +216,10 @@ operators! {
     FoldWeight(batch_norm::FoldWeight),
     /// A bias with a batch normalisation folded in.
     FoldBias(batch_norm::FoldBias),
+    /// lrn.
+    Lrn(lrn::Lrn),
+    /// Its gradient.
+    LrnGrad(lrn::LrnGrad),
     /// dropout.
     Dropout(dropout::Dropout),
     /// add, sub, mul.
@@ -263,6 +268,7 @@ pub static DEFINITIONS: &[&Definition] = &[
     &pool::GLOBAL_AVG_POOL,
     &pool::GLOBAL_MAX_POOL,
     &batch_norm::BATCH_NORM,
+    &lrn::LRN,
     &dropout::DROPOUT,
     &activation::RELU,
     &activation::LEAKY_RELU,
