@@ -272,7 +272,7 @@ fn tensors_and_numbers_mix() {
     let scales: Vec<(f64, f64)> = graph
         .nodes
         .iter()
-        .filter_map(|n| if let Op::Scale(s) = &n.op { Some((s.factor, s.offset)) } else { None })
+        .filter_map(|n| if let Op::Affine(s) = &n.op { Some((s.factor, s.offset)) } else { None })
         .collect();
     assert_eq!(scales, [(2.0, 0.0), (1.0, 0.5), (0.25, 0.0), (-1.0, 1.0), (-1.0, 0.0)]);
 }

@@ -1,12 +1,13 @@
 """Makes the stored PyTorch results for LeNet-5 and the specs of specs/parity.
 
-usage: python tests/parity/make.py    (needs: torch numpy safetensors; made with torch 2.15)
+usage: python tests/parity/make.py [NAME...]    (needs: torch numpy safetensors; made with torch 2.15)
 
 For each net NAME it writes NAME.weights.safetensors, NAME.input.safetensors (inputs and targets, batch first) and
 NAME.expected.safetensors (outputs in inference mode; loss and gradients of every trained weight and every input in
 training mode with dropout off). `cnnc run` takes the first two and must give the third.
 """
 import pathlib
+import sys
 
 import numpy as np
 import torch
@@ -181,6 +182,96 @@ class Mobile(nn.Module):
         return F.cross_entropy(self.logits, label)
 
 
+class Scale(nn.Module):
+    def __init__(self, channels, bias):
+        super().__init__()
+        self.weight = nn.Parameter(torch.rand(channels) + 0.5)
+        self.bias = nn.Parameter(torch.randn(channels)) if bias else None
+
+    def forward(self, x):
+        shape = (-1,) + (1,) * (x.dim() - 2)
+        x = x * self.weight.view(shape)
+        return x if self.bias is None else x + self.bias.view(shape)
+
+
+class Functions(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.scale1, self.prelu1 = nn.Conv2d(3, 8, 3, padding=1, bias=False), Scale(8, True), nn.PReLU(8)
+        self.squeeze, self.excite, self.conv2 = nn.Linear(8, 4), nn.Linear(4, 8), nn.Conv2d(8, 8, 3)
+        self.conv3, self.conv4, self.conv5, self.conv6 = (nn.Conv2d(8, 8, 1) for _ in range(4))
+        self.prelu2, self.scale2, self.fc = nn.PReLU(), Scale(8, False), nn.Linear(24, 4)
+
+    def forward(self, image):
+        x = self.prelu1(self.scale1(self.conv1(image)))
+        gate = F.hardsigmoid(self.excite(F.silu(self.squeeze(x.mean((2, 3))))))
+        x = F.relu6(self.conv2(x * gate[:, :, None, None]))
+        x = F.gelu(self.conv4(F.gelu(self.conv3(x))), approximate="tanh")
+        x = self.prelu2(self.conv6(F.elu(self.conv5(x), 0.5)))
+        mixed = x.abs() + (x**2 + 1).sqrt() - x.clamp(-1, 0.5).exp()
+        x = torch.cat([F.softplus(x, 2).log(), mixed, self.scale2(x)], 1)
+        self.logits = self.fc(x.mean((2, 3)))
+        return {"probabilities": self.logits.softmax(1), "features": x}
+
+    def loss(self, out, label):
+        return F.cross_entropy(self.logits, label)
+
+
+class Shapes(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(6, 12, 3), nn.Conv2d(12, 8, 3, padding=1)
+        self.conv3, self.conv4, self.conv5 = nn.Conv2d(8, 4, 1), nn.Conv2d(4, 4, 1), nn.Conv2d(8, 4, 1)
+        self.conv6, self.fc = nn.Conv2d(14, 4, 3), nn.Linear(16, 4)
+
+    def forward(self, image):
+        x = F.relu(self.conv1(F.pad(image, (2, 0, 1, 1), mode="reflect")))
+        a, b, c = x.split([4, 2, 6], 1)
+        x = self.conv2(torch.cat([b, F.channel_shuffle(c, 3), a], 1))
+        large = self.conv3(F.interpolate(x, scale_factor=2, mode="bilinear"))
+        corners = self.conv4(F.interpolate(x[:, :4], scale_factor=(2, 3), mode="bilinear", align_corners=True))
+        near = self.conv5(F.pad(F.interpolate(x[:, :, 1:5], (9, 20)), (1, 1, 1, 1), mode="replicate"))
+        turned = self.conv6(F.pad(large.permute(0, 3, 1, 2), (1, 1, 1, 1)))
+        parts = [large.mean((2, 3)), corners.amax((2, 3)), near.mean((2, 3)), turned.mean((2, 3))]
+        self.logits = self.fc(torch.cat(parts, 1))
+        return {"probabilities": self.logits.softmax(1), "turned": turned, "near": near}
+
+    def loss(self, out, label):
+        return F.cross_entropy(self.logits, label)
+
+
+class ChannelsNorm(nn.LayerNorm):
+    def forward(self, x):
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+
+
+class Norms(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2, self.conv3 = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 1), nn.Conv2d(8, 4, 3)
+        self.conv4, self.conv5 = nn.Conv1d(4, 6, 3, bias=False), nn.Conv3d(2, 4, 2)
+        self.norm1, self.norm2, self.norm3 = nn.GroupNorm(4, 8), ChannelsNorm(8, eps=1e-6), nn.LayerNorm([4, 4, 3])
+        self.norm4, self.fc = nn.GroupNorm(6, 6), nn.Linear(54, 6)
+        for norm in self.norm1, self.norm2, self.norm3, self.norm4:
+            nn.init.normal_(norm.weight, 1, 0.3)
+            nn.init.normal_(norm.bias)
+
+    def forward(self, image, signal, clip):
+        x = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(image)))))
+        x = self.norm3(self.conv3(x))
+        y = F.normalize(self.norm4(self.conv4(signal)))
+        z = self.conv5(clip)
+        z = F.layer_norm(z, z.shape[1:]).softmax(4)
+        rows = x.flatten(2)
+        parts = [(rows @ rows.mT).flatten(1), x.amax((2, 3)), y.sum(1), y.amax(2), z.mean((1, 2, 3))]
+        parts += [(z**2).sum((1, 2, 3, 4))[:, None], y.log_softmax(2).mean(2)]
+        vector = self.fc(torch.cat(parts, 1))
+        return {"vector": vector, "map": x.log_softmax(1)}
+
+    def loss(self, out, wanted):
+        return F.mse_loss(out["vector"], wanted)
+
+
 class Tower(nn.Module):
     def __init__(self):
         super().__init__()
@@ -226,6 +317,14 @@ NETS = {
     "classic": (Classic, 3, {"image": floats(3, 31, 31)}, {"label": classes(6)}),
     "decoder": (Decoder, 3, {"image": floats(3, 12, 10)}, {"wanted": unit(1, 14, 21)}),
     "mobile": (Mobile, 5, {"image": floats(3, 10, 12)}, {"label": classes(5)}),
+    "functions": (Functions, 4, {"image": floats(3, 9, 8)}, {"label": classes(4)}),
+    "shapes": (Shapes, 3, {"image": floats(6, 8, 7)}, {"label": classes(4)}),
+    "norms": (
+        Norms,
+        3,
+        {"image": floats(3, 8, 7), "signal": floats(4, 20), "clip": floats(2, 3, 5, 4)},
+        {"wanted": floats(6)},
+    ),
     "twins": (Twins, 4, {"left": floats(1, 12, 12), "right": floats(1, 12, 12)}, {"wanted": unit(1)}),
 }
 
@@ -259,5 +358,5 @@ def make(name):
     save_file({k: v.float().contiguous() for k, v in expected.items()}, here / f"{name}.expected.safetensors")
 
 
-for name in NETS:
+for name in sys.argv[1:] or NETS:
     make(name)

@@ -94,7 +94,7 @@ impl Writer {
     }
 
     fn layer(&mut self) {
-        match self.random.below(14) {
+        match self.random.below(16) {
             0..=3 => self.conv("x", "x"),
             4 => self.pool(),
             5 => self.say("x = x |> batch_norm".into()),
@@ -104,13 +104,52 @@ impl Writer {
             10 => self.arithmetic(),
             11 => self.say(format!("x = x |> dropout({})", ["0.1", "0.5"][self.names % 2])),
             12 => self.gate(),
+            13 => self.same_shape(),
+            14 => self.parts(),
             _ => self.depthwise(),
         }
     }
 
     fn activation(&mut self) {
-        let name = *self.random.pick(&["relu", "tanh", "sigmoid", "leaky_relu(0.1)", "leaky_relu(slope: 0.3)"]);
+        let name = *self.random.pick(&[
+            "relu",
+            "tanh",
+            "sigmoid",
+            "leaky_relu(0.1)",
+            "leaky_relu(slope: 0.3)",
+            "silu",
+            "gelu",
+            "elu(0.5)",
+            "softplus",
+            "prelu",
+        ]);
         self.say(format!("x = x |> {name}"));
+    }
+
+    /// Something that changes numbers and no shape.
+    fn same_shape(&mut self) {
+        let groups = self.divisor(self.shape[0]);
+        let call = match self.random.below(7) {
+            0 => format!("group_norm({groups}, eps: 0.1)"),
+            1 => "layer_norm(over: channels, eps: 0.1)".into(),
+            2 => "layer_norm(eps: 0.1)".into(),
+            3 => "scale(bias: true)".into(),
+            4 => format!("channel_shuffle({groups})"),
+            5 => "log_softmax(axis: 1)".into(),
+            _ => "dropout(0.3, spatial: true)".into(),
+        };
+        self.say(format!("x = x |> {call}"));
+    }
+
+    /// Parts of the channels, one of them changed.
+    fn parts(&mut self) {
+        if self.shape[0] == 1 {
+            return self.activation();
+        }
+        let first = self.random.between(1, self.shape[0] - 1);
+        self.say(format!("(part, x) = split(x, [{first}, {}])", self.shape[0] - first));
+        let order = *self.random.pick(&["relu(x), part", "part, tanh(x)"]);
+        self.say(format!("x = concat({order})"));
     }
 
     /// A convolution with random attributes that fit.

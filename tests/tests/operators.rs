@@ -114,11 +114,12 @@ fn operands_that_all_images_share_have_gradients() {
 
 #[test]
 fn reference_and_runtime_drop_the_same_elements() {
-    for (rate, id) in [(0.0, 0), (0.25, 1), (0.5, 2), (0.999, 3)] {
+    let cases = [(0.0, 0), (0.25, 1), (0.5, 2), (0.999, 3)];
+    for ((rate, id), spatial) in cases.into_iter().flat_map(|case| [false, true].map(|spatial| (case, spatial))) {
         let mut graph = Graph::default();
         let mut push = |op: Op, inputs: &[ValueId]| graph.push(op, inputs, "", Span::default()).expect("operands fit");
         let x = push(Input { index: 0, shape: vec![7, 11] }.into(), &[]);
-        push(dropout::Dropout { rate, id }.into(), &[x]);
+        push(dropout::Dropout { rate, id, spatial }.into(), &[x]);
         assert_eq!(*graph.ty(x), Type::batched([7, 11]));
         let (seed, step, images) = (u64::MAX - 5, 12, 6);
         let feed = Feed {
@@ -130,7 +131,11 @@ fn reference_and_runtime_drop_the_same_elements() {
         let expected = &evaluate(&graph, &feed)[1];
         for (isa, image) in Isa::available().flat_map(|isa| (0..images).map(move |image| (isa, image))) {
             let mut y = [1.0; 77];
-            isa.dropout(Some(Dropout { seed, step, image }), rate as f32, id, &mut y);
+            let state = Some(Dropout { seed, step, image });
+            match spatial {
+                true => isa.dropout_runs(state, rate as f32, id, 11, &mut y),
+                false => isa.dropout(state, rate as f32, id, &mut y),
+            }
             let got: Vec<f64> = y.iter().map(|y| f64::from(*y)).collect();
             assert_eq!(got, expected.image(image), "{isa:?}, rate {rate}, image {image}");
         }

@@ -3,7 +3,7 @@
 use super::value::Value;
 use super::{Elaborator, Evaluated, Poisoned, Scope};
 use crate::diagnostics::{Diagnostic, Span};
-use crate::ops::elementwise::Scale;
+use crate::ops::elementwise::Affine;
 use crate::syntax::ast::{Binary, Expr, Unary};
 
 impl Elaborator {
@@ -16,7 +16,7 @@ impl Elaborator {
             }
             (Unary::Negate, Value::Float(v)) => (Some(Value::Float(-v)), String::new(), ""),
             (Unary::Negate, Value::Tensor(id)) => {
-                return self.operator_node(Scale { factor: -1.0, offset: 0.0 }.into(), &[*id], span);
+                return self.operator_node(Affine { factor: -1.0, offset: 0.0 }.into(), &[*id], span);
             }
             (Unary::Not, other) => (None, format!("`not` does not fit {}", other.kind()), "`true` or `false`"),
             (Unary::Negate, other) => (None, format!("`-` does not fit {}", other.kind()), "a number or a tensor"),
@@ -92,7 +92,7 @@ impl Elaborator {
                         .fits("numbers of 32 bits, up to 3.4e38");
                     return Err(self.report(wrong));
                 }
-                self.operator_node(Scale { factor, offset }.into(), &[*tensor], span)
+                self.operator_node(Affine { factor, offset }.into(), &[*tensor], span)
             }
             _ => Err(self.no_such_arithmetic(op, l, r, span)),
         }

@@ -46,14 +46,18 @@ impl Elaborator {
             layer: layer.to_owned(),
             reuse: self.reuse.take(),
             made: Vec::new(),
+            tuple: Vec::new(),
             span,
         };
         let built = (definition.build)(&mut call);
-        let (reuse, made) = (call.reuse.take(), std::mem::take(&mut call.made));
+        let (reuse, made, tuple) = (call.reuse.take(), std::mem::take(&mut call.made), std::mem::take(&mut call.tuple));
         self.reuse = reuse;
         self.records.iter_mut().for_each(|record| record.extend(&made));
         match built {
-            Ok(value) => self.within_limits(before, span).map(|()| Value::Tensor(value)),
+            Ok(value) => self.within_limits(before, span).map(|()| match tuple.as_slice() {
+                [] => Value::Tensor(value),
+                values => Value::Tuple(values.iter().copied().map(Value::Tensor).collect()),
+            }),
             Err(mistake) => Err(self.report(mistake)),
         }
     }

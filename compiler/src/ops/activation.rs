@@ -1,4 +1,4 @@
-//! relu, leaky_relu, tanh, sigmoid: one number to one number.
+//! relu, relu6, leaky_relu, tanh, sigmoid: one number to one number.
 //!
 //! All have a gradient that can be told from the value alone, so the operand need not be kept.
 
@@ -21,6 +21,8 @@ pub enum Activation {
         /// At least 0, so that the sign of the value is that of the operand.
         slope: f64,
     },
+    /// min(max(x, 0), 6)
+    Relu6,
     /// Hyperbolic tangent
     Tanh,
     /// 1 / (1 + e⁻ˣ)
@@ -46,6 +48,7 @@ impl Activation {
                     slope * x
                 }
             }
+            Self::Relu6 => x.clamp(0.0, 6.0),
             Self::Tanh => x.tanh(),
             Self::Sigmoid => 1.0 / (1.0 + (-x).exp()),
         }
@@ -62,6 +65,7 @@ impl Activation {
                     slope
                 }
             }
+            Self::Relu6 => f64::from(y > 0.0 && y < 6.0),
             Self::Tanh => 1.0 - y * y,
             Self::Sigmoid => y * (1.0 - y),
         }
@@ -75,6 +79,7 @@ impl Activation {
                 let slope = slope as f32;
                 quote!(rt::Activation::LeakyRelu(#slope))
             }
+            Self::Relu6 => quote!(rt::Activation::Relu6),
             Self::Tanh => quote!(rt::Activation::Tanh),
             Self::Sigmoid => quote!(rt::Activation::Sigmoid),
         }
@@ -86,6 +91,7 @@ impl Operator for Activation {
         match self {
             Self::Relu => "relu",
             Self::LeakyRelu { .. } => "leaky_relu",
+            Self::Relu6 => "relu6",
             Self::Tanh => "tanh",
             Self::Sigmoid => "sigmoid",
         }
@@ -132,6 +138,7 @@ impl Operator for ActivationGrad {
         match self.0 {
             Activation::Relu => "relu_grad",
             Activation::LeakyRelu { .. } => "leaky_relu_grad",
+            Activation::Relu6 => "relu6_grad",
             Activation::Tanh => "tanh_grad",
             Activation::Sigmoid => "sigmoid_grad",
         }
@@ -175,6 +182,16 @@ pub static RELU: Definition = Definition {
     attributes: &[],
     example: "relu(x)",
     build: |call| build(call, Activation::Relu),
+};
+
+/// min(max(x, 0), 6).
+pub static RELU6: Definition = Definition {
+    name: "relu6",
+    summary: "min(max(x, 0), 6), element by element (Howard et al. 2017)",
+    operands: &["x"],
+    attributes: &[],
+    example: "relu6(x)",
+    build: |call| build(call, Activation::Relu6),
 };
 
 /// x, or slope · x where negative.

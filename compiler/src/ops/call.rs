@@ -55,6 +55,8 @@ pub struct Call<'a> {
     pub reuse: Option<std::collections::VecDeque<crate::graph::ParamId>>,
     /// Weights this call made or used again, in order.
     pub made: Vec<crate::graph::ParamId>,
+    /// What the call gives where that is several values: a tuple of them.
+    pub tuple: Vec<ValueId>,
     /// The whole call.
     pub span: Span,
 }
@@ -159,6 +161,15 @@ impl Call<'_> {
         }
     }
 
+    /// One of the words of the attribute; `none` where that is its default.
+    pub fn word(&self, name: &str) -> Result<String, Diagnostic> {
+        match self.argument(name) {
+            (Some(Argument::Word(word)), _) => Ok(word),
+            (None, _) => Ok("none".to_owned()),
+            (Some(other), span) => Err(self.wrong(name, span, other, "a word")),
+        }
+    }
+
     /// One whole number for every axis, or a list with one per axis, each in `range`.
     pub fn per_axis(
         &self,
@@ -167,7 +178,8 @@ impl Call<'_> {
         range: std::ops::RangeInclusive<i64>,
     ) -> Result<Vec<usize>, Diagnostic> {
         let (value, span) = self.argument(name);
-        let fits = format!("a whole number from {} to {}, or a list of {rank} of them", range.start(), range.end());
+        let or_list = if rank > 1 { format!(", or a list of {rank} of them") } else { String::new() };
+        let fits = format!("a whole number from {} to {}{or_list}", range.start(), range.end());
         let one = |a: &Argument| match a {
             Argument::Int(v) if range.contains(v) => Some(*v as usize),
             _ => None,
@@ -180,6 +192,26 @@ impl Call<'_> {
         axes.ok_or_else(|| {
             let found = value.map_or_else(|| "nothing".to_owned(), |v| v.to_string());
             self.wrong(name, span, found, &fits)
+        })
+    }
+
+    /// Some axes of the operand: a number, or a list of different ones; all by default.
+    pub fn axes(&self, name: &str) -> Result<Vec<usize>, Diagnostic> {
+        let rank = self.ty(0).shape.len();
+        let (value, span) = self.argument(name);
+        let one = |item: &Argument| match item {
+            Argument::Int(axis) if (0..rank as i64).contains(axis) => Some(*axis as usize),
+            _ => None,
+        };
+        let axes = match &value {
+            None => Some((0..rank).collect()),
+            Some(Argument::List(items)) => items.iter().map(one).collect(),
+            Some(single) => one(single).map(|axis| vec![axis]),
+        };
+        let different = |axes: &Vec<usize>| (1..axes.len()).all(|i| !axes[..i].contains(&axes[i])) && !axes.is_empty();
+        axes.filter(different).ok_or_else(|| {
+            let found = value.map_or_else(|| "no axes".to_owned(), |v| v.to_string());
+            self.wrong(name, span, found, &format!("different axes of {}, each from 0 to below {rank}", self.ty(0)))
         })
     }
 

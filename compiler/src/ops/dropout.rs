@@ -17,6 +17,15 @@ pub struct Dropout {
     pub rate: f64,
     /// Which dropout of the net this is.
     pub id: u64,
+    /// Whether the elements of a channel share their fate.
+    pub spatial: bool,
+}
+
+impl Dropout {
+    /// Elements that drop together.
+    fn run(&self, ty: &Type) -> usize {
+        if self.spatial { ty.spatial().iter().product() } else { 1 }
+    }
 }
 
 impl Operator for Dropout {
@@ -38,26 +47,31 @@ impl Operator for Dropout {
         let Some((seed, step)) = cx.feed.dropout else { return cx.inputs[0].clone() };
         let mut y = cx.inputs[0].clone();
         let scale = f64::from(1.0 / (1.0 - self.rate as f32));
+        let run = self.run(cx.output);
         for i in 0..cx.batch() {
             for (element, y) in y.image_mut(i).iter_mut().enumerate() {
-                *y = if drops(self, seed, step, i, element) { 0.0 } else { *y * scale };
+                *y = if drops(self, seed, step, i, element / run) { 0.0 } else { *y * scale };
             }
         }
         y
     }
 
-    fn kernel(&self, _cx: &KernelContext<'_>) -> Kernel {
-        let (rate, id) = (self.rate as f32, self.id);
+    fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
+        let (rate, id, run) = (self.rate as f32, self.id, self.run(cx.output));
+        let (what, work) = match run {
+            1 => ("elements", quote!(isa.dropout(dropout, #rate, #id, y);)),
+            _ => ("channels", quote!(isa.dropout_runs(dropout, #rate, #id, #run, y);)),
+        };
         Kernel::new(
             format!("dropout{}", self.id + 1),
             Split::Images,
             quote! {
                 y.copy_from_slice(x0);
-                isa.dropout(dropout, #rate, #id, y);
+                #work
             },
         )
-        .doc(format!(" Drops elements with probability {rate}."))
-        .in_place(quote!(isa.dropout(dropout, #rate, #id, y);))
+        .doc(format!(" Drops {what} with probability {rate}."))
+        .in_place(work)
     }
 }
 
@@ -78,14 +92,18 @@ fn mix(z: u64) -> u64 {
 /// dropout.
 pub static DROPOUT: Definition = Definition {
     name: "dropout",
-    summary: "in training, sets elements to zero at random and enlarges the others (Srivastava et al. 2014)",
+    summary: "in training, sets elements, or whole channels, to zero at random and enlarges the others (Srivastava et al. 2014)",
     operands: &["x"],
-    attributes: &[Attribute::optional("rate", "0.5", "probability of zero, from 0 up to 1").positional()],
+    attributes: &[
+        Attribute::optional("rate", "0.5", "probability of zero, from 0 up to 1").positional(),
+        Attribute::optional("spatial", "false", "whether whole channels drop (Tompson et al. 2015)"),
+    ],
     example: "dropout(x, 0.3)",
     build: |call| {
         let rate = call.number_in("rate", 0.0..1.0)?;
+        let spatial = call.flag("spatial")?;
         let id = call.graph.nodes.iter().filter(|n| matches!(n.op, Op::Dropout(_))).count() as u64;
         let x = call.operand(0);
-        call.push(Op::Dropout(Dropout { rate, id }), &[x])
+        call.push(Op::Dropout(Dropout { rate, id, spatial }), &[x])
     },
 };

@@ -3,9 +3,10 @@
 use quote::quote;
 use serde::Serialize;
 
+use super::reduce::SumTo;
 use super::{Call, Definition, Gradient, Kernel, KernelContext, Mismatch, Op, Operator, Split};
 use crate::diagnostics::Diagnostic;
-use crate::graph::{Kind, Layout, Type, ValueId, show_shape};
+use crate::graph::{BLOCK, Kind, Layout, Type, ValueId, show_shape};
 use crate::reference::{Evaluation, Tensor, full_shape};
 
 /// Two values, element by element; where one has a dimension of 1, that element serves for all.
@@ -38,17 +39,16 @@ impl Arithmetic {
     }
 }
 
-/// The common shape of two shapes, if there is one: equal ranks, each dimension equal or 1; `[]` goes with anything.
-fn broadcast(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
-    if a.is_empty() || b.is_empty() {
-        return Some(if a.is_empty() { b.to_vec() } else { a.to_vec() });
-    }
-    let common = |(a, b): (&usize, &usize)| match (*a, *b) {
+/// The common shape of two shapes, if there is one: each dimension equal or 1. The shape of fewer axes goes with the first
+/// ones, channels before space, and has dimensions of 1 behind.
+pub(super) fn broadcast(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
+    let size = |shape: &[usize], axis: usize| shape.get(axis).copied().unwrap_or(1);
+    let common = |axis| match (size(a, axis), size(b, axis)) {
         (a, b) if a == b || b == 1 => Some(a),
         (1, b) => Some(b),
         _ => None,
     };
-    (a.len() == b.len()).then(|| a.iter().zip(b).map(common).collect()).flatten()
+    (0..a.len().max(b.len())).map(common).collect()
 }
 
 /// Distance between neighbours of each axis of `of` when walked in the shape of `over`: 0 where it is repeated.
@@ -64,8 +64,21 @@ fn strides(of: &[usize], over: &[usize]) -> Vec<usize> {
     strides
 }
 
+/// Whether a value is one number for each channel of another.
+fn per_channel(value: &Type, of: &Type) -> bool {
+    value.channels() == of.channels() && value.spatial().iter().all(|n| *n == 1) && !value.shape.is_empty()
+}
+
+/// The shape of a blocked value as the runtime walks it, and the distances between neighbours in the value itself, or in one
+/// that has a number for each channel.
+fn blocked_walk(whole: &Type, part: &Type) -> ([usize; 4], [usize; 4]) {
+    let places: usize = whole.spatial().iter().product();
+    let strides = if part.shape == whole.shape { [0, places * BLOCK, BLOCK, 1] } else { [0, BLOCK, 0, 1] };
+    ([1, whole.blocks(), places, BLOCK], strides)
+}
+
 /// Calls `f(index in the whole, index in the part)` for every element of the shape `over`.
-fn walk(over: &[usize], part: &[usize], mut f: impl FnMut(usize, usize)) {
+pub(super) fn walk(over: &[usize], part: &[usize], mut f: impl FnMut(usize, usize)) {
     let strides = strides(part, over);
     for index in 0..over.iter().product() {
         let (mut rest, mut at) = (index, 0);
@@ -78,10 +91,15 @@ fn walk(over: &[usize], part: &[usize], mut f: impl FnMut(usize, usize)) {
 }
 
 /// Up to four axes, leading ones in front, as the runtime wants them.
-fn four(numbers: &[usize], fill: usize) -> proc_macro2::TokenStream {
+pub(super) fn four(numbers: &[usize], fill: usize) -> proc_macro2::TokenStream {
     let mut all = vec![fill; 4 - numbers.len()];
     all.extend(numbers);
     quote!([#(#all),*])
+}
+
+/// A shape as the runtime walks it, and the distances in a part of it.
+pub(super) fn part_tokens(over: &[usize], part: &[usize]) -> (proc_macro2::TokenStream, proc_macro2::TokenStream) {
+    (four(over, 1), four(&strides(part, over), 0))
 }
 
 impl Operator for Arithmetic {
@@ -105,15 +123,16 @@ impl Operator for Arithmetic {
         let shape = broadcast(&a.shape, &b.shape).ok_or_else(|| {
             Mismatch::new("arithmetic-C2", format!("the shapes {a} and {b} do not go together"))
                 .found(format!("{a} and {b}"))
-                .fits("equal shapes, or dimensions of 1 where they differ")
+                .fits("equal shapes, or dimensions of 1 where they differ; a vector goes with channels")
                 .hint("`conv(channels, 1)` changes channels, `stride` and pooling change space, `flatten` the rank")
         })?;
-        let layout = if a.shape == b.shape { a.layout } else { Layout::Plain };
+        let layout = if a.layout == b.layout { a.layout } else { Layout::Plain };
         Ok(Type { batched: a.batched || b.batched, shape, kind: Kind::Float, layout })
     }
 
     fn takes_blocks(&self, inputs: &[&Type]) -> bool {
-        inputs.iter().all(|t| t.batched && t.shape == inputs[0].shape)
+        let (a, b) = (inputs[0], inputs[1]);
+        a.batched && b.batched && (a.shape == b.shape || per_channel(a, b) || per_channel(b, a))
     }
 
     fn gradient(&self, cx: &mut Gradient<'_>) {
@@ -127,7 +146,7 @@ impl Operator for Arithmetic {
                     let other = cx.operand(1 - side);
                     cx.push(Self::Mul, &[upstream, other])
                 }
-                (Self::Sub, 1) => cx.push(Scale { factor: -1.0, offset: 0.0 }, &[upstream]),
+                (Self::Sub, 1) => cx.push(Affine { factor: -1.0, offset: 0.0 }, &[upstream]),
                 _ => upstream,
             };
             let ty = cx.ty(cx.operand(side)).clone();
@@ -174,9 +193,13 @@ impl Operator for Arithmetic {
             .doc(format!(" `{name}` of {shape} and {shape}."))
             .in_place(quote!(isa.arithmetic(#op, y, x1);));
         }
-        let over = four(&cx.output.shape, 1);
-        let (sa, sb) = (strides(a, &cx.output.shape), strides(b, &cx.output.shape));
-        let (sa, sb) = (four(&sa, 0), four(&sb, 0));
+        let (over, sa, sb) = if cx.output.layout == Layout::Blocked {
+            let (over, sa) = blocked_walk(cx.output, &cx.inputs[0]);
+            (four(&over, 1), four(&sa, 0), four(&blocked_walk(cx.output, &cx.inputs[1]).1, 0))
+        } else {
+            let (sa, sb) = (strides(a, &cx.output.shape), strides(b, &cx.output.shape));
+            (four(&cx.output.shape, 1), four(&sa, 0), four(&sb, 0))
+        };
         let body = quote! {
             isa.arithmetic_broadcast(#op, &rt::Broadcast { shape: #over, a: #sa, b: #sb }, x0, x1, y);
         };
@@ -190,16 +213,16 @@ impl Operator for Arithmetic {
 
 /// factor · x + offset.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Scale {
+pub struct Affine {
     /// What each element is multiplied by.
     pub factor: f64,
     /// What is added afterwards.
     pub offset: f64,
 }
 
-impl Operator for Scale {
+impl Operator for Affine {
     fn name(&self) -> &'static str {
-        "scale"
+        "affine"
     }
 
     fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
@@ -232,7 +255,7 @@ impl Operator for Scale {
     fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
         let (factor, offset) = (self.factor as f32, self.offset as f32);
         Kernel::new(
-            "scale",
+            "affine",
             Split::elementwise(cx.output),
             quote! {
                 y.copy_from_slice(x0);
@@ -291,72 +314,6 @@ impl Operator for AddN {
     }
 }
 
-/// Sums over the axes in which the shape is 1 and the operand is not, and over the images where the value is not to be
-/// batched: the gradient of repetition.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SumTo {
-    /// Whether there remains one value for each image.
-    pub batched: bool,
-    /// The shape to be reached.
-    pub shape: Vec<usize>,
-}
-
-impl Operator for SumTo {
-    fn name(&self) -> &'static str {
-        "sum_to"
-    }
-
-    fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
-        let covers = broadcast(&self.shape, &inputs[0].shape).as_deref() == Some(&inputs[0].shape);
-        if !covers || self.batched && !inputs[0].batched {
-            return Err(Mismatch::new("sum_to-C1", "the operand does not cover the shape")
-                .found(inputs[0].to_string())
-                .fits(show_shape(&self.shape)));
-        }
-        Ok(Type { batched: self.batched, shape: self.shape.clone(), kind: Kind::Float, layout: Layout::Plain })
-    }
-
-    fn gradient(&self, cx: &mut Gradient<'_>) {
-        let upstream = cx.upstream();
-        let Type { batched, shape, .. } = cx.ty(cx.operand(0)).clone();
-        let ones = cx.push(Fill { value: 1.0, batched, shape }, &[]);
-        let gradient = cx.push(Arithmetic::Mul, &[ones, upstream]);
-        cx.set(0, gradient);
-    }
-
-    fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
-        let mut y = cx.zeros();
-        let (from_len, to_len) = (cx.types[0].len(), cx.output.len());
-        for (i, x) in cx.inputs[0].data.chunks_exact(from_len).enumerate() {
-            let start = if self.batched { i * to_len } else { 0 };
-            walk(&cx.types[0].shape, &self.shape, |from, to| y.data[start + to] += x[from]);
-        }
-        y
-    }
-
-    fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
-        let over = four(&cx.inputs[0].shape, 1);
-        let to = four(&strides(&self.shape, &cx.inputs[0].shape), 0);
-        let over_images = cx.inputs[0].batched && !self.batched;
-        let (split, body, images) = if over_images {
-            let body = quote! {
-                for image in images {
-                    isa.sum_to(#over, #to, x0.image(image), y);
-                }
-            };
-            (Split::Groups, body, " over all images")
-        } else {
-            let body = quote! {
-                y.fill(0.0);
-                isa.sum_to(#over, #to, x0, y);
-            };
-            (Split::elementwise(cx.output), body, "")
-        };
-        let (from, to) = (show_shape(&cx.inputs[0].shape), show_shape(&self.shape));
-        Kernel::new(format!("sum_to_{}", cx.output.len()), split, body).doc(format!(" Sums {from} to {to}{images}."))
-    }
-}
-
 /// The same number everywhere.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Fill {
@@ -392,7 +349,7 @@ impl Operator for Fill {
 /// a + b.
 pub static ADD: Definition = Definition {
     name: "add",
-    summary: "the sum of two or more tensors; dimensions of 1 are repeated. Also written `a + b`",
+    summary: "the sum of two or more tensors; dimensions of 1 are repeated, and a vector over space. Also written `a + b`",
     operands: &["inputs.."],
     attributes: &[],
     example: "add(x, x)",
@@ -402,7 +359,7 @@ pub static ADD: Definition = Definition {
 /// a − b.
 pub static SUB: Definition = Definition {
     name: "sub",
-    summary: "the difference of two tensors; dimensions of 1 are repeated. Also written `a - b`",
+    summary: "the difference of two tensors; dimensions of 1 are repeated, and a vector over space. Also written `a - b`",
     operands: &["a", "b"],
     attributes: &[],
     example: "sub(x, x)",
@@ -412,7 +369,7 @@ pub static SUB: Definition = Definition {
 /// a · b.
 pub static MUL: Definition = Definition {
     name: "mul",
-    summary: "the product of two or more tensors, element by element; dimensions of 1 are repeated. Also written `a * b`",
+    summary: "the product of two or more tensors, element by element; dimensions of 1 are repeated, and a vector over space. Also written `a * b`",
     operands: &["inputs.."],
     attributes: &[],
     example: "mul(x, sigmoid(x))",

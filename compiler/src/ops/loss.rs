@@ -132,7 +132,7 @@ impl Operator for Loss {
             let gradient = cx.push(LossGrad(*self), &[x, t, upstream]);
             cx.set(0, gradient);
             if of_target && *self == Self::Mse {
-                let back = cx.push(super::elementwise::Scale { factor: -1.0, offset: 0.0 }, &[gradient]);
+                let back = cx.push(super::elementwise::Affine { factor: -1.0, offset: 0.0 }, &[gradient]);
                 cx.set(1, back);
             }
         }
@@ -348,7 +348,7 @@ pub static CROSS_ENTROPY: Definition = Definition {
     attributes: &[],
     example: "cross_entropy(scores, label)",
     build: |call| {
-        if matches!(call.graph.node(call.operand(0)).op, Op::Softmax(_)) {
+        if matches!(call.graph.node(call.operand(0)).op, Op::Softmax(softmax) if !softmax.log) {
             let span = call.operands[0].1;
             return Err(Diagnostic::new(span, "`cross_entropy` takes scores, and these are probabilities already")
                 .code("loss-C2")

@@ -121,6 +121,7 @@ macro_rules! operators {
 }
 
 pub mod activation;
+pub mod along;
 pub mod batch_norm;
 pub mod conv;
 mod conv_shifted;
@@ -129,16 +130,26 @@ pub mod copy;
 pub mod dense;
 pub mod dropout;
 pub mod elementwise;
+pub mod gram;
 pub mod hard_swish;
 pub mod layout;
 pub mod loss;
 pub mod lrn;
+pub mod norm;
+pub mod pad;
+pub mod pointwise;
 pub mod pool;
+pub mod prelu;
+pub mod reduce;
+pub mod scale;
 pub mod shape;
 pub mod softmax;
 pub mod source;
 pub mod space_to_depth;
+pub mod split;
 pub mod tile_conv;
+pub mod transpose;
+pub mod upsample;
 pub mod window;
 
 operators! {
@@ -148,7 +159,7 @@ operators! {
     Target(source::Target),
     /// A weight or a buffer.
     Param(source::ParamRef),
-    /// relu, leaky_relu, tanh, sigmoid.
+    /// relu, relu6, leaky_relu, tanh, sigmoid.
     Activation(activation::Activation),
     /// The gradient of an activation, from its value.
     ActivationGrad(activation::ActivationGrad),
@@ -156,6 +167,16 @@ operators! {
     HardSwish(hard_swish::HardSwish),
     /// Its gradient.
     HardSwishGrad(hard_swish::HardSwishGrad),
+    /// elu, silu, gelu and other functions of one number.
+    Pointwise(pointwise::Pointwise),
+    /// The gradient of one, from its operand.
+    PointwiseGrad(pointwise::PointwiseGrad),
+    /// prelu.
+    Prelu(prelu::Prelu),
+    /// Its gradient by the input.
+    PreluGrad(prelu::PreluGrad),
+    /// Its gradient by the slopes.
+    PreluGradWeight(prelu::PreluGradWeight),
     /// Convolution.
     Conv(conv::Conv),
     /// Transposed convolution, also the gradient by the input.
@@ -225,11 +246,9 @@ operators! {
     /// add, sub, mul.
     Arithmetic(elementwise::Arithmetic),
     /// factor · x + offset.
-    Scale(elementwise::Scale),
+    Affine(elementwise::Affine),
     /// The sum of several values of one type.
     AddN(elementwise::AddN),
-    /// The gradient of repetition.
-    SumTo(elementwise::SumTo),
     /// A constant.
     Fill(elementwise::Fill),
     /// A view under another shape.
@@ -238,9 +257,33 @@ operators! {
     Concat(shape::Concat),
     /// A range of an axis.
     Slice(shape::Slice),
+    /// The same values and others around them.
+    Pad(pad::Pad),
+    /// Its gradient.
+    PadGrad(pad::PadGrad),
+    /// Axes in another order.
+    Transpose(transpose::Transpose),
+    /// upsample.
+    Upsample(upsample::Upsample),
+    /// Its gradient.
+    UpsampleGrad(upsample::UpsampleGrad),
+    /// Sums along axes: also the gradient of repetition.
+    SumTo(reduce::SumTo),
+    /// The largest element along axes.
+    MaxTo(reduce::MaxTo),
+    /// Its gradient.
+    MaxToGrad(reduce::MaxToGrad),
+    /// l2_normalize, layer_norm and group_norm without weights.
+    Norm(norm::Norm),
+    /// Its gradient.
+    NormGrad(norm::NormGrad),
+    /// gram.
+    Gram(gram::Gram),
+    /// Its gradient.
+    GramGrad(gram::GramGrad),
     /// A value in memory of its own.
     Copy(copy::Copy),
-    /// softmax.
+    /// softmax and log_softmax.
     Softmax(softmax::Softmax),
     /// Its gradient.
     SoftmaxGrad(softmax::SoftmaxGrad),
@@ -269,21 +312,49 @@ pub static DEFINITIONS: &[&Definition] = &[
     &pool::GLOBAL_MAX_POOL,
     &batch_norm::BATCH_NORM,
     &lrn::LRN,
+    &norm::LAYER_NORM,
+    &norm::GROUP_NORM,
+    &norm::L2_NORMALIZE,
+    &scale::SCALE,
     &dropout::DROPOUT,
     &activation::RELU,
+    &activation::RELU6,
     &activation::LEAKY_RELU,
+    &prelu::PRELU,
+    &pointwise::ELU,
     &activation::TANH,
     &activation::SIGMOID,
     &hard_swish::HARD_SWISH,
+    &pointwise::HARD_SIGMOID,
+    &pointwise::SILU,
+    &pointwise::GELU,
+    &pointwise::SOFTPLUS,
+    &pointwise::ABS,
+    &pointwise::SQUARE,
+    &pointwise::SQRT,
+    &pointwise::EXP,
+    &pointwise::LOG,
+    &pointwise::CLAMP,
     &softmax::SOFTMAX,
+    &softmax::LOG_SOFTMAX,
     &elementwise::ADD,
     &elementwise::SUB,
     &elementwise::MUL,
+    &reduce::SUM,
+    &reduce::MEAN,
+    &reduce::MAX,
+    &gram::GRAM,
+    &upsample::UPSAMPLE,
     &space_to_depth::SPACE_TO_DEPTH,
     &space_to_depth::DEPTH_TO_SPACE,
     &shape::CONCAT,
     &shape::FLATTEN,
     &shape::RESHAPE,
+    &transpose::TRANSPOSE,
+    &transpose::CHANNEL_SHUFFLE,
+    &split::SLICE,
+    &split::SPLIT,
+    &pad::PAD,
     &loss::CROSS_ENTROPY,
     &loss::MSE,
     &loss::BINARY_CROSS_ENTROPY,

@@ -3,6 +3,7 @@
 use quote::quote;
 use serde::Serialize;
 
+use super::pad::{Pad, PadMode};
 use super::{Argument, Attribute, Definition, Gradient, Kernel, KernelContext, Mismatch, Op, Operator, Split};
 use crate::diagnostics::Diagnostic;
 use crate::graph::{BLOCK, Kind, Type, show_shape};
@@ -197,8 +198,13 @@ impl Operator for Slice {
         self.axis == 0 && self.start.is_multiple_of(BLOCK) && self.len.is_multiple_of(BLOCK)
     }
 
-    /// Slices are made by gradients and passes only; second derivatives are not part of the language.
-    fn gradient(&self, _cx: &mut Gradient<'_>) {}
+    fn gradient(&self, cx: &mut Gradient<'_>) {
+        let (upstream, shape) = (cx.upstream(), cx.ty(cx.operand(0)).shape.clone());
+        let mut pad = vec![(0, 0); shape.len()];
+        pad[self.axis] = (self.start, shape[self.axis] - self.start - self.len);
+        let gradient = cx.push(Pad { pad, mode: PadMode::Zero }, &[upstream]);
+        cx.set(0, gradient);
+    }
 
     fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
         let mut y = cx.zeros();

@@ -1,39 +1,36 @@
-//! softmax over channels.
+//! softmax and log_softmax along an axis.
 
-use quote::quote;
+use quote::{format_ident, quote};
 use serde::Serialize;
 
-use super::{Definition, Gradient, Kernel, KernelContext, Mismatch, Op, Operator, Split};
-use crate::graph::{Type, show_shape};
+use super::along::{Along, axis};
+use super::{Attribute, Call, Definition, Gradient, Kernel, KernelContext, Mismatch, Op, Operator, Split};
+use crate::diagnostics::Diagnostic;
+use crate::graph::{Type, ValueId, show_shape};
 use crate::reference::{Evaluation, Tensor};
 
-/// e^x over its sum along the channels, for each place in space apart.
+/// e^x over its sum along an axis, for each place of the others apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Softmax;
-
-/// Operands: the softmax and the gradient that arrives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct SoftmaxGrad;
-
-/// Calls `f` with the indices of the channels at each place of each image.
-fn columns(ty: &Type, batch: usize, mut f: impl FnMut(&[usize])) {
-    let places: usize = ty.spatial().iter().product();
-    for image in 0..batch {
-        for place in 0..places {
-            let column: Vec<usize> = (0..ty.channels()).map(|c| image * ty.len() + c * places + place).collect();
-            f(&column);
-        }
-    }
+pub struct Softmax {
+    /// The axis; 0 is channels.
+    pub axis: usize,
+    /// Whether the value is the logarithm of that.
+    pub log: bool,
 }
+
+/// Operands: the value of the softmax and the gradient that arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct SoftmaxGrad(pub Softmax);
 
 impl Operator for Softmax {
     fn name(&self) -> &'static str {
-        "softmax"
+        if self.log { "log_softmax" } else { "softmax" }
     }
 
     fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
-        if inputs[0].shape.is_empty() {
-            return Err(Mismatch::new("softmax-C1", "`softmax` needs channels")
+        let shape = &inputs[0].shape;
+        if shape.is_empty() {
+            return Err(Mismatch::new("softmax-C1", format!("`{}` needs channels", self.name()))
                 .found("one number for each image")
                 .fits("a tensor of shape [channels, ...]")
                 .operand(0));
@@ -42,38 +39,57 @@ impl Operator for Softmax {
     }
 
     fn gradient(&self, cx: &mut Gradient<'_>) {
-        let gradient = cx.push(SoftmaxGrad, &[cx.value(), cx.upstream()]);
+        let gradient = cx.push(SoftmaxGrad(*self), &[cx.value(), cx.upstream()]);
         cx.set(0, gradient);
     }
 
     fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
         let (x, mut y) = (&cx.inputs[0].data, cx.zeros());
-        columns(cx.output, cx.batch(), |column| {
+        Along::axis(&cx.output.shape, self.axis).columns(cx.batch(), |column| {
             let most = column.iter().fold(f64::NEG_INFINITY, |m, i| m.max(x[*i]));
             let sum: f64 = column.iter().map(|i| (x[*i] - most).exp()).sum();
-            column.iter().for_each(|i| y.data[*i] = (x[*i] - most).exp() / sum);
+            column.iter().for_each(|i| {
+                y.data[*i] = if self.log { x[*i] - most - sum.ln() } else { (x[*i] - most).exp() / sum };
+            });
         });
         y
     }
 
     fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
-        let channels = cx.output.channels();
+        let along = Along::axis(&cx.output.shape, self.axis);
+        let (method, len) = (format_ident!("{}", self.name()), along.len);
+        let work = along.image(&[], quote!(isa.#method(#len, y);));
         Kernel::new(
-            format!("softmax_{}", cx.output.len()),
+            format!("{}_{}", self.name(), cx.output.len()),
             Split::Images,
             quote! {
                 y.copy_from_slice(x0);
-                isa.softmax(#channels, y);
+                #work
             },
         )
-        .doc(format!(" Softmax over the {channels} channels of {}.", show_shape(&cx.output.shape)))
-        .in_place(quote!(isa.softmax(#channels, y);))
+        .doc(format!(" {} over {}.", self.title(), self.over(&cx.output.shape)))
+        .in_place(work)
+    }
+}
+
+impl Softmax {
+    fn title(&self) -> &'static str {
+        if self.log { "The logarithm of softmax" } else { "Softmax" }
+    }
+
+    /// `the 10 channels of [10, 7, 7]`
+    fn over(&self, shape: &[usize]) -> String {
+        let (len, shape) = (shape[self.axis], show_shape(shape));
+        match self.axis {
+            0 => format!("the {len} channels of {shape}"),
+            axis => format!("axis {axis} of {shape}"),
+        }
     }
 }
 
 impl Operator for SoftmaxGrad {
     fn name(&self) -> &'static str {
-        "softmax_grad"
+        if self.0.log { "log_softmax_grad" } else { "softmax_grad" }
     }
 
     fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
@@ -85,36 +101,62 @@ impl Operator for SoftmaxGrad {
 
     fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
         let (y, dy, mut dx) = (&cx.inputs[0].data, &cx.inputs[1].data, cx.zeros());
-        columns(cx.output, cx.batch(), |column| {
-            let dot: f64 = column.iter().map(|i| y[*i] * dy[*i]).sum();
-            column.iter().for_each(|i| dx.data[*i] = y[*i] * (dy[*i] - dot));
+        Along::axis(&cx.output.shape, self.0.axis).columns(cx.batch(), |column| {
+            if self.0.log {
+                let sum: f64 = column.iter().map(|i| dy[*i]).sum();
+                column.iter().for_each(|i| dx.data[*i] = dy[*i] - y[*i].exp() * sum);
+            } else {
+                let dot: f64 = column.iter().map(|i| y[*i] * dy[*i]).sum();
+                column.iter().for_each(|i| dx.data[*i] = y[*i] * (dy[*i] - dot));
+            }
         });
         dx
     }
 
     fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
-        let channels = cx.output.channels();
+        let along = Along::axis(&cx.output.shape, self.0.axis);
+        let (method, len) = (format_ident!("{}", self.name()), along.len);
+        let work = along.image(&["x0"], quote!(isa.#method(#len, x0, y);));
         Kernel::new(
-            format!("softmax_grad_{}", cx.output.len()),
+            format!("{}_{}", self.name(), cx.output.len()),
             Split::Images,
             quote! {
                 y.copy_from_slice(x1);
-                isa.softmax_grad(#channels, x0, y);
+                #work
             },
         )
-        .doc(format!(" The gradient of softmax over {channels} channels, from its value."))
+        .doc(format!(
+            " The gradient of {} over {}, from its value.",
+            self.0.name(),
+            self.0.over(&cx.output.shape)
+        ))
     }
 }
+
+const AXIS: Attribute =
+    Attribute::optional("axis", "0", "the axis without the batch: 0 is channels, 1 the first of space");
 
 /// softmax.
 pub static SOFTMAX: Definition = Definition {
     name: "softmax",
-    summary: "exp(x) over its sum along the channels: scores to probabilities",
+    summary: "exp(x) over its sum along an axis, by default channels: scores to probabilities",
     operands: &["x"],
-    attributes: &[],
+    attributes: &[AXIS],
     example: "softmax(x)",
-    build: |call| {
-        let x = call.operand(0);
-        call.push(Op::Softmax(Softmax), &[x])
-    },
+    build: |call| build(call, false),
 };
+
+/// The logarithm of softmax.
+pub static LOG_SOFTMAX: Definition = Definition {
+    name: "log_softmax",
+    summary: "the logarithm of softmax along an axis, by default channels",
+    operands: &["x"],
+    attributes: &[AXIS],
+    example: "log_softmax(x)",
+    build: |call| build(call, true),
+};
+
+fn build(call: &mut Call<'_>, log: bool) -> Result<ValueId, Diagnostic> {
+    let (axis, x) = (axis(call)?, call.operand(0));
+    call.push(Op::Softmax(Softmax { axis, log }), &[x])
+}

@@ -83,15 +83,7 @@ impl Window {
                 Ok((0..rank).map(|a| self.same(a, space[a])).collect())
             }
             Some((Argument::Word(_), _)) => Ok(vec![(0, 0); rank]),
-            Some((Argument::List(items), span)) if items.iter().any(|i| matches!(i, Argument::List(_))) => {
-                let pairs: Option<Vec<(usize, usize)>> = items.iter().map(pair).collect();
-                pairs.filter(|p| p.len() == rank).ok_or_else(|| {
-                    Diagnostic::new(span, "`pad` does not fit")
-                        .found(Argument::List(items.clone()).to_string())
-                        .fits(format!("{rank} pairs of numbers from 0 to 65536: `[(1, 1), ...]`"))
-                })
-            }
-            _ => Ok(call.per_axis("pad", rank, 0..=65_536)?.into_iter().map(|p| (p, p)).collect()),
+            _ => padding(call, rank),
         }
     }
 
@@ -207,6 +199,21 @@ impl Window {
             text += &format!(", dilation {}", times(&self.dilation));
         }
         text
+    }
+}
+
+/// `pad` as a number, one for each axis, or pairs.
+pub(super) fn padding(call: &Call<'_>, rank: usize) -> Result<Vec<(usize, usize)>, Diagnostic> {
+    match call.optional("pad") {
+        Some((Argument::List(items), span)) if items.iter().any(|i| matches!(i, Argument::List(_))) => {
+            let pairs: Option<Vec<(usize, usize)>> = items.iter().map(pair).collect();
+            pairs.filter(|p| p.len() == rank).ok_or_else(|| {
+                Diagnostic::new(span, "`pad` does not fit")
+                    .found(Argument::List(items.clone()).to_string())
+                    .fits(format!("{rank} pairs of numbers from 0 to 65536: `[(1, 1), ...]`"))
+            })
+        }
+        _ => Ok(call.per_axis("pad", rank, 0..=65_536)?.into_iter().map(|p| (p, p)).collect()),
     }
 }
 

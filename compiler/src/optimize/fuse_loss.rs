@@ -51,7 +51,7 @@ fn constant_weight(graph: &Graph, value: ValueId) -> Option<f64> {
             Op::Fill(fill) => Some(fill.value),
             _ => None,
         },
-        Op::Scale(scale) if scale.offset == 0.0 => Some(scale.factor * constant_weight(graph, node.inputs[0])?),
+        Op::Affine(scale) if scale.offset == 0.0 => Some(scale.factor * constant_weight(graph, node.inputs[0])?),
         _ => None,
     }
 }

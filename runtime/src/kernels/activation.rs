@@ -10,6 +10,8 @@ pub enum Activation {
     Relu,
     /// x where positive, slope · x elsewhere
     LeakyRelu(f32),
+    /// min(max(x, 0), 6)
+    Relu6,
     /// Hyperbolic tangent
     Tanh,
     /// 1 / (1 + e⁻ˣ)
@@ -37,6 +39,7 @@ per_isa! {
             // So written, NaN stays NaN.
             Activation::Relu => each(y, |x| if x <= 0.0 { 0.0 } else { x }),
             Activation::LeakyRelu(slope) => each(y, |x| if x > 0.0 { x } else { slope * x }),
+            Activation::Relu6 => each(y, |x| x.clamp(0.0, 6.0)),
             Activation::Tanh => each(y, tanh),
             Activation::Sigmoid => each(y, sigmoid),
         }
@@ -48,6 +51,7 @@ per_isa! {
         match activation {
             Activation::Relu => each_with(y, dy, |y| if y > 0.0 { 1.0 } else { 0.0 }),
             Activation::LeakyRelu(slope) => each_with(y, dy, |y| if y > 0.0 { 1.0 } else { slope }),
+            Activation::Relu6 => each_with(y, dy, |y| if y > 0.0 && y < 6.0 { 1.0 } else { 0.0 }),
             Activation::Tanh => each_with(y, dy, |y| 1.0 - y * y),
             Activation::Sigmoid => each_with(y, dy, |y| y * (1.0 - y)),
         }
@@ -63,10 +67,11 @@ mod tests {
     use alloc::vec::Vec;
     use proptest::prelude::*;
 
-    const ALL: [Activation; 5] = [
+    const ALL: [Activation; 6] = [
         Activation::Relu,
         Activation::LeakyRelu(0.1),
         Activation::LeakyRelu(0.0),
+        Activation::Relu6,
         Activation::Tanh,
         Activation::Sigmoid,
     ];
@@ -74,6 +79,7 @@ mod tests {
     fn value(activation: Activation, x: f64) -> f64 {
         match activation {
             Activation::Relu => x.max(0.0),
+            Activation::Relu6 => x.clamp(0.0, 6.0),
             Activation::LeakyRelu(slope) => {
                 if x > 0.0 {
                     x
@@ -89,6 +95,7 @@ mod tests {
     fn slope(activation: Activation, y: f64) -> f64 {
         match activation {
             Activation::Relu => f64::from(y > 0.0),
+            Activation::Relu6 => f64::from(y > 0.0 && y < 6.0),
             Activation::LeakyRelu(slope) => {
                 if y > 0.0 {
                     1.0
@@ -104,7 +111,7 @@ mod tests {
     proptest! {
         #[test]
         fn values_and_slopes_agree_with_loops(len in 0_usize..100, seed: u64) {
-            let x: Vec<f32> = numbers(seed, len).iter().map(|x| x * 6.0).collect();
+            let x: Vec<f32> = numbers(seed, len).iter().map(|x| x * 9.0).collect();
             let upstream = numbers(seed ^ 1, len);
             for ((isa, edge), activation) in everywhere().flat_map(|at| ALL.map(|a| (at, a))) {
                 let name = format!("{isa:?} {activation:?}");

@@ -13,6 +13,16 @@ pub struct Dropout {
     pub image: usize,
 }
 
+impl Dropout {
+    /// Which elements of the image drop in a layer.
+    #[inline(always)]
+    fn drops(self, rate: f32, layer: u64) -> impl Fn(usize) -> bool {
+        let stream = mix(self.seed ^ mix(self.step ^ mix(layer ^ mix(self.image as u64))));
+        let limit = (f64::from(rate) * 4_294_967_296.0) as u64;
+        move |element| mix(stream.wrapping_add(element as u64)) >> 32 < limit
+    }
+}
+
 /// The finaliser of splitmix64 (Steele et al. 2014).
 #[inline(always)]
 fn mix(z: u64) -> u64 {
@@ -28,13 +38,25 @@ per_isa! {
     /// An element drops where 32 bits of a hash of seed, step, layer, image and element are below the rate. The compiler's
     /// reference has the same rule.
     pub fn dropout(state: Option<Dropout>, rate: f32, layer: u64, y: &mut [f32]) {
-        let Some(Dropout { seed, step, image }) = state else { return };
-        let stream = mix(seed ^ mix(step ^ mix(layer ^ mix(image as u64))));
-        let limit = (f64::from(rate) * 4_294_967_296.0) as u64;
+        let Some(state) = state else { return };
         let scale = 1.0 / (1.0 - rate);
+        let drops = state.drops(rate, layer);
         for (element, y) in y.iter_mut().enumerate() {
-            let bits = mix(stream.wrapping_add(element as u64)) >> 32;
-            *y = if bits < limit { 0.0 } else { *y * scale };
+            *y = if drops(element) { 0.0 } else { *y * scale };
+        }
+    }
+
+    /// As [`dropout`](Self::dropout), where the elements of each run share their fate: that of the element with its number.
+    pub fn dropout_runs(state: Option<Dropout>, rate: f32, layer: u64, run: usize, y: &mut [f32]) {
+        let Some(state) = state else { return };
+        let scale = 1.0 / (1.0 - rate);
+        let drops = state.drops(rate, layer);
+        for (number, y) in y.chunks_exact_mut(run).enumerate() {
+            if drops(number) {
+                y.fill(0.0);
+            } else {
+                y.iter_mut().for_each(|y| *y *= scale);
+            }
         }
     }
 }
@@ -78,6 +100,12 @@ mod tests {
                 let mut y = edge.of(&x);
                 isa.dropout(Some(state), rate, 4, &mut y);
                 prop_assert_eq!(&y[..], &expected, "{:?}", isa);
+                let runs: Vec<f32> = x.iter().flat_map(|x| [*x, 2.0 * x, 3.0 * x]).collect();
+                let mut y = edge.of(&runs);
+                isa.dropout_runs(Some(state), rate, 4, 3, &mut y);
+                for (i, y) in y.iter().enumerate() {
+                    prop_assert_eq!(*y, if drops(i / 3) { 0.0 } else { runs[i] * scale }, "{:?}", isa);
+                }
             }
         }
     }

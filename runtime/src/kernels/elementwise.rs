@@ -1,6 +1,6 @@
-//! Sums, differences, products, with repetition of dimensions of 1.
+//! Sums, differences, products, with repetition of dimensions of 1, and what is found along axes.
 
-use super::sums::sum;
+use super::sums::{larger, largest, sum};
 use crate::isa::per_isa;
 
 /// What is done with two numbers.
@@ -97,6 +97,58 @@ per_isa! {
                 for (y, x) in y[at..].iter_mut().zip(x) {
                     *y += x;
                 }
+            }
+        });
+    }
+
+    /// Replaces elements of y by the largest of x over the axes whose distance in y is 0, where that is larger.
+    pub fn max_to(shape: [usize; 4], to: [usize; 4], x: &[f32], y: &mut [f32]) {
+        let len = shape[3];
+        runs(shape, to, to, |row, at, _| {
+            let x = &x[row * len..][..len];
+            if to[3] == 0 {
+                y[at] = larger(largest(x), y[at]);
+            } else {
+                y[at..].iter_mut().zip(x).for_each(|(y, x)| *y = larger(*x, *y));
+            }
+        });
+    }
+
+    /// The gradient of [`max_to`](Self::max_to), in equal shares to all that are the largest; `counts` is as long as `y`.
+    pub fn max_to_grad(
+        shape: [usize; 4],
+        to: [usize; 4],
+        dy: &[f32],
+        x: &[f32],
+        y: &[f32],
+        counts: &mut [f32],
+        dx: &mut [f32],
+    ) {
+        let len = shape[3];
+        let counts = &mut counts[..y.len()];
+        counts.fill(0.0);
+        runs(shape, to, to, |row, at, _| {
+            for (i, x) in x[row * len..][..len].iter().enumerate() {
+                let at = at + i * to[3];
+                counts[at] += if *x >= y[at] { 1.0 } else { 0.0 };
+            }
+        });
+        runs(shape, to, to, |row, at, _| {
+            for (i, (dx, x)) in dx[row * len..][..len].iter_mut().zip(&x[row * len..]).enumerate() {
+                let at = at + i * to[3];
+                *dx = if *x >= y[at] { dy[at] / counts[at] } else { 0.0 };
+            }
+        });
+    }
+
+    /// y = x with axes in another order: `strides` are distances in x between neighbours along the axes of y.
+    pub fn transpose(shape: [usize; 4], strides: [usize; 4], x: &[f32], y: &mut [f32]) {
+        let (len, step) = (shape[3], strides[3]);
+        runs(shape, strides, strides, |row, at, _| {
+            let y = &mut y[row * len..][..len];
+            match step {
+                1 => y.copy_from_slice(&x[at..at + len]),
+                _ => y.iter_mut().enumerate().for_each(|(i, y)| *y = x[at + i * step]),
             }
         });
     }

@@ -76,6 +76,41 @@ proptest! {
     }
 
     #[test]
+    fn maxima_along_axes_agree_with_loops(shape in shapes(), has: [bool; 4], seed: u64) {
+        let (strides, len) = part(shape, has);
+        // Few different numbers, so that several are the largest.
+        let x: Vec<f32> = numbers(seed, shape.iter().product()).iter().map(|x| (x * 4.0).round()).collect();
+        let dy = numbers(seed ^ 1, len);
+        let places = positions(shape, strides);
+        let (mut y, mut counts) = (vec![f64::NEG_INFINITY; len], vec![0.0; len]);
+        places.iter().zip(&x).for_each(|(i, x)| y[*i] = y[*i].max(f64::from(*x)));
+        places.iter().zip(&x).for_each(|(i, x)| counts[*i] += f64::from(f64::from(*x) == y[*i]));
+        let share = |(i, x): (&usize, &f32)| if f64::from(*x) == y[*i] { f64::from(dy[*i]) / counts[*i] } else { 0.0 };
+        let gradient: Vec<f64> = places.iter().zip(&x).map(share).collect();
+        for (isa, edge) in everywhere() {
+            let (x, mut got) = (edge.of(&x), edge.of(&vec![f32::NEG_INFINITY; len]));
+            isa.max_to(shape, strides, &x, &mut got);
+            assert_close(&got, &y, 0.0, &format!("{isa:?}"));
+            let (mut counts, mut dx) = (edge.unset(len), edge.unset(x.len()));
+            isa.max_to_grad(shape, strides, &edge.of(&dy), &x, &got, &mut counts, &mut dx);
+            assert_close(&dx, &gradient, 1e-6, &format!("{isa:?} gradient"));
+        }
+    }
+
+    #[test]
+    fn axes_in_another_order_agree_with_loops(shape in shapes(), order in Just([0_usize, 1, 2, 3]).prop_shuffle(), seed: u64) {
+        let x = numbers(seed, shape.iter().product());
+        let turned = order.map(|axis| shape[axis]);
+        let strides = order.map(|axis| shape[axis + 1..].iter().product());
+        let expected: Vec<f32> = positions(turned, strides).into_iter().map(|at| x[at]).collect();
+        for (isa, edge) in everywhere() {
+            let mut y = edge.unset(x.len());
+            isa.transpose(turned, strides, &edge.of(&x), &mut y);
+            prop_assert_eq!(&y[..], &expected, "{:?}", isa);
+        }
+    }
+
+    #[test]
     fn equal_shapes_agree_with_loops(len in 0_usize..100, seed: u64, factor in -3.0_f32..3.0, offset in -3.0_f32..3.0) {
         let (x, y) = (numbers(seed, len), numbers(seed ^ 1, len));
         for (isa, edge) in everywhere() {

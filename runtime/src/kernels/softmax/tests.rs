@@ -28,6 +28,12 @@ fn naive_grad(channels: usize, y: &[f64], dy: &[f64]) -> Vec<f64> {
     dx
 }
 
+fn naive_log_grad(channels: usize, y: &[f64], dy: &[f64]) -> Vec<f64> {
+    let places = y.len() / channels;
+    let total = |place: usize| dy.iter().skip(place).step_by(places).sum::<f64>();
+    (0..y.len()).map(|i| dy[i] - y[i].exp() * total(i % places)).collect()
+}
+
 proptest! {
     #[test]
     fn agrees_with_loops(channels in 1_usize..40, places in prop_oneof![Just(1_usize), 1..80_usize], seed: u64) {
@@ -39,6 +45,13 @@ proptest! {
             assert_close(&y, &naive(channels, &wide(&x)), 2e-6, &format!("{isa:?}"));
             isa.softmax_grad(channels, &y, &mut dx);
             assert_within(&dx, &naive_grad(channels, &wide(&y), &wide(&dy)), 1e-6, 1.0, &format!("{isa:?}"));
+            let (mut y, mut dx) = (edge.of(&x), edge.of(&dy));
+            isa.log_softmax(channels, &mut y);
+            let expected: Vec<f64> = naive(channels, &wide(&x)).iter().map(|y| y.ln()).collect();
+            assert_within(&y, &expected, 2e-6, 1.0, &format!("{isa:?} logarithm"));
+            isa.log_softmax_grad(channels, &y, &mut dx);
+            let expected = naive_log_grad(channels, &wide(&y), &wide(&dy));
+            assert_within(&dx, &expected, 3e-6, channels as f64, &format!("{isa:?} logarithm"));
         }
     }
 }
