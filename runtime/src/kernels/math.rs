@@ -36,9 +36,9 @@ pub(crate) fn tanh(x: f32) -> f32 {
     let x = x.clamp(-9.02, 9.02);
     let square = x * x;
     let mut p = 1.338_427_95e-8;
-    p = p * square + 2.063_581_27e-5;
-    p = p * square + 3.497_457_13e-3;
-    p = p * square + 0.133_826_867;
+    p = p * square + 2.063_581_3e-5;
+    p = p * square + 3.497_457_1e-3;
+    p = p * square + 0.133_826_87;
     p = p * square + 1.0;
     let mut q = 7.790_244_5e-7;
     q = q * square + 3.288_516_3e-4;
