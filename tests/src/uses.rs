@@ -84,6 +84,8 @@ const BLOCKED: &[(&str, &str)] = &[
     ("[3, 13, 15]", "x * global_max_pool(x)"),
     ("[3, 13, 15]", "relu(conv(x, 20, 3, pad: 1) + x) |> conv(20, 3, pad: 1)"),
     ("[3, 13, 15]", "relu(batch_norm(conv(x, 20, 3, pad: 1, bias: false)) + x) |> conv(16, 3, pad: 1)"),
+    // A sum that is an operand of the next one, without an activation between them.
+    ("[3, 13, 15]", "x + conv(x, 20, 3, pad: 1)\n    y = y + conv(y, 20, 1)\n    y = relu(conv(y, 20, 1) + y)"),
     (
         "[3, 13, 15]",
         "concat(conv(x, 16, 1), conv(x, 32, 3, pad: 1) |> relu, max_pool(x, 3, stride: 1, pad: 1)) |> conv(16, 1)",
