@@ -99,7 +99,11 @@ def write_program(name):
         emitted = pathlib.Path(folder) / name
         subprocess.run([os.environ["CNNC"], "build", name, "--infer-only", *settings, "--out", emitted], check=True, stdout=sys.stderr)
         type_name = re.search(r"^pub struct (\w+) \{", (emitted / "src" / "lib.rs").read_text(), re.MULTILINE)[1]
-        construct = f"|options| Box::new({name}::{type_name}::with_options(options))"
+        manifest = emitted / "Cargo.toml"
+        package = re.search('^name = "(.*)"$', manifest.read_text(), re.MULTILINE)[1]
+        with manifest.open("a") as more:
+            more.write(f'\n[[bin]]\nname = "{name}"\npath = "src/main.rs"\n')
+        construct = f"|options| Box::new({package}::{type_name}::with_options(options))"
         main = f"mod measure;\n\nfn main() -> Result<(), Box<dyn std::error::Error>> {{\n    measure::main({construct})\n}}\n"
         (emitted / "src" / "main.rs").write_text(main)
         shutil.copy(files.ROOT / "benches" / "cnnc" / "measure.rs", emitted / "src")

@@ -6,6 +6,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::string::String;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A file that cannot be used: which, why, and what may help.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,11 +95,12 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// `.last.safetensors.4711.tmp` for `last.safetensors`: two processes do not write the same one.
+/// `.last.safetensors.4711-0.tmp` for `last.safetensors`: neither two processes nor two threads write the same one.
 fn temporary_name(path: &Path) -> PathBuf {
+    static WRITTEN: AtomicU64 = AtomicU64::new(0);
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
-    name.push(std::format!(".{}.tmp", std::process::id()));
+    name.push(std::format!(".{}-{}.tmp", std::process::id(), WRITTEN.fetch_add(1, Ordering::Relaxed)));
     path.with_file_name(name)
 }
 

@@ -19,7 +19,11 @@ pub fn train(arguments: &Train) -> Done {
     recipe.epochs = arguments.epochs.unwrap_or(recipe.epochs);
     recipe.seed = arguments.seed.unwrap_or(recipe.seed);
     let machine = Machine { threads: arguments.threads.unwrap_or(recipe.threads), isa: arguments.isa.clone() };
-    start(&recipe.named()?, &recipe.net(), Build::default(), &recipe.train(machine, arguments.resume)?)
+    let (named, net) = (recipe.named()?, recipe.net());
+    let compiled = named.compile(&net, false, false)?;
+    needs_loss(&compiled)?;
+    let network = named.crate_options(&compiled, &net, false, false).digest;
+    start_compiled(&named, &net, Build::default(), &compiled, &recipe.train(machine, arguments.resume, network)?)
 }
 
 /// `cnnc eval`
@@ -32,7 +36,7 @@ pub fn eval(arguments: &Eval) -> Done {
 
 /// `cnnc predict`
 pub fn predict(arguments: &Predict) -> Done {
-    let recipe = Recipe::read(&arguments.recipe, None)?;
+    let recipe = Recipe::read_alone(&arguments.recipe, None)?;
     arguments.files.iter().try_for_each(|path| write::is_there("picture", path))?;
     let job = Job::Predict(job::Predict {
         machine: machine(&arguments.machine),
@@ -151,13 +155,20 @@ fn weights(given: Option<&Path>, recipe: &Recipe) -> Result<PathBuf, Failed> {
 fn start(named: &Named, net: &NetOptions, build: Build, job: &Job) -> Done {
     let compiled = named.compile(net, build.infer_only, build.gradients)?;
     let learns = matches!(job, Job::Train(_)) || matches!(job, Job::Run(run) if run.gradients.is_some());
-    if learns && compiled.training.is_none() {
-        return Err(Failed::input(format!(
-            "the net `{}` has no loss, so it cannot learn\nfits: `target label: class(10)` and `loss cross_entropy(scores, label)`",
-            compiled.graph.name
-        )));
+    if learns {
+        needs_loss(&compiled)?;
     }
     start_compiled(named, net, build, &compiled, job)
+}
+
+fn needs_loss(compiled: &Compiled) -> Done {
+    if compiled.training.is_some() {
+        return Ok(());
+    }
+    Err(Failed::input(format!(
+        "the net `{}` has no loss, so it cannot learn\nfits: `target label: class(10)` and `loss cross_entropy(scores, label)`",
+        compiled.graph.name
+    )))
 }
 
 fn start_compiled(named: &Named, net: &NetOptions, build: Build, compiled: &Compiled, job: &Job) -> Done {

@@ -113,8 +113,15 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// Reads a recipe; `data` stands in for its data folder.
+    /// Reads a recipe whose files must be there; `data` stands in for its data folder.
     pub fn read(path: &Path, data: Option<&Path>) -> Result<Self, Failed> {
+        let recipe = Self::read_alone(path, data)?;
+        Page::new(path, &recipe.text).found(&recipe)?;
+        Ok(recipe)
+    }
+
+    /// Reads a recipe without asking for its files: to predict takes none of them.
+    pub fn read_alone(path: &Path, data: Option<&Path>) -> Result<Self, Failed> {
         is_recipe(path)?;
         let text = write::read_text(path)?;
         let page = Page::new(path, &text);
@@ -126,7 +133,7 @@ impl Recipe {
             (None, Some(folder)) => home.join(folder),
             (None, None) => home,
         };
-        let recipe = Self {
+        Ok(Self {
             path: path.to_owned(),
             epochs: written.epochs,
             seed: written.seed,
@@ -135,10 +142,8 @@ impl Recipe {
             classes: written.classes.clone(),
             written,
             data,
-            text: text.clone(),
-        };
-        page.found(&recipe)?;
-        Ok(recipe)
+            text,
+        })
     }
 
     /// The spec.
@@ -180,9 +185,11 @@ impl Recipe {
     }
 
     /// The job of training.
-    pub fn train(&self, machine: Machine, resume: bool) -> Result<Job, Failed> {
+    ///
+    /// A run is resumed by the same recipe and the same `network`, a digest of what it was compiled from.
+    pub fn train(&self, machine: Machine, resume: bool, network: u64) -> Result<Job, Failed> {
         let folder = self.folder();
-        let recipe = format!("{:016x}", digest(&format!("{}\n{} {}", self.text, self.seed, self.epochs)));
+        let recipe = format!("{:016x}", digest(&format!("{}\n{} {} {network}", self.text, self.seed, self.epochs)));
         Ok(Job::Train(Box::new(job::Train {
             machine,
             seed: self.seed,

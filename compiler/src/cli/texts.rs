@@ -26,7 +26,7 @@ pub fn starter(name: &str) -> Vec<(String, String)> {
 }
 
 const RECIPE: &str = "\
-# A recipe: what to train on what, and how. Paths are relative to this file.
+# A recipe: what to train on what, and how. Paths are relative to this file, `checkpoints` to where the command runs.
 spec: {name}.net
 data:
   train: { images: data/train-images-idx3-ubyte.gz, labels: data/train-labels-idx1-ubyte.gz }

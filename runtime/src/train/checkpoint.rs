@@ -143,7 +143,7 @@ pub(super) fn resume(
         return Err(file.error("this is no checkpoint of a run").hint("remove it, or choose another folder"));
     };
     if recipe != checkpoints.recipe {
-        return Err(file.error("this checkpoint is one of another recipe, network or data").hint(
+        return Err(file.error("this checkpoint is one of another recipe or network").hint(
             "choose another folder for the checkpoints, remove this file, or do not resume (it is then overwritten)",
         ));
     }
