@@ -115,7 +115,7 @@ def yolo_v1():
 class Cifar(nn.Module):
     """Residual networks of 3·2·units + 2 layers; shortcuts are projected, or without weights."""
 
-    def __init__(self, units, projected, softmax=False):
+    def __init__(self, units, projected, last, softmax=False):
         super().__init__()
         self.softmax = softmax
         self.conv1, self.bn1 = nn.Conv2d(3, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16)
@@ -127,7 +127,8 @@ class Cifar(nn.Module):
                 layer.append(self.unit(width, wider, projected))
                 width = wider
             self.add_module(f"layer{stage}", nn.Sequential(*layer))
-        self.fc = nn.Linear(64, 10)
+        self.last = last
+        self.add_module(last, nn.Linear(64, 10))
 
     @staticmethod
     def unit(width, wider, projected):
@@ -141,7 +142,7 @@ class Cifar(nn.Module):
 
     def forward(self, x):
         x = F.relu(self.bn1(self.conv1(x)))
-        x = self.fc(self.layer3(self.layer2(self.layer1(x))).mean((2, 3)))
+        x = getattr(self, self.last)(self.layer3(self.layer2(self.layer1(x))).mean((2, 3)))
         return x.softmax(1) if self.softmax else x
 
 
@@ -369,8 +370,8 @@ TWINS = {
     "shufflenet_v2": torchvision_model("shufflenet_v2_x1_0"),
     "r3d18": Twin(lambda: tv.video.r3d_18(weights=None)),
     "fpn": Twin(FPN, outputs=("p2", "p3", "p4", "p5", "p6")),
-    "resnet20": Twin(lambda: Cifar(3, True, softmax=True), outputs=("probabilities",)),
-    "resnet56": Twin(lambda: Cifar(9, False)),
+    "resnet20": Twin(lambda: Cifar(3, True, "fc", softmax=True), outputs=("probabilities",)),
+    "resnet56": Twin(lambda: Cifar(9, False, "linear")),
     "preact_resnet": Twin(preact_resnet),
     "nin": Twin(nin),
     "alexnet_paper": Twin(alexnet_paper),
