@@ -105,6 +105,9 @@ const USES: &[(&str, &str)] = &[
     ("[3, 4, 5]", "concat(x, conv(x, 3, [2, 1]), axis: 1)"),
     ("[3, 4, 5]", "concat(conv(x, 3, [1, 3]), x, x, axis: 2)"),
     ("[3]", "concat(x, relu(x), dense(x, 4))"),
+    // The inner concatenation and its operands all end up in the outer one, but the inner one is still to be computed.
+    ("[3, 4, 5]", "concat(concat(x, x), x)"),
+    ("[4, 4, 5]", "concat(concat(x, relu(x), axis: 1), reshape(x, [2, 8, 5]), reshape(relu(x), [2, 8, 5]))"),
     ("[2, 3, 2, 4]", "concat(x, relu(x), axis: 3)"),
     ("[3, 4, 5]", "reshape(x, [5, 12]) |> conv(2, 3)"),
     ("[24]", "reshape(x, [2, 3, 2, 2]) |> conv(3, 2)"),
@@ -171,6 +174,8 @@ const BLOCKED: &[(&str, &str)] = &[
     ("[3, 13, 15]", "scale(x, bias: true) |> conv(16, 1)"),
     ("[3, 13, 15]", "relu(conv(x, 20, 3, pad: 1) + x) |> conv(20, 3, pad: 1)"),
     ("[3, 13, 15]", "relu(batch_norm(conv(x, 20, 3, pad: 1, bias: false)) + x) |> conv(16, 3, pad: 1)"),
+    // A sum that is an operand of the next one, without an activation between them.
+    ("[3, 13, 15]", "x + conv(x, 20, 3, pad: 1)\n    y = y + conv(y, 20, 1)\n    y = relu(conv(y, 20, 1) + y)"),
     (
         "[3, 13, 15]",
         "concat(conv(x, 16, 1), conv(x, 32, 3, pad: 1) |> relu, max_pool(x, 3, stride: 1, pad: 1)) |> conv(16, 1)",
@@ -208,6 +213,16 @@ const LOSSES: &[&str] = &[
 /// What is frozen of `conv |> batch_norm`.
 const FROZEN: &[&str] = &["\"norm\"", "\"norm.weight\"", "\"norm.bias\"", "\"front\"", "x"];
 
+/// Inputs whose gradients are parts of one value that is, being of one place, in blocks and in plain order at once.
+const PARTS: &str = "net Use {
+    input a, b: [16, 1, 1]
+    x = concat(a, b) |> conv(32, 1)
+    output x
+    target wanted: [32, 1, 1]
+    loss mse(x, wanted)
+}
+";
+
 /// The networks as text.
 pub fn networks() -> Vec<String> {
     let operators = USES.iter().map(|(shape, used)| {
@@ -243,5 +258,5 @@ pub fn blocked() -> Vec<String> {
              \x20   head = y |> flatten |> dense(5)\n    output y\n    output head\n    target wanted: [5]\n    loss mse(head, wanted)\n}}\n"
         )
     });
-    texts.collect()
+    texts.chain([PARTS.to_owned()]).collect()
 }

@@ -11,6 +11,8 @@ struct Sum {
     /// The convolution, and what it adds.
     conv: ValueId,
     shortcut: ValueId,
+    /// The sum.
+    sum: ValueId,
     /// The value that the convolution computes in the end: the sum, or the activation behind it.
     end: ValueId,
 }
@@ -22,10 +24,7 @@ pub fn fuse_shortcut(graph: Graph) -> Graph {
     let mut rewrite = Rewrite::of(&graph);
     for value in graph.values() {
         // Its work is done where the sum is complete.
-        if sums.iter().any(|s| {
-            s.conv == value
-                || (s.end != value && graph.node(s.end).inputs.first() == Some(&value) && is_sum(&graph, value))
-        }) {
+        if sums.iter().any(|s| s.conv == value || (s.sum == value && s.end != value)) {
             continue;
         }
         match sums.iter().find(|s| s.end == value) {
@@ -75,5 +74,5 @@ fn sum(graph: &Graph, uses: &[usize], value: ValueId) -> Option<Sum> {
         Some(user) if uses[value.0 as usize] == 1 && matches!(graph.node(user).op, Op::Activation(_)) => user,
         _ => value,
     };
-    Some(Sum { conv, shortcut, end })
+    Some(Sum { conv, shortcut, sum: value, end })
 }

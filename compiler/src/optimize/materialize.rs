@@ -2,7 +2,7 @@
 
 use crate::graph::{Graph, Rewrite, ValueId};
 use crate::ops::{Op, copy::Copy};
-use crate::plan::is_source;
+use crate::plan::{is_source, view};
 
 /// Copies outputs and gradients that would otherwise be inputs, weights, views, or one value under two names.
 ///
@@ -16,9 +16,8 @@ pub fn materialize(graph: Graph) -> Graph {
     let gradients = graph.gradients.iter().map(|g| (g.1, true));
     for (value, alone) in outputs.chain(input_gradients).chain(gradients) {
         let node = graph.node(value);
-        let viewed = is_source(&node.op) || matches!(node.op, Op::Slice(_)) || shows_source(&graph, value);
         let shared = alone && (taken.contains(&value) || matches!(node.op, Op::Reshape(_)));
-        if viewed || shared {
+        if shared || is_part_or_source(&graph, value) {
             copies.push(value);
         }
         taken.push(value);
@@ -29,11 +28,12 @@ pub fn materialize(graph: Graph) -> Graph {
     copy_results(&graph, &copies)
 }
 
-/// Whether a value is a reshape, however often, of a source or of a slice.
-fn shows_source(graph: &Graph, value: ValueId) -> bool {
-    let node = graph.node(value);
-    let below = |op: &Op| is_source(op) || matches!(op, Op::Slice(_));
-    matches!(node.op, Op::Reshape(_)) && (below(&graph.node(node.inputs[0]).op) || shows_source(graph, node.inputs[0]))
+/// Whether a value is, however often it is viewed, a source or a part of another value.
+fn is_part_or_source(graph: &Graph, value: ValueId) -> bool {
+    match view(graph, value) {
+        None => is_source(&graph.node(value).op),
+        Some((operand, part)) => part.len() < graph.ty(operand).floats() || is_part_or_source(graph, operand),
+    }
 }
 
 fn copy_results(graph: &Graph, copies: &[ValueId]) -> Graph {

@@ -134,7 +134,7 @@ pub fn is_source(op: &Op) -> bool {
 }
 
 /// The operand and the part of it that a value is a view of, if it is one: reshapes, and slices of the outermost axis.
-fn view(graph: &Graph, value: ValueId) -> Option<(ValueId, Range<usize>)> {
+pub(crate) fn view(graph: &Graph, value: ValueId) -> Option<(ValueId, Range<usize>)> {
     let node = graph.node(value);
     match &node.op {
         Op::Reshape(_) => Some((node.inputs[0], 0..node.ty.floats())),

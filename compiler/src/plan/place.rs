@@ -81,6 +81,8 @@ struct Placer<'a> {
     in_place: Vec<bool>,
     /// Values in whose memory others live.
     hosts: Vec<bool>,
+    /// Concatenations whose operands are written where the whole is.
+    joined: Vec<bool>,
     /// By value: how its kernel divides the work; `None` where it has none.
     splits: Vec<Option<Split>>,
     /// Position of the step that computes a value, and of the last that reads it.
@@ -98,6 +100,7 @@ impl<'a> Placer<'a> {
             fixed: vec![false; count],
             in_place: vec![false; count],
             hosts: vec![false; count],
+            joined: vec![false; count],
             splits: vec![None; count],
             born: vec![0; count],
             dies: vec![0; count],
@@ -157,10 +160,12 @@ impl<'a> Placer<'a> {
                 continue;
             }
             let before = self.home.clone();
-            if self.join_operands(value) && self.no_step_reads_what_it_writes(value) {
+            self.joined[value.0 as usize] = self.join_operands(value);
+            if self.joined[value.0 as usize] && self.no_step_reads_what_it_writes(value) {
                 self.hosts[value.0 as usize] = true;
             } else {
                 self.home = before;
+                self.joined[value.0 as usize] = false;
             }
         }
     }
@@ -188,18 +193,12 @@ impl<'a> Placer<'a> {
     /// Safe code cannot borrow a buffer twice, so a step must not read from the buffer it writes to.
     fn no_step_reads_what_it_writes(&self, member: ValueId) -> bool {
         let group = self.located(member).0;
-        self.steps.iter().filter(|s| self.located(s.value).0 == group && !self.is_joined(s.value)).all(|step| {
+        let works = |step: &&Step| self.located(step.value).0 == group && !self.joined[step.value.0 as usize];
+        self.steps.iter().filter(works).all(|step| {
             let operands = &self.graph.node(step.value).inputs;
             let skip = usize::from(self.in_place[step.value.0 as usize]);
             operands.iter().skip(skip).all(|operand| self.located(*operand).0 != group)
         })
-    }
-
-    /// Whether a concatenation needs no code because its operands are already in place.
-    fn is_joined(&self, value: ValueId) -> bool {
-        let node = self.graph.node(value);
-        matches!(node.op, Op::Concat(_))
-            && node.inputs.iter().all(|operand| self.located(*operand).0 == self.located(value).0)
     }
 
     /// Lets kernels that can do so work in the memory of a first operand that nobody needs afterwards.
@@ -274,8 +273,7 @@ impl<'a> Placer<'a> {
             Place { root, part }
         });
         let places = places.collect();
-        let joined = graph.values().map(|v| self.is_joined(v)).collect();
-        Placement { places, buffers, in_place: self.in_place, joined, sizes }
+        Placement { places, buffers, in_place: self.in_place, joined: self.joined, sizes }
     }
 
     /// Homes of prepared values that runs need. What only helped to prepare them may be overwritten afterwards.
