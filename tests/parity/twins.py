@@ -95,6 +95,38 @@ class TinyYoloV3(nn.Module):
         return run(coarse, 14, 15), run(mixed, 21, 22)
 
 
+class YoloV3(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = darknet(3, 32, 3)
+        for n, (width, units) in enumerate([(64, 1), (128, 2), (256, 8), (512, 8), (1024, 4)], 1):
+            self.add_module(f"down{n}", darknet(width // 2, width, 3, 2))
+            pair = lambda: nn.ModuleDict({"1": darknet(width, width // 2, 1), "2": darknet(width // 2, width, 3)})
+            self.add_module(f"stage{n}", nn.ModuleDict({str(i): pair() for i in range(units)}))
+        five = lambda i, w: named(("1", darknet(i, w, 1)), ("2", darknet(w, 2 * w, 3)), ("3", darknet(2 * w, w, 1)),
+                                  ("4", darknet(w, 2 * w, 3)), ("5", darknet(2 * w, w, 1)))
+        self.large, self.medium, self.small = five(1024, 512), five(768, 256), five(384, 128)
+        self.to_medium, self.to_small = darknet(512, 256, 1), darknet(256, 128, 1)
+        for name, width in [("large", 512), ("medium", 256), ("small", 128)]:
+            self.add_module(f"{name}_unit", darknet(width, 2 * width, 3))
+            self.add_module(f"{name}_map", nn.Conv2d(2 * width, 255, 1))
+
+    def stage(self, x, n):
+        x = getattr(self, f"down{n}")(x)
+        for pair in getattr(self, f"stage{n}").values():
+            x = x + pair["2"](pair["1"](x))
+        return x
+
+    def forward(self, x):
+        x36 = self.stage(self.stage(self.stage(self.stem(x), 1), 2), 3)
+        x61 = self.stage(x36, 4)
+        up = lambda x: F.interpolate(x, scale_factor=2)
+        a = self.large(self.stage(x61, 5))
+        b = self.medium(torch.cat([up(self.to_medium(a)), x61], 1))
+        c = self.small(torch.cat([up(self.to_small(b)), x36], 1))
+        return (self.large_map(self.large_unit(a)), self.medium_map(self.medium_unit(b)), self.small_map(self.small_unit(c)))
+
+
 def yolo_v1():
     layers, i, n = [], 3, 0
     pairs = lambda a, b: [(a, 1), (b, 3)]
@@ -368,6 +400,8 @@ TWINS = {
     "squeezenet": torchvision_model("squeezenet1_0", dropout=0.0),
     "densenet121": torchvision_model("densenet121"),
     "shufflenet_v2": torchvision_model("shufflenet_v2_x1_0"),
+    "mobilenet_v2": torchvision_model("mobilenet_v2", dropout=0.0),
+    "mobilenet_v3_small": torchvision_model("mobilenet_v3_small", dropout=0.0),
     "r3d18": Twin(lambda: tv.video.r3d_18(weights=None)),
     "fpn": Twin(FPN, outputs=("p2", "p3", "p4", "p5", "p6")),
     "resnet20": Twin(lambda: Cifar(3, True, "fc", softmax=True), outputs=("probabilities",)),
@@ -385,5 +419,6 @@ TWINS = {
     "yolo_v1": Twin(yolo_v1, outputs=("map",)),
     "yolo_v2": Twin(YoloV2, outputs=("map",)),
     "tiny_yolo_v2": Twin(tiny_yolo_v2, outputs=("map",)),
+    "yolo_v3": Twin(YoloV3, outputs=("large", "medium", "small")),
     "tiny_yolo_v3": Twin(TinyYoloV3, outputs=("large", "small")),
 }
