@@ -10,9 +10,10 @@ use cnnc_tests::{compile_text, specs};
 /// Values of parameters that make a net small enough for the reference.
 fn smaller(name: &str) -> Vec<(String, String)> {
     let set: &[(&str, &str)] = match name {
-        "resnet20" => &[("units", "1")],
+        "resnet20" | "resnet56" | "preact_resnet" => &[("units", "1")],
         "siamese" => &[("dim", "10")],
         "transfer" => &[("width", "8")],
+        "unet" => &[("width", "2"), ("size", "188")],
         _ => &[],
     };
     set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()

@@ -1,0 +1,424 @@
+"""The networks of specs/ in PyTorch: torchvision's where it has them, else written here after the paper, with the spec's names.
+
+`TWINS[spec]` has what counts.py and networks.py need: `make()`, which gives a module from the spec's inputs (by position) to
+its outputs, those named in `outputs`; and `settings` of the spec, with which both are the same network.
+"""
+import dataclasses
+from collections import OrderedDict
+
+import torch
+import torchvision.models as tv
+import torchvision.ops
+from torch import nn
+from torch.nn import functional as F
+
+
+@dataclasses.dataclass
+class Twin:
+    make: object
+    outputs: tuple = ("logits",)
+    settings: tuple = ()
+
+
+def named(*layers):
+    """Layers in a row: (name, module) for those with weights."""
+    return nn.Sequential(OrderedDict(l if isinstance(l, tuple) else (f"_{i}", l) for i, l in enumerate(layers)))
+
+
+class Flat(nn.Module):
+    """The mean over space."""
+
+    def forward(self, x):
+        return x.flatten(2).mean(2)
+
+
+def darknet(i, o, k, stride=1):
+    return nn.Sequential(OrderedDict(conv=nn.Conv2d(i, o, k, stride, k // 2, bias=False), bn=nn.BatchNorm2d(o),
+                                     act=nn.LeakyReLU(0.1)))
+
+
+class Edge(nn.Module):
+    """Darknet's pool of stride 1, which keeps the size."""
+
+    def forward(self, x):
+        return F.max_pool2d(F.pad(x, (0, 1, 0, 1), value=float("-inf")), 2, 1)
+
+
+def tiny_yolo_v2():
+    widths = [3, 16, 32, 64, 128, 256, 512, 1024, 1024]
+    layers = []
+    for n, (i, o) in enumerate(zip(widths, widths[1:]), 1):
+        layers += [(str(n), darknet(i, o, 3)), *([nn.MaxPool2d(2)] if n < 6 else [Edge()] if n == 6 else [])]
+    return named(*layers, ("9", nn.Conv2d(1024, 125, 1)))
+
+
+class YoloV2(nn.Module):
+    def __init__(self):
+        super().__init__()
+        widths = [32, 64, 128, 64, 128, 256, 128, 256, 512, 256, 512, 256, 512, 1024, 512, 1024, 512, 1024, 1024, 1024]
+        windows = [3, 3, 3, 1, 3, 3, 1, 3, 3, 1, 3, 1, 3, 3, 1, 3, 1, 3, 3, 3]
+        for n, (i, o, k) in enumerate(zip([3, *widths], widths, windows), 1):
+            self.add_module(str(n), darknet(i, o, k))
+        self.add_module("21", darknet(512, 64, 1))
+        self.add_module("22", darknet(1280, 1024, 3))
+        self.add_module("23", nn.Conv2d(1024, 425, 1))
+
+    def forward(self, x):
+        layers = dict(self.named_children())
+        for n in range(1, 21):
+            x = layers[str(n)](x)
+            if n == 13:
+                fine = x
+            if n in (1, 2, 5, 8, 13):
+                x = F.max_pool2d(x, 2)
+        passed = F.pixel_unshuffle(layers["21"](fine), 2)
+        return layers["23"](layers["22"](torch.cat([passed, x], 1)))
+
+
+class TinyYoloV3(nn.Module):
+    def __init__(self):
+        super().__init__()
+        for n, i, o, k in [(0, 3, 16, 3), (2, 16, 32, 3), (4, 32, 64, 3), (6, 64, 128, 3), (8, 128, 256, 3), (10, 256, 512, 3),
+                           (12, 512, 1024, 3), (13, 1024, 256, 1), (18, 256, 128, 1), (14, 256, 512, 3), (21, 384, 256, 3)]:
+            self.add_module(str(n), darknet(i, o, k))
+        self.add_module("15", nn.Conv2d(512, 255, 1))
+        self.add_module("22", nn.Conv2d(256, 255, 1))
+
+    def forward(self, x):
+        layers = dict(self.named_children())
+        run = lambda x, *numbers: nn.Sequential(*[layers[str(n)] for n in numbers])(x)
+        for n in (0, 2, 4, 6):
+            x = F.max_pool2d(run(x, n), 2)
+        fine = run(x, 8)
+        coarse = run(Edge()(run(F.max_pool2d(fine, 2), 10)), 12, 13)
+        mixed = torch.cat([F.interpolate(run(coarse, 18), scale_factor=2), fine], 1)
+        return run(coarse, 14, 15), run(mixed, 21, 22)
+
+
+class YoloV3(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = darknet(3, 32, 3)
+        for n, (width, units) in enumerate([(64, 1), (128, 2), (256, 8), (512, 8), (1024, 4)], 1):
+            self.add_module(f"down{n}", darknet(width // 2, width, 3, 2))
+            pair = lambda: nn.ModuleDict({"1": darknet(width, width // 2, 1), "2": darknet(width // 2, width, 3)})
+            self.add_module(f"stage{n}", nn.ModuleDict({str(i): pair() for i in range(units)}))
+        five = lambda i, w: named(("1", darknet(i, w, 1)), ("2", darknet(w, 2 * w, 3)), ("3", darknet(2 * w, w, 1)),
+                                  ("4", darknet(w, 2 * w, 3)), ("5", darknet(2 * w, w, 1)))
+        self.large, self.medium, self.small = five(1024, 512), five(768, 256), five(384, 128)
+        self.to_medium, self.to_small = darknet(512, 256, 1), darknet(256, 128, 1)
+        for name, width in [("large", 512), ("medium", 256), ("small", 128)]:
+            self.add_module(f"{name}_unit", darknet(width, 2 * width, 3))
+            self.add_module(f"{name}_map", nn.Conv2d(2 * width, 255, 1))
+
+    def stage(self, x, n):
+        x = getattr(self, f"down{n}")(x)
+        for pair in getattr(self, f"stage{n}").values():
+            x = x + pair["2"](pair["1"](x))
+        return x
+
+    def forward(self, x):
+        x36 = self.stage(self.stage(self.stage(self.stem(x), 1), 2), 3)
+        x61 = self.stage(x36, 4)
+        up = lambda x: F.interpolate(x, scale_factor=2)
+        a = self.large(self.stage(x61, 5))
+        b = self.medium(torch.cat([up(self.to_medium(a)), x61], 1))
+        c = self.small(torch.cat([up(self.to_small(b)), x36], 1))
+        return (self.large_map(self.large_unit(a)), self.medium_map(self.medium_unit(b)), self.small_map(self.small_unit(c)))
+
+
+def yolo_v1():
+    layers, i, n = [], 3, 0
+    pairs = lambda a, b: [(a, 1), (b, 3)]
+    plan = [(64, 7, 2), 0, (192, 3), 0, (128, 1), (256, 3), *pairs(256, 512), 0, *pairs(256, 512) * 4, *pairs(512, 1024), 0,
+            *pairs(512, 1024) * 2, (1024, 3), (1024, 3, 2), (1024, 3), (1024, 3)]
+    for step in plan:
+        if not step:
+            layers.append(nn.MaxPool2d(2))
+            continue
+        o, k, *stride = step
+        n += 1
+        layers.append((f"unit{n}", named(("conv1", nn.Conv2d(i, o, k, *stride, padding=k // 2)), nn.LeakyReLU(0.1))))
+        i = o
+    return named(*layers, nn.Flatten(), ("fc1", nn.Linear(7 * 7 * 1024, 4096)), nn.LeakyReLU(0.1),
+                 ("fc2", nn.Linear(4096, 1470)), nn.Unflatten(1, (30, 7, 7)))
+
+
+class Cifar(nn.Module):
+    """Residual networks of 3·2·units + 2 layers; shortcuts are projected, or without weights."""
+
+    def __init__(self, units, projected, last, softmax=False):
+        super().__init__()
+        self.softmax = softmax
+        self.conv1, self.bn1 = nn.Conv2d(3, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16)
+        width = 16
+        for stage in (1, 2, 3):
+            layer = []
+            for i in range(units):
+                wider = 2 * width if stage > 1 and i == 0 else width
+                layer.append(self.unit(width, wider, projected))
+                width = wider
+            self.add_module(f"layer{stage}", nn.Sequential(*layer))
+        self.last = last
+        self.add_module(last, nn.Linear(64, 10))
+
+    @staticmethod
+    def unit(width, wider, projected):
+        stride = wider // width
+        down = None
+        if stride > 1 and projected:
+            down = nn.Sequential(nn.Conv2d(width, wider, 1, stride, bias=False), nn.BatchNorm2d(wider))
+        elif stride > 1:
+            down = ZeroPadded(wider - width)
+        return tv.resnet.BasicBlock(width, wider, stride, down)
+
+    def forward(self, x):
+        x = F.relu(self.bn1(self.conv1(x)))
+        x = getattr(self, self.last)(self.layer3(self.layer2(self.layer1(x))).mean((2, 3)))
+        return x.softmax(1) if self.softmax else x
+
+
+class ZeroPadded(nn.Module):
+    def __init__(self, more):
+        super().__init__()
+        self.more = more // 2
+
+    def forward(self, x):
+        return F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, self.more, self.more))
+
+
+class Preact(nn.Module):
+    def __init__(self, i, width, stride):
+        super().__init__()
+        step = lambda i, o, k, s=1: named(("bn", nn.BatchNorm2d(i)), nn.ReLU(), ("conv", nn.Conv2d(i, o, k, s, k // 2, bias=False)))
+        for n, s in (("1", step(i, width, 1, stride)), ("2", step(width, width, 3)), ("3", step(width, 4 * width, 1))):
+            self.add_module(n, s)
+        self.shortcut = nn.Conv2d(i, 4 * width, 1, stride, bias=False) if i != 4 * width else nn.Identity()
+
+    def forward(self, x):
+        y = x
+        for n in "123":
+            y = getattr(self, n)(y)
+        return y + self.shortcut(x)
+
+
+def preact_resnet():
+    stages, i = [], 16
+    for stage, width in ((1, 16), (2, 32), (3, 64)):
+        units = []
+        for n in range(18):
+            units.append(Preact(i, width, 2 if stage > 1 and n == 0 else 1))
+            i = 4 * width
+        stages.append((f"layer{stage}", nn.Sequential(*units)))
+    return named(("conv1", nn.Conv2d(3, 16, 3, padding=1, bias=False)), *stages, ("bn", nn.BatchNorm2d(256)), nn.ReLU(),
+                 Flat(), ("fc", nn.Linear(256, 10)))
+
+
+def nin():
+    mlpconv = lambda i, a, k, b, c: named(("conv", nn.Conv2d(i, a, k, padding=k // 2)), nn.ReLU(), ("cccp1", nn.Conv2d(a, b, 1)),
+                                          nn.ReLU(), ("cccp2", nn.Conv2d(b, c, 1)), nn.ReLU())
+    return named(("mlpconv1", mlpconv(3, 192, 5, 160, 96)), nn.MaxPool2d(3, 2, ceil_mode=True),
+                 ("mlpconv2", mlpconv(96, 192, 5, 192, 192)), nn.AvgPool2d(3, 2, ceil_mode=True),
+                 ("mlpconv3", mlpconv(192, 192, 3, 192, 10)), Flat())
+
+
+def alexnet_paper():
+    lrn = lambda: nn.LocalResponseNorm(5, 5e-4, 0.75, 2)
+    return named(("conv1", nn.Conv2d(3, 96, 11, 4)), nn.ReLU(), lrn(), nn.MaxPool2d(3, 2),
+                 ("conv2", nn.Conv2d(96, 256, 5, padding=2, groups=2)), nn.ReLU(), lrn(), nn.MaxPool2d(3, 2),
+                 ("conv3", nn.Conv2d(256, 384, 3, padding=1)), nn.ReLU(),
+                 ("conv4", nn.Conv2d(384, 384, 3, padding=1, groups=2)), nn.ReLU(),
+                 ("conv5", nn.Conv2d(384, 256, 3, padding=1, groups=2)), nn.ReLU(), nn.MaxPool2d(3, 2), nn.Flatten(),
+                 ("fc6", nn.Linear(9216, 4096)), nn.ReLU(), ("fc7", nn.Linear(4096, 4096)), nn.ReLU(),
+                 ("fc8", nn.Linear(4096, 1000)))
+
+
+def overfeat_fast():
+    return named(("conv1", nn.Conv2d(3, 96, 11, 4)), nn.ReLU(), nn.MaxPool2d(2), ("conv2", nn.Conv2d(96, 256, 5)), nn.ReLU(),
+                 nn.MaxPool2d(2), ("conv3", nn.Conv2d(256, 512, 3, padding=1)), nn.ReLU(),
+                 ("conv4", nn.Conv2d(512, 1024, 3, padding=1)), nn.ReLU(), ("conv5", nn.Conv2d(1024, 1024, 3, padding=1)),
+                 nn.ReLU(), nn.MaxPool2d(2), ("full6", nn.Conv2d(1024, 3072, 6)), nn.ReLU(),
+                 ("full7", nn.Conv2d(3072, 4096, 1)), nn.ReLU(), ("full8", nn.Conv2d(4096, 1000, 1)))
+
+
+def c3d():
+    conv = lambda name, i, o: ((name, nn.Conv3d(i, o, 3, padding=1)), nn.ReLU())
+    return named(*conv("conv1a", 3, 64), nn.MaxPool3d((1, 2, 2)), *conv("conv2a", 64, 128), nn.MaxPool3d(2),
+                 *conv("conv3a", 128, 256), *conv("conv3b", 256, 256), nn.MaxPool3d(2), *conv("conv4a", 256, 512),
+                 *conv("conv4b", 512, 512), nn.MaxPool3d(2), *conv("conv5a", 512, 512), *conv("conv5b", 512, 512),
+                 nn.MaxPool3d(2, padding=(0, 1, 1)), nn.Flatten(), ("fc6", nn.Linear(8192, 4096)), nn.ReLU(),
+                 ("fc7", nn.Linear(4096, 4096)), nn.ReLU(), ("fc8", nn.Linear(4096, 487)))
+
+
+class Beat(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv1d(32, 32, 5, padding=2), nn.Conv1d(32, 32, 5, padding=2)
+
+    def forward(self, x):
+        return F.max_pool1d(F.relu(self.conv2(F.relu(self.conv1(x))) + x), 5, 2)
+
+
+def heartbeat():
+    return named(("stem", nn.Conv1d(1, 32, 5)), *[(f"unit{i}", Beat()) for i in range(1, 6)], nn.Flatten(),
+                 ("fc1", nn.Linear(64, 32)), nn.ReLU(), ("fc2", nn.Linear(32, 32)), nn.ReLU(), ("fc3", nn.Linear(32, 5)))
+
+
+def double(i, o):
+    return named(("conv1", nn.Conv2d(i, o, 3)), nn.ReLU(), ("conv2", nn.Conv2d(o, o, 3)), nn.ReLU())
+
+
+class Up(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.up, self.pair = nn.ConvTranspose2d(2 * width, width, 2, 2), double(2 * width, width)
+
+    def forward(self, x, skip):
+        y = self.up(x)
+        edge = (skip.shape[2] - y.shape[2]) // 2
+        return self.pair(torch.cat([skip[:, :, edge:edge + y.shape[2], edge:edge + y.shape[3]], y], 1))
+
+
+class UNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.down1, self.down2, self.down3, self.down4 = double(1, 64), double(64, 128), double(128, 256), double(256, 512)
+        self.bottom = double(512, 1024)
+        self.up4, self.up3, self.up2, self.up1 = Up(512), Up(256), Up(128), Up(64)
+        self.head = nn.Conv2d(64, 2, 1)
+
+    def forward(self, x):
+        a = self.down1(x)
+        b = self.down2(F.max_pool2d(a, 2))
+        c = self.down3(F.max_pool2d(b, 2))
+        d = self.down4(F.max_pool2d(c, 2))
+        x = self.bottom(F.max_pool2d(d, 2))
+        return self.head(self.up1(self.up2(self.up3(self.up4(x, d), c), b), a))
+
+
+class FPN(nn.Module):
+    def __init__(self):
+        super().__init__()
+        resnet = tv.resnet50(weights=None)
+        returned = {f"layer{i}": str(i) for i in range(1, 5)}
+        self.body = tv._utils.IntermediateLayerGetter(resnet, returned)
+        extra = torchvision.ops.feature_pyramid_network.LastLevelMaxPool()
+        self.fpn = torchvision.ops.FeaturePyramidNetwork([256, 512, 1024, 2048], 256, extra)
+
+    def forward(self, x):
+        return tuple(self.fpn(self.body(x)).values())
+
+
+def reduced(i, narrow, o, k, stride=1):
+    """`same` padding: of what a stride of 2 leaves over, the odd pixel goes behind."""
+    total = max(k - stride, 0)
+    pad = nn.ZeroPad2d((total // 2, total - total // 2) * 2)
+    return named(("reduce", nn.Conv2d(i, narrow, 1)), nn.ReLU(), pad, ("conv", nn.Conv2d(narrow, o, k, stride)), nn.ReLU())
+
+
+class FaceInception(nn.Module):
+    def __init__(self, i, n1, r3, n3, r5, n5, pool, l2=True):
+        super().__init__()
+        self.conv1, self.branch3, self.branch5 = nn.Conv2d(i, n1, 1), reduced(i, r3, n3, 3), reduced(i, r5, n5, 5)
+        self.proj, self.l2 = nn.Conv2d(i, pool, 1), l2
+
+    def forward(self, x):
+        pooled = F.avg_pool2d(x * x, 3, 1, 1).add(1e-12).sqrt() if self.l2 else F.max_pool2d(x, 3, 1, 1)
+        return torch.cat([F.relu(self.conv1(x)), self.branch3(x), self.branch5(x), F.relu(self.proj(pooled))], 1)
+
+
+class FaceReduction(nn.Module):
+    def __init__(self, i, r3, n3, r5, n5):
+        super().__init__()
+        self.branch3, self.branch5 = reduced(i, r3, n3, 3, 2), reduced(i, r5, n5, 5, 2)
+
+    def forward(self, x):
+        pooled = F.max_pool2d(F.pad(x, (0, 1, 0, 1), value=float("-inf")), 3, 2)
+        return torch.cat([self.branch3(x), self.branch5(x), pooled], 1)
+
+
+class FaceNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        lrn = lambda: nn.LocalResponseNorm(5)
+        rows = [("a", 256, 96, 192), ("b", 224, 112, 224), ("c", 192, 128, 256), ("d", 160, 144, 288)]
+        self.tower = named(
+            ("conv1", nn.Conv2d(3, 64, 7, 2, 3)), nn.ReLU(), nn.MaxPool2d(3, 2, 1), lrn(), ("inception2", reduced(64, 64, 192, 3)),
+            lrn(), nn.MaxPool2d(3, 2, 1), ("inception3a", FaceInception(192, 64, 96, 128, 16, 32, 32, l2=False)),
+            ("inception3b", FaceInception(256, 64, 96, 128, 32, 64, 64)), ("inception3c", FaceReduction(320, 128, 256, 32, 64)),
+            *[(f"inception4{row}", FaceInception(640, n1, r3, n3, 32, 64, 128)) for row, n1, r3, n3 in rows],
+            ("inception4e", FaceReduction(640, 160, 256, 64, 128)), ("inception5a", FaceInception(1024, 384, 192, 384, 48, 128, 128)),
+            ("inception5b", FaceInception(1024, 384, 192, 384, 48, 128, 128, l2=False)), Flat(), ("fc", nn.Linear(1024, 128)))
+
+    def forward(self, anchor, positive, negative):
+        return F.normalize(self.tower(anchor))
+
+
+class Localize(nn.Module):
+    def __init__(self):
+        super().__init__()
+        widths = [3, 16, 32, 64, 128]
+        for i in range(1, 5):
+            self.add_module(f"conv{i}", nn.Conv2d(widths[i - 1], widths[i], 3, padding=1, bias=False))
+            self.add_module(f"bn{i}", nn.BatchNorm2d(widths[i]))
+        self.fc, self.object, self.box, self.kinds = nn.Linear(2048, 256), nn.Linear(256, 1), nn.Linear(256, 4), nn.Linear(256, 3)
+
+    def forward(self, x):
+        for i in range(1, 5):
+            x = F.max_pool2d(F.relu(getattr(self, f"bn{i}")(getattr(self, f"conv{i}")(x))), 2)
+        x = F.relu(self.fc(x.flatten(1)))
+        return self.object(x).sigmoid(), self.box(x).sigmoid(), self.kinds(x).softmax(1)
+
+
+class Landmarks(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2, self.conv3 = nn.Conv2d(1, 20, 4), nn.Conv2d(20, 40, 3), nn.Conv2d(40, 60, 3)
+        self.conv4, self.fc1, self.fc2 = nn.Conv2d(60, 80, 2), nn.Linear(320, 120), nn.Linear(120, 11)
+
+    def forward(self, x):
+        for conv in (self.conv1, self.conv2, self.conv3):
+            x = F.max_pool2d(conv(x).tanh().abs(), 2)
+        x = self.fc2(self.fc1(self.conv4(x).tanh().abs().flatten(1)).tanh().abs())
+        return torch.cat([x[:, :1].sigmoid(), x[:, 1:]], 1)
+
+
+def torchvision_model(name, **more):
+    return Twin(lambda: getattr(tv, name)(weights=None, **more))
+
+
+TWINS = {
+    **{name: torchvision_model(name) for name in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")},
+    "resnet": torchvision_model("resnet50"),
+    **{f"vgg{n}{bn}": torchvision_model(f"vgg{n}{bn}", dropout=0.0) for n in (11, 13, 16, 19) for bn in ("", "_bn")},
+    "vgg": torchvision_model("vgg16", dropout=0.0),
+    "alexnet": torchvision_model("alexnet", dropout=0.0),
+    "googlenet": Twin(lambda: tv.googlenet(weights=None, aux_logits=False, init_weights=False, dropout=0.0),
+                      settings=("heads=0",)),
+    "inception_v3": Twin(lambda: tv.inception_v3(weights=None, aux_logits=False, init_weights=False, dropout=0.0),
+                         settings=("heads=0",)),
+    "squeezenet": torchvision_model("squeezenet1_0", dropout=0.0),
+    "densenet121": torchvision_model("densenet121"),
+    "shufflenet_v2": torchvision_model("shufflenet_v2_x1_0"),
+    "mobilenet_v2": torchvision_model("mobilenet_v2", dropout=0.0),
+    "mobilenet_v3_small": torchvision_model("mobilenet_v3_small", dropout=0.0),
+    "r3d18": Twin(lambda: tv.video.r3d_18(weights=None)),
+    "fpn": Twin(FPN, outputs=("p2", "p3", "p4", "p5", "p6")),
+    "resnet20": Twin(lambda: Cifar(3, True, "fc", softmax=True), outputs=("probabilities",)),
+    "resnet56": Twin(lambda: Cifar(9, False, "linear")),
+    "preact_resnet": Twin(preact_resnet),
+    "nin": Twin(nin),
+    "alexnet_paper": Twin(alexnet_paper),
+    "overfeat_fast": Twin(overfeat_fast, outputs=("map",)),
+    "c3d": Twin(c3d),
+    "heartbeat": Twin(heartbeat),
+    "unet": Twin(UNet, outputs=("scores",)),
+    "facenet": Twin(FaceNet, outputs=("embedding",)),
+    "localize": Twin(Localize, outputs=("object", "box", "kinds")),
+    "landmarks": Twin(Landmarks, outputs=("answer",)),
+    "yolo_v1": Twin(yolo_v1, outputs=("map",)),
+    "yolo_v2": Twin(YoloV2, outputs=("map",)),
+    "tiny_yolo_v2": Twin(tiny_yolo_v2, outputs=("map",)),
+    "yolo_v3": Twin(YoloV3, outputs=("large", "medium", "small")),
+    "tiny_yolo_v3": Twin(TinyYoloV3, outputs=("large", "small")),
+}
