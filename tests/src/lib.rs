@@ -3,6 +3,7 @@
 pub mod build;
 pub mod compare;
 pub mod generate;
+pub mod tensors;
 pub mod uses;
 
 use cnnc::compile::{Compiled, Options, compile};
@@ -27,4 +28,11 @@ pub fn specs() -> std::path::PathBuf {
 /// The root of the repository.
 pub fn repository() -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this package is in the repository").to_owned()
+}
+
+/// `cnnc`, started in the root of the repository.
+pub fn command() -> std::process::Command {
+    let mut command = std::process::Command::new(env!("CARGO"));
+    command.args(["run", "--quiet", "--package", "cnnc", "--"]).current_dir(repository());
+    command
 }

@@ -1,28 +1,10 @@
 //! `cnnc run` against stored results of PyTorch; `tests/parity/make.py` made them.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use cnnc::ops::DEFINITIONS;
-use cnnc_tests::{repository, specs};
-use safetensors::SafeTensors;
-
-/// Tensors of a file by name, as numbers.
-fn tensors(path: &Path) -> BTreeMap<String, Vec<f64>> {
-    let bytes = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    let file = SafeTensors::deserialize(&bytes).expect("a safetensors file");
-    let floats = |data: &[u8]| {
-        data.chunks_exact(4).map(|b| f64::from(f32::from_le_bytes(b.try_into().expect("four")))).collect()
-    };
-    file.tensors().into_iter().map(|(name, view)| (name, floats(view.data()))).collect()
-}
-
-fn command() -> Command {
-    let mut command = Command::new(env!("CARGO"));
-    command.args(["run", "--quiet", "--package", "cnnc", "--"]).current_dir(repository());
-    command
-}
+use cnnc_tests::tensors::{furthest, tensors};
+use cnnc_tests::{command, repository, specs};
 
 /// Runs a net on its stored input and compares outputs (1e-5 of the largest), loss and gradients (1e-4).
 fn parity(spec: &str, name: &str) {
@@ -55,8 +37,7 @@ fn compare(name: &str, expected: &Path, output: &Path, gradients: &Path) {
         };
         let got = got.unwrap_or_else(|| panic!("{name}: no `{key}` was written"));
         assert_eq!(got.len(), expected.len(), "{name}: length of `{key}`");
-        let largest = expected.iter().fold(1e-6_f64, |m, x| m.max(x.abs()));
-        let worst = got.iter().zip(&expected).fold(0.0_f64, |m, (g, e)| m.max((g - e).abs() / largest));
+        let worst = furthest(got, &expected);
         assert!(worst <= tolerance, "{name}: `{key}` is off by {worst:.1e} of its largest element");
     }
 }
