@@ -71,7 +71,8 @@ fn words(name: &str) -> String {
     }
 }
 
-/// `resnet50` or `res_net` to `Resnet50`, `ResNet`; names that already have capitals keep them. Never one of [`TYPES`].
+/// `resnet50` or `res_net` to `Resnet50`, `ResNet`; names that already have capitals keep them. Never the name of a type
+/// that emitted code uses.
 pub fn camel(name: &str) -> String {
     let mut out = String::new();
     for word in name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()) {
