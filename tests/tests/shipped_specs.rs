@@ -23,6 +23,12 @@ fn smaller(name: &str) -> Vec<(String, String)> {
 /// with PyTorch.
 const MOST: u64 = 50_000_000;
 
+/// How far outputs may be off, as a share of the largest.
+fn outputs_within(name: &str) -> f64 {
+    // The logistic function of squared differences, near zero in these cases: rounding of its operand counts several times.
+    if name == "siamese" { 2e-5 } else { 1e-5 }
+}
+
 fn compiled(name: &str) -> Compiled {
     let text = std::fs::read_to_string(specs().join(name).with_extension("net")).expect("a spec");
     let elaborate = cnnc::elaborate::Options { net: None, set: smaller(name) };
@@ -58,13 +64,12 @@ fn specs_agree_with_the_reference() {
     let mut random = Random::new(11);
     let cases: Vec<Case<'_>> = networks.iter().map(|compiled| Case::random(compiled, 2, &mut random)).collect();
     let requests: Vec<_> = cases.iter().enumerate().map(|(i, case)| case.request(i, 2, "")).collect();
-    // Whole networks round more often than the small ones of other tests.
     let answers = program.run(&requests);
     let wrong: Vec<String> = cases
         .iter()
         .zip(&answers)
         .zip(&names)
-        .map(|((case, answer), name)| (name, case.differences(answer, 5e-5, 3e-4)))
+        .map(|((case, answer), name)| (name, case.differences(answer, outputs_within(name), 1e-4)))
         .filter(|(_, wrong)| !wrong.is_empty())
         .map(|(name, wrong)| format!("{name}:\n{}", wrong.join("\n")))
         .collect();
