@@ -86,6 +86,20 @@ impl Activation {
     }
 }
 
+impl Activation {
+    /// As what kernels on blocks apply while a value is in registers, if it is of that kind.
+    pub fn slope_tokens(self) -> Option<proc_macro2::TokenStream> {
+        match self {
+            Self::Relu => Some(quote!(rt::Slope::Relu)),
+            Self::LeakyRelu { slope } => {
+                let slope = slope as f32;
+                Some(quote!(rt::Slope::Leaky(#slope)))
+            }
+            Self::Relu6 | Self::Tanh | Self::Sigmoid => None,
+        }
+    }
+}
+
 impl Operator for Activation {
     fn name(&self) -> &'static str {
         match self {

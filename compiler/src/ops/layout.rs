@@ -46,6 +46,8 @@ pub struct WinogradTiles {
 pub struct Spread {
     /// Distance between elements.
     pub stride: Vec<usize>,
+    /// Elements of each axis of the result; zeros follow the last one that was there.
+    pub size: Vec<usize>,
 }
 
 fn mismatch(title: &str, ty: &Type) -> Mismatch {
@@ -293,8 +295,14 @@ impl Operator for Spread {
         if ty.spatial().len() != self.stride.len() {
             return Err(mismatch("a stride for each axis of space is needed", inputs[0]));
         }
-        for (size, stride) in ty.shape[1..].iter_mut().zip(&self.stride) {
-            *size = (*size - 1) * stride + 1;
+        if self.size.len() != self.stride.len() {
+            return Err(mismatch("a size for each axis of space is needed", inputs[0]));
+        }
+        for ((size, stride), new) in ty.shape[1..].iter_mut().zip(&self.stride).zip(&self.size) {
+            if *new <= (*size - 1) * stride {
+                return Err(mismatch("not so many elements fit", inputs[0]));
+            }
+            *size = *new;
         }
         Ok(ty)
     }
@@ -325,36 +333,20 @@ impl Operator for Spread {
     fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
         let two = |n: &[usize]| if n.len() == 1 { [1, n[0]] } else { [n[0], n[1]] };
         let (x, y) = (&cx.inputs[0], cx.output);
-        let ([_, w], [oh, ow], [sh, sw]) = (two(x.spatial()), two(y.spatial()), two(&self.stride));
+        let ([h, w], [oh, ow], [sh, sw]) = (two(x.spatial()), two(y.spatial()), two(&self.stride));
         let lanes = if x.layout == Layout::Blocked { BLOCK } else { 1 };
         let (row, out_row, distance) = (w * lanes, ow * lanes, sw * lanes);
-        let rows = if sh == 1 { quote!(y.chunks_exact_mut(#out_row)) } else { quote!(rows.step_by(#sh)) };
-        let plane = oh * out_row;
-        let whole = if sh == 1 {
-            quote! {
-                for (y, x) in #rows.zip(x0.chunks_exact(#row)) {
+        let step = if sh == 1 { quote!() } else { quote!(.step_by(#sh)) };
+        let (plane, from) = (oh * out_row, h * row);
+        let body = quote! {
+            y.fill(0.0);
+            for (y, x) in y.chunks_exact_mut(#plane).zip(x0.chunks_exact(#from)) {
+                for (y, x) in y.chunks_exact_mut(#out_row)#step.zip(x.chunks_exact(#row)) {
                     for (y, x) in y.chunks_mut(#distance).zip(x.chunks_exact(#lanes)) {
                         y[..#lanes].copy_from_slice(x);
                     }
                 }
             }
-        } else {
-            let height = two(x.spatial())[0];
-            let from = height * row;
-            quote! {
-                for (y, x) in y.chunks_exact_mut(#plane).zip(x0.chunks_exact(#from)) {
-                    let rows = y.chunks_exact_mut(#out_row);
-                    for (y, x) in #rows.zip(x.chunks_exact(#row)) {
-                        for (y, x) in y.chunks_mut(#distance).zip(x.chunks_exact(#lanes)) {
-                            y[..#lanes].copy_from_slice(x);
-                        }
-                    }
-                }
-            }
-        };
-        let body = quote! {
-            y.fill(0.0);
-            #whole
         };
         Kernel::new(format!("spread_{}_to_{}", shape_name(x), shape_name(y)), Split::Images, body)
             .doc(" Zeros between neighbours: what a stride skipped.")

@@ -221,12 +221,16 @@ operators! {
     BatchNorm(batch_norm::BatchNorm),
     /// Its gradient by the input, where it is frozen.
     BatchNormGrad(batch_norm::BatchNormGrad),
+    /// Means and sums of squares of one image.
+    Moments(batch_norm::Moments),
     /// Mean and variance over the batch.
     BatchStats(batch_norm::BatchStats),
     /// Normalisation by the statistics of the batch.
     Normalize(batch_norm::Normalize),
     /// Sums that its gradients share.
     NormalizeSums(batch_norm::NormalizeSums),
+    /// Those of the batch.
+    BatchSums(batch_norm::BatchSums),
     /// Its gradient by the input.
     NormalizeGrad(batch_norm::NormalizeGrad),
     /// A column of a table of statistics.

@@ -4,6 +4,7 @@
 
 mod fold_batch_norm;
 mod fuse_activation;
+mod fuse_gate;
 mod fuse_loss;
 mod fuse_shortcut;
 mod lower;
@@ -61,6 +62,7 @@ pub const TRAINING: &[Pass] = &[
     pass("prune", "what no gradient needs", prune::prune),
     pass("lower", "layouts and algorithms, for what is left", lower::for_training),
     pass("fuse_shortcut", "gradients of a value with two users are summed by the second", fuse_shortcut::fuse_shortcut),
+    pass("fuse_gate", "only kernels on blocks find the slope of an activation again", fuse_gate::fuse_gate),
     pass("materialize", "last: outputs and gradients get memory of their own", materialize::materialize),
 ];
 
@@ -74,6 +76,7 @@ pub const TRAINING_WITH_INPUTS: &[Pass] = &[
     TRAINING[5],
     TRAINING[6],
     TRAINING[7],
+    TRAINING[8],
 ];
 
 fn differentiate_weights(graph: Graph) -> Graph {

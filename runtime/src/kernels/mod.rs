@@ -33,14 +33,14 @@ mod window;
 use extent::extent;
 
 pub use activation::Activation;
-pub use blocked::{BLOCK, Finish, Outer, Packing, Slope, Stage, Tile, Tiles, WINOGRAD_POINTS};
+pub use blocked::{BLOCK, Finish, Gate, Outer, Packing, Slope, Stage, Tile, Tiles, WINOGRAD_POINTS};
 pub use dropout::Dropout;
 pub use elementwise::{Arithmetic, Broadcast};
 pub use gemm::{Gemm, GemmNt, Start};
 pub use loss::batch_mean;
 pub use lrn::Lrn;
 pub use norm::Norm;
-pub use normalize::{NormalizeGrad, Statistics};
+pub use normalize::{NormalizeGrad, Statistics, batch_stats, batch_sums};
 pub use pad::{PadMode, Padding};
 pub use pointwise::Pointwise;
 pub use pool::Divisor;

@@ -57,18 +57,12 @@ per_isa! {
         }
     }
 
-    /// Mean and biased variance of one channel over images and space, in two passes.
-    pub fn batch_stats(x: Batch<'_>, channel: usize, places: usize, y: &mut [f32]) {
-        let count = (x.count() * places) as f64;
-        let run = channel * places..(channel + 1) * places;
-        let mean = x.images().map(|image| sum(&image[run.clone()], |x| x)).sum::<f64>() / count;
-        let centre = mean as f32;
-        let squares = x.images().map(|image| sum(&image[run.clone()], |x| (x - centre) * (x - centre))).sum::<f64>();
-        // The squares are around the rounded mean, which is off by this much.
-        let shift = mean - f64::from(centre);
-        let variance = squares / count - shift * shift;
-        y[0] = centre;
-        y[1] = variance.max(0.0) as f32;
+    /// Of each channel of one image its mean and Σ(x − mean)², in two passes: pairs.
+    pub fn moments(places: usize, x: &[f32], y: &mut [f32]) {
+        for (x, y) in x.chunks_exact(places).zip(y.chunks_exact_mut(2)) {
+            let centre = (sum(x, |x| x) / places as f64) as f32;
+            (y[0], y[1]) = (centre, sum(x, |x| (x - centre) * (x - centre)) as f32);
+        }
     }
 
     /// Normalises by the statistics of the batch.
@@ -82,28 +76,14 @@ per_isa! {
         }
     }
 
-    /// Σdy, Σdy·x̂ of one channel, and both divided by the number of elements.
-    #[allow(clippy::too_many_arguments, reason = "the operands of the layer and their shape")]
-    pub fn normalize_sums(
-        x: Batch<'_>,
-        stats: &[f32],
-        dy: Batch<'_>,
-        channel: usize,
-        eps: f32,
-        places: usize,
-        y: &mut [f32],
-    ) {
-        let (mean, scale) = (stats[2 * channel], 1.0 / sqrt(stats[2 * channel + 1] + eps));
-        let run = channel * places..(channel + 1) * places;
-        let (mut total, mut product) = (0.0_f64, 0.0_f64);
-        for (x, dy) in x.images().zip(dy.images()) {
-            let (x, dy) = (&x[run.clone()], &dy[run.clone()]);
-            total += sum(dy, |dy| dy);
-            product += sum_pairs(x, dy, |x, dy| (x - mean) * scale * dy);
+    /// Σdy and Σdy·x̂ of each channel of one image: pairs.
+    pub fn normalize_sums(stats: &[f32], eps: f32, places: usize, x: &[f32], dy: &[f32], y: &mut [f32]) {
+        let planes = x.chunks_exact(places).zip(dy.chunks_exact(places));
+        for ((stats, (x, dy)), y) in stats.chunks_exact(2).zip(planes).zip(y.chunks_exact_mut(2)) {
+            let (mean, scale) = (stats[0], 1.0 / sqrt(stats[1] + eps));
+            y[0] = sum(dy, |dy| dy) as f32;
+            y[1] = sum_pairs(x, dy, |x, dy| (x - mean) * scale * dy) as f32;
         }
-        let count = (x.count() * places) as f64;
-        (y[0], y[1]) = (total as f32, product as f32);
-        (y[2], y[3]) = ((total / count) as f32, (product / count) as f32);
     }
 
     /// weight / √(var + eps) · (dy − mean dy − x̂ · mean dy·x̂).
@@ -115,6 +95,33 @@ per_isa! {
             for ((dx, x), dy) in dx.iter_mut().zip(x).zip(dy) {
                 *dx = factor * (dy - mean_dy - (x - mean) * scale * mean_product);
             }
+        }
+    }
+}
+
+/// Mean and biased variance of channels over a batch: pairs, as many as `y` holds, from those of each image that
+/// [`Isa::moments`](crate::Isa::moments) makes, of channel `first` and those after it.
+///
+/// Chan, Golub & LeVeque 1983: sums of squares around means of parts are put together without loss of digits.
+pub fn batch_stats(moments: Batch<'_>, first: usize, places: usize, y: &mut [f32]) {
+    let images = moments.count() as f64;
+    for (c, y) in y.chunks_exact_mut(2).enumerate() {
+        let pairs = || moments.images().map(|m| [2 * (first + c), 2 * (first + c) + 1].map(|i| f64::from(m[i])));
+        let mean = pairs().map(|[mean, _]| mean).sum::<f64>() / images;
+        let within: f64 = pairs().map(|[_, squares]| squares).sum();
+        let between: f64 = pairs().map(|[image, _]| (image - mean) * (image - mean)).sum();
+        (y[0], y[1]) = (mean as f32, (within / (images * places as f64) + between / images) as f32);
+    }
+}
+
+/// Of pairs of sums of each image their sums over the batch, and both divided by the number of elements: rows of four, as
+/// many as `y` holds, of channel `first` and those after it.
+pub fn batch_sums(sums: Batch<'_>, first: usize, places: usize, y: &mut [f32]) {
+    let count = (sums.count() * places) as f64;
+    for (c, y) in y.chunks_exact_mut(4).enumerate() {
+        for of in 0..2 {
+            let total: f64 = sums.images().map(|image| f64::from(image[2 * (first + c) + of])).sum();
+            (y[of], y[2 + of]) = (total as f32, (total / count) as f32);
         }
     }
 }

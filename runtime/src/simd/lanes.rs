@@ -84,6 +84,11 @@ impl Vector for Lanes {
     }
 
     #[inline(always)]
+    unsafe fn where_greater(self, a: Self, b: Self) -> Self {
+        Self(core::array::from_fn(|i| if a.0[i] > b.0[i] { self.0[i] } else { 0.0 }))
+    }
+
+    #[inline(always)]
     unsafe fn sum(self) -> f32 {
         self.0.iter().sum()
     }

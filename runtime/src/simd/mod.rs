@@ -48,6 +48,8 @@ pub(crate) trait Vector: Copy {
     unsafe fn max(self, other: Self) -> Self;
     /// What it is where a equals b, zero elsewhere.
     unsafe fn where_equal(self, a: Self, b: Self) -> Self;
+    /// What it is where a is larger than b, zero elsewhere.
+    unsafe fn where_greater(self, a: Self, b: Self) -> Self;
     /// The sum of all lanes.
     unsafe fn sum(self) -> f32;
 }

@@ -93,6 +93,12 @@ impl Vector for F32x4 {
     }
 
     #[inline(always)]
+    unsafe fn where_greater(self, a: Self, b: Self) -> Self {
+        // SAFETY: as above.
+        Self(unsafe { vreinterpretq_f32_u32(vandq_u32(vcgtq_f32(a.0, b.0), vreinterpretq_u32_f32(self.0))) })
+    }
+
+    #[inline(always)]
     unsafe fn sum(self) -> f32 {
         // SAFETY: as above.
         unsafe { vaddvq_f32(self.0) }

@@ -79,21 +79,14 @@ impl TileConv {
         let bias = if self.bias { quote!(Some(&x2[block * 16..])) } else { quote!(None) };
         let operand = quote::format_ident!("x{}", 2 + usize::from(self.bias));
         let add = if self.shortcut { quote!(Some(&#operand[block * #plane + #offset..])) } else { quote!(None) };
-        let slope = match self.activation {
-            Some(Activation::Relu) => quote!(rt::Slope::Relu),
-            Some(Activation::LeakyRelu { slope }) => {
-                let slope = slope as f32;
-                quote!(rt::Slope::Leaky(#slope))
-            }
-            _ => quote!(rt::Slope::One),
-        };
+        let slope = self.activation.and_then(Activation::slope_tokens).unwrap_or(quote!(rt::Slope::One));
         quote!(rt::Finish { bias: #bias, add: #add, slope: #slope })
     }
 
     /// What the tile does not apply itself.
     fn activate(&self) -> TokenStream {
-        match self.activation {
-            None | Some(Activation::Relu | Activation::LeakyRelu { .. }) => quote!(),
+        match self.activation.filter(|a| a.slope_tokens().is_none()) {
+            None => quote!(),
             Some(activation) => {
                 let activation = activation.tokens();
                 quote! {

@@ -17,6 +17,8 @@ const MEMORY: f64 = 7.0;
 const CORES: f64 = 2.0;
 /// Tasks that a large layer is cut into at least, so that threads end at about the same time.
 const TASKS: usize = 8;
+/// The same in training, where a batch of images makes tasks enough.
+const TASKS_OF_BATCHES: usize = 2;
 /// Multiply-adds of a task that is worth the hand-over.
 const TASK: u64 = 100_000;
 /// Cycles of the transforms of a tile of sixteen channels, there and back.
@@ -37,6 +39,8 @@ struct Layer {
     /// Distance between the input rows of neighbouring output rows.
     stride: usize,
     lanes: usize,
+    /// Whether there are several images at a time, as in training.
+    batches: bool,
 }
 
 /// A convolution from `x` to `y` as work for tiles; `None` leaves it in plain order.
@@ -73,10 +77,9 @@ fn allowed(workload: &Workload, algorithm: Algorithm, exact: bool) -> bool {
 
 /// What the model takes to be fastest.
 fn model(workload: &Workload, mode: Mode, exact: bool) -> Choice {
-    let layer = Layer::of(workload);
-    let batches = mode == Mode::Training;
-    let winograd = allowed(workload, Algorithm::WinogradStrips, exact)
-        && layer.winograd_cycles(batches) < layer.direct_cycles(batches);
+    let layer = Layer::of(workload, mode);
+    let winograd =
+        allowed(workload, Algorithm::WinogradStrips, exact) && layer.winograd_cycles() < layer.direct_cycles();
     layer.cut(match winograd {
         false => Algorithm::Direct,
         true if layer.reads_weights_once() => Algorithm::WinogradTiles,
@@ -86,7 +89,7 @@ fn model(workload: &Workload, mode: Mode, exact: bool) -> Choice {
 
 /// What is worth measuring for a workload: the model's choice first, then the same algorithm cut otherwise, then others.
 pub fn candidates(workload: &Workload, mode: Mode, exact: bool) -> Vec<Choice> {
-    let layer = Layer::of(workload);
+    let layer = Layer::of(workload, mode);
     let first = model(workload, mode, exact);
     let others = Algorithm::ALL.into_iter().filter(|a| *a != first.algorithm && allowed(workload, *a, exact));
     let others = others.filter(|a| *a != Algorithm::WinogradTiles || layer.transformed() <= 16 * CACHE);
@@ -104,7 +107,7 @@ pub fn candidates(workload: &Workload, mode: Mode, exact: bool) -> Vec<Choice> {
 }
 
 impl Layer {
-    fn of(workload: &Workload) -> Self {
+    fn of(workload: &Workload, mode: Mode) -> Self {
         let Workload { input, output, window, groups, lanes, .. } = workload;
         let last = input.len() - 1;
         let (before, after) = window.pad[last - 1];
@@ -118,6 +121,7 @@ impl Layer {
             width: input[last] + before + after,
             stride: window.stride[0],
             lanes: *lanes,
+            batches: mode == Mode::Training,
         }
     }
 
@@ -131,19 +135,20 @@ impl Layer {
 
     /// How many tasks are worth having.
     fn tasks(&self) -> usize {
-        usize::try_from(self.macs() / TASK).unwrap_or(TASKS).clamp(1, TASKS)
+        let most = if self.batches { TASKS_OF_BATCHES } else { TASKS };
+        usize::try_from(self.macs() / TASK).unwrap_or(most).clamp(1, most)
     }
 
     /// The longer of two times that overlap: computing, and bringing weights from memory.
-    fn overlap(compute: f64, weights: usize, batches: bool) -> f64 {
-        let memory = if batches { 0.0 } else { (weights * size_of::<f32>()) as f64 / MEMORY };
+    fn overlap(&self, compute: f64, weights: usize) -> f64 {
+        let memory = if self.batches { 0.0 } else { (weights * size_of::<f32>()) as f64 / MEMORY };
         f64::max(compute / CORES, memory)
     }
 
-    fn direct_cycles(&self, batches: bool) -> f64 {
+    fn direct_cycles(&self) -> f64 {
         let pixels = (self.rows * self.columns) as f64;
         let weights = self.blocks() * BLOCK * self.channels * self.taps;
-        Self::overlap(pixels * weights as f64 / BLOCK as f64, weights, batches)
+        self.overlap(pixels * weights as f64 / BLOCK as f64, weights)
     }
 
     fn tiles(&self) -> [usize; 2] {
@@ -154,14 +159,14 @@ impl Layer {
         WINOGRAD_POINTS * self.channels.next_multiple_of(BLOCK) * self.blocks() * BLOCK
     }
 
-    fn winograd_cycles(&self, batches: bool) -> f64 {
+    fn winograd_cycles(&self) -> f64 {
         let [rows, columns] = self.tiles();
         let tiles = (rows * columns) as f64;
         let products = tiles * self.winograd_weights() as f64 / BLOCK as f64;
         // Tiles of few pixels do not hide the latency of multiply-adds.
         let narrow = f64::max(1.0, 6.0 / tiles);
         let transforms = tiles * TRANSFORM * (self.channels.div_ceil(BLOCK) + self.blocks()) as f64;
-        Self::overlap(products * narrow + transforms, self.winograd_weights(), batches)
+        self.overlap(products * narrow + transforms, self.winograd_weights())
     }
 
     /// Whether weights that no cache holds are better read once, by tasks that have all tiles.

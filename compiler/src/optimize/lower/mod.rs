@@ -180,11 +180,16 @@ impl Lowering<'_> {
         let graph = self.graph;
         let node = graph.node(value);
         let (w, dy) = (node.inputs[0], node.inputs[1]);
-        let spread = Spread { stride: conv.window.stride.clone() };
-        let Some(window) = turned(&conv.window, &graph.ty(dy).shape[1..], &conv.shape[1..]) else { return false };
         if conv.groups != 1 {
             return false;
         }
+        if conv.window.len() == 1 && conv.window.stride.iter().any(|s| *s > 1) {
+            return self.single_tap(value, conv, w, dy);
+        }
+        let Some(window) = turned(&conv.window, &graph.ty(dy).shape[1..], &conv.shape[1..]) else { return false };
+        let stride = conv.window.stride.clone();
+        let size = graph.ty(dy).spatial().iter().zip(&stride).map(|(n, s)| (n - 1) * s + 1).collect();
+        let spread = Spread { stride, size };
         let seen = Op::from(spread.clone()).infer(&[graph.ty(dy)]).expect("a stride for each axis");
         let Some(workload) = workload(&window, 1, &seen, &node.ty, true, true) else { return false };
         let mut dy = self.blocked(dy);
@@ -194,6 +199,26 @@ impl Lowering<'_> {
         let conv = Conv { window, groups: 1, activation: None };
         let w = self.plain(w);
         let new = self.tiles(value, &conv, &workload, dy, w, None);
+        self.set(value, new);
+        true
+    }
+
+    /// The transpose of a convolution of a single tap and a stride: products first, so that none is with a zero.
+    fn single_tap(&mut self, value: ValueId, conv: &ConvTranspose, w: ValueId, dy: ValueId) -> bool {
+        let graph = self.graph;
+        let axes = conv.window.kernel.len();
+        if conv.window.pad.iter().any(|p| *p != (0, 0)) {
+            return false;
+        }
+        let window = Window { stride: vec![1; axes], ..conv.window.clone() };
+        let mut products = graph.ty(dy).clone();
+        products.shape[0] = conv.shape[0];
+        let Some(workload) = workload(&window, 1, graph.ty(dy), &products, true, true) else { return false };
+        let (dy, w) = (self.blocked(dy), self.plain(w));
+        let product = Conv { window, groups: 1, activation: None };
+        let products = self.tiles(value, &product, &workload, dy, w, None);
+        let spread = Spread { stride: conv.window.stride.clone(), size: conv.shape[1..].to_vec() };
+        let new = self.rewrite.push_like(value, spread, &[products]);
         self.set(value, new);
         true
     }

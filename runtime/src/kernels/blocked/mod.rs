@@ -16,6 +16,7 @@ mod winograd;
 
 use super::extent;
 
+pub use norm::Gate;
 pub use outer::Outer;
 pub use reorder::Packing;
 pub use stage::Stage;

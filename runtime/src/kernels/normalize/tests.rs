@@ -42,14 +42,15 @@ impl Case {
         (f64::from(self.x[i]) - self.mean[c]) / (self.variance[c] + f64::from(EPS)).sqrt()
     }
 
-    fn batch<'a>(&self, x: &'a [f32]) -> Batch<'a> {
-        Batch::dense(x, self.channels * self.places)
-    }
-
     fn stats(&self, isa: Isa, edge: Edge) -> Guarded {
         let (x, mut stats) = (edge.of(&self.x), edge.unset(2 * self.channels));
+        let image = self.channels * self.places;
+        let mut moments = edge.unset(x.len() / self.places * 2);
+        for (x, y) in x.chunks_exact(image).zip(moments.chunks_exact_mut(2 * self.channels)) {
+            isa.moments(self.places, x, y);
+        }
         for (c, y) in stats.chunks_exact_mut(2).enumerate() {
-            isa.batch_stats(self.batch(&x), c, self.places, y);
+            batch_stats(Batch::dense(&moments, 2 * self.channels), c, self.places, y);
         }
         stats
     }
@@ -93,10 +94,12 @@ proptest! {
                 isa.normalize(&stats, &w, &b, EPS, places, x, y);
             }
             assert_close(&got, &y, 5e-6, &name);
-            let mut table = edge.unset(4 * channels);
-            for (c, y) in table.chunks_exact_mut(4).enumerate() {
-                isa.normalize_sums(case.batch(&x), &stats, case.batch(&upstream), c, EPS, places, y);
+            let (mut table, mut parts) = (edge.unset(4 * channels), edge.unset(2 * channels * images));
+            let both = x.chunks_exact(image).zip(upstream.chunks_exact(image));
+            for ((x, dy), y) in both.zip(parts.chunks_exact_mut(2 * channels)) {
+                isa.normalize_sums(&stats, EPS, places, x, dy, y);
             }
+            batch_sums(Batch::dense(&parts, 2 * channels), 0, places, &mut table);
             assert_close(&table, &sums, 5e-6, &name);
             let gradient = NormalizeGrad { stats: &stats, weight: &w, sums: &table, eps: EPS };
             let images = x.chunks_exact(image).zip(upstream.chunks_exact(image));
@@ -146,8 +149,11 @@ fn statistics_far_from_zero_stay_exact() {
 fn a_constant_channel_has_no_variance() {
     for isa in Isa::available() {
         let x = [0.1; 64];
-        let mut stats = [f32::NAN; 2];
-        isa.batch_stats(Batch::dense(&x, 32), 0, 32, &mut stats);
+        let (mut moments, mut stats) = ([f32::NAN; 4], [f32::NAN; 2]);
+        for (x, y) in x.chunks_exact(32).zip(moments.chunks_exact_mut(2)) {
+            isa.moments(32, x, y);
+        }
+        batch_stats(Batch::dense(&moments, 2), 0, 32, &mut stats);
         assert_eq!(stats, [0.1, 0.0]);
     }
 }
