@@ -233,12 +233,7 @@ const LOSSES: &[&str] = &[
 /// padding.
 const DETECTION: &[(&str, &str)] = &[
     ("[13, 3, 2]", "yolo_v1(x, objects, 9, rescore: false)"),
-    ("[12, 3, 3]", "0.3 * yolo_v1(x, objects, 8, boxes: 2, coord: 2, noobj: 1)"),
     ("[16, 3, 3]", "yolo_v2(x, objects, 8, anchors: [(5, 9), (12.5, 7)], rescore: false)"),
-    (
-        "[8, 2, 3]",
-        "yolo_v2(x, objects, 10, anchors: [(9, 9)], coord: 2, object: 3, noobj: 0.7, class: 1.3, ignore: 0.3)",
-    ),
     ("[16, 3, 3]", "yolo_v3(x, objects, 8, anchors: [(5, 9), (12.5, 7)])"),
     ("[16, 3, 2]", "yolo_v3(x, objects, 9, anchors: [(5, 9), (12.5, 7)], others: [(20, 20), (3, 4)], ignore: 0.2)"),
     (
@@ -259,6 +254,16 @@ const DETECTION: &[(&str, &str)] = &[
         "[8, 3, 3]",
         "fast_rcnn(x |> flatten |> slice(0, 4) |> reshape([2, 2]), x |> flatten |> slice(0, 16) |> reshape([2, 8]), \
          slice(regions, 0, 2), objects, negative: 0)",
+    ),
+];
+
+/// Likewise, but what a box shares with its object is wanted of it and a constant to the gradient, so that differences are not
+/// the gradient.
+const RESCORED: &[(&str, &str)] = &[
+    ("[12, 3, 3]", "0.3 * yolo_v1(x, objects, 8, boxes: 2, coord: 2, noobj: 1)"),
+    (
+        "[8, 2, 3]",
+        "yolo_v2(x, objects, 10, anchors: [(9, 9)], coord: 2, object: 3, noobj: 0.7, class: 1.3, ignore: 0.3)",
     ),
 ];
 
@@ -298,14 +303,21 @@ pub fn networks() -> Vec<String> {
              conv(2, 2)\n    output y\n    target wanted: [2, 3, 2]\n    freeze {frozen}\n    loss mse(y, wanted)\n}}\n"
         )
     });
-    let detection = DETECTION.iter().map(|(shape, loss)| {
-        format!(
-            "net Use {{\n    input image: {shape}\n    x = image |> conv(image.channels, 1) |> tanh\n    output x\n    target wanted: [4, 5]\n\
-             \x20   objects = concat(3 * slice(wanted, 0, 1, axis: 1) - 0.5, 24 * slice(wanted, 1, 5, axis: 1), axis: 1)\n{}    loss {loss}\n}}\n",
-            if loss.contains("regions") { REGIONS } else { "" }
-        )
-    });
-    operators.chain(losses).chain(detection).chain(frozen).collect()
+    operators.chain(losses).chain(DETECTION.iter().map(detection)).chain(frozen).collect()
+}
+
+/// A network around the loss of a map of boxes.
+fn detection((shape, loss): &(&str, &str)) -> String {
+    format!(
+        "net Use {{\n    input image: {shape}\n    x = image |> conv(image.channels, 1) |> tanh\n    output x\n    target wanted: [4, 5]\n\
+         \x20   objects = concat(3 * slice(wanted, 0, 1, axis: 1) - 0.5, 24 * slice(wanted, 1, 5, axis: 1), axis: 1)\n{}    loss {loss}\n}}\n",
+        if loss.contains("regions") { REGIONS } else { "" }
+    )
+}
+
+/// Networks of which some gradients are not the slopes of their losses, as text.
+pub fn rescored() -> Vec<String> {
+    RESCORED.iter().map(detection).collect()
 }
 
 /// Regions by corners: most share something with the objects.

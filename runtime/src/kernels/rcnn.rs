@@ -13,7 +13,7 @@ pub struct Anchors<'a> {
     /// Pixels of the image from a cell to the next.
     pub stride: f32,
     /// Height and width of the image, in pixels.
-    pub image: [f32; 2],
+    pub bounds: [f32; 2],
     /// Width and height of each shape.
     pub shapes: &'a [[f32; 2]],
 }
@@ -75,7 +75,7 @@ impl Anchors<'_> {
     #[inline(always)]
     fn inside(&self, anchor: &Box) -> bool {
         let [left, top, right, bottom] = corners(anchor);
-        left >= 0.0 && top >= 0.0 && right <= self.image[1] && bottom <= self.image[0]
+        left >= 0.0 && top >= 0.0 && right <= self.bounds[1] && bottom <= self.bounds[0]
     }
 
     /// The box that is predicted for an anchor, by corners within the image.
@@ -84,7 +84,7 @@ impl Anchors<'_> {
         let by = [0, 1, 2, 3].map(|j| x[self.delta(index, j)]);
         let [left, top, right, bottom] = corners(&moved(&self.get(index), by));
         let within = |at: f32, size: f32| at.clamp(0.0, size);
-        let [height, width] = self.image;
+        let [height, width] = self.bounds;
         [within(left, width), within(top, height), within(right, width), within(bottom, height)]
     }
 

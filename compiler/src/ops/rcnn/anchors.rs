@@ -91,7 +91,7 @@ impl Anchors {
             (scores.shape[1], scores.shape[2], pairs(&self.shapes), self.stride as f32);
         let [height, width] = self.size(scores).map(|side| side as f32);
         quote! {
-            rt::Anchors { cells: [#rows, #columns], stride: #stride, image: [#height, #width], shapes: #shapes }
+            rt::Anchors { cells: [#rows, #columns], stride: #stride, bounds: [#height, #width], shapes: #shapes }
         }
     }
 }

@@ -9,8 +9,8 @@ use proptest::prelude::*;
 const SHAPES: [[f32; 2]; 3] = [[8.0, 8.0], [18.0, 9.0], [11.0, 24.0]];
 
 fn anchors(cells: [usize; 2], shapes: usize) -> Anchors<'static> {
-    let image = [8.0 * cells[0] as f32 + 3.0, 8.0 * cells[1] as f32];
-    Anchors { cells, stride: 8.0, image, shapes: &SHAPES[..shapes] }
+    let bounds = [8.0 * cells[0] as f32 + 3.0, 8.0 * cells[1] as f32];
+    Anchors { cells, stride: 8.0, bounds, shapes: &SHAPES[..shapes] }
 }
 
 /// Objects of three classes, some of them padding.
@@ -55,7 +55,7 @@ proptest! {
             let middle = [(cell % cells[1]) as f64 * 8.0 + 4.0, (cell / cells[1]) as f64 * 8.0 + 4.0];
             let edge = |i: usize, side: f64| {
                 let at = middle[i] + t(i) * size[i] + side * size[i] * t(i + 2).exp();
-                at.clamp(0.0, f64::from(anchors.image[1 - i]))
+                at.clamp(0.0, f64::from(anchors.bounds[1 - i]))
             };
             let b = [edge(0, -0.5), edge(1, -0.5), edge(0, 0.5), edge(1, 0.5)];
             let area = |b: &[f64; 4]| (b[2] - b[0]).max(0.0) * (b[3] - b[1]).max(0.0);
