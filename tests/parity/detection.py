@@ -166,7 +166,7 @@ def rpn_loss(scores, deltas, objects, stride, scales, ratios, positive=0.7, nega
         inside = (c[:, 0] >= 0) & (c[:, 1] >= 0) & (c[:, 2] <= width) & (c[:, 3] <= height)
         shared = iou(a, o[:, 1:]) * inside[:, None]
         best = shared.amax(1)
-        is_object = (best >= positive) | ((shared == shared.amax(0)) & (shared > 0)).any(1)
+        is_object = (best >= positive) | ((shared >= 0.9999 * shared.amax(0)) & (shared > 0)).any(1)
         is_none = inside & ~is_object & (best < negative)
         p, n = sample_weights(sample, 0.5, int(is_object.sum()), int(is_none.sum()))
         error = F.binary_cross_entropy_with_logits(s.flatten(), is_object.to(s), reduction="none")

@@ -46,6 +46,8 @@ pub struct Matching {
 
 /// What an example is, as a float: a number from 0 is that of its object.
 const NEGATIVE: f32 = -1.0;
+/// Anchors that share this part of what the best one does with an object are as good: those inside of it, but for rounding.
+const AS_GOOD: f32 = 0.9999;
 /// Neither positive nor negative.
 const IGNORED: f32 = -2.0;
 
@@ -114,7 +116,7 @@ impl Anchors<'_> {
             for (number, row) in objects.chunks_exact(5).enumerate() {
                 let Some(object) = object(row, usize::MAX) else { continue };
                 let shared = iou(&anchor, &object.place);
-                first |= shared > 0.0 && shared == most[number];
+                first |= shared > 0.0 && shared >= AS_GOOD * most[number];
                 if shared > best.1 {
                     best = (number, shared);
                 }

@@ -14,7 +14,7 @@ use crate::reference::{Evaluation, Tensor};
 
 /// Equation 1 of Ren et al. 2015: logistic cross-entropy of scores, smooth L1 of moves, both over the number of examples.
 ///
-/// An anchor is a positive example if it shares `positive` with an object, or with one of them more than any other anchor does;
+/// An anchor is a positive example if it shares `positive` with an object, or with one of them as much as its best anchor does;
 /// a negative one if it shares less with all; none if it is not inside of the image (section 3.3). Operands: scores, moves,
 /// objects `[m, 5]`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -28,6 +28,9 @@ pub struct Rpn {
 /// Its gradient: by the scores, and behind it by the moves. Operands: scores, moves, objects, upstream.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RpnGrad(pub Rpn);
+
+/// Anchors that share this part of what the best one does with an object are as good: those inside of it, but for rounding.
+const AS_GOOD: f64 = 0.9999;
 
 /// What an anchor is an example of.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,7 +57,7 @@ impl Rpn {
         let label = |(row, inside): (&Vec<f64>, bool)| {
             let (best, share) =
                 row.iter().enumerate().fold((0, 0.0), |best, (i, s)| if *s > best.1 { (i, *s) } else { best });
-            let first = row.iter().zip(&most).any(|(share, most)| *share > 0.0 && share == most);
+            let first = row.iter().zip(&most).any(|(share, most)| *share > 0.0 && *share >= AS_GOOD * most);
             if first || share >= self.how.positive {
                 Label::Positive(best)
             } else if inside && share >= self.how.negative[0] && share < self.how.negative[1] {
