@@ -1,4 +1,5 @@
-"""YOLO and Faster R-CNN in plain PyTorch: boxes, assignments and losses, one image at a time, for make.py and twins.py.
+"""YOLO and Faster R-CNN in plain PyTorch: boxes, assignments and losses, one image at a time, for make.py and
+detectors.py.
 
 Objects are rows of class, centre x and y, width and height in pixels; a class of -1 is padding.
 """
