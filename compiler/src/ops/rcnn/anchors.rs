@@ -50,7 +50,9 @@ impl Anchors {
                 format!("these are not the scores of {shapes} anchors in each cell"),
             )
             .found(format!("a tensor of shape {scores}"))
-            .fits(format!("[{shapes}, height, width], as of `conv({shapes}, 1)`: one for each scale of each ratio"))
+            .fits(format!(
+                    "[{shapes}, height, width], as of `conv({shapes}, 1)`: one for each scale of each ratio, at most {MOST} in all"
+                ))
             .operand(0));
         }
         let wanted = [4 * shapes, scores.shape[1], scores.shape[2]];
