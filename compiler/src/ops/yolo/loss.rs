@@ -14,6 +14,10 @@ use crate::reference::{Evaluation, Tensor};
 ///
 /// Of each cell the first object whose centre lies in it counts (from V2 on, of each of its boxes); the box that is responsible
 /// is in V1 the one whose prediction shares most with the object, else the one whose prior does, by shape.
+///
+/// What the papers leave open is as in the authors' code: which predictions are ignored is told from the boxes that they are, not
+/// from their priors; in V2 and V3 places and sizes count `2 - area`, where the area is a share of the image; errors of V2 are
+/// halves of squares. That code's first 12,800 images, in which V2 is drawn to its priors, are not here.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct YoloLoss {
     /// How the map holds boxes.
