@@ -142,7 +142,7 @@ fn load_one(
     if entry.dtype != Dtype::F32 {
         return Ok(Err(format!("`{name}` is {}, needed is F32 (in Python: tensor.float())", entry.dtype)));
     }
-    if entry.shape != param.shape {
+    if !alike(&entry.shape, param.shape) {
         let transposed = entry.shape.len() == 2 && entry.shape.iter().rev().eq(param.shape);
         let hint = if transposed { " (transposed?)" } else { "" };
         return Ok(Err(format!("`{name}` has shape {:?}, needed is {:?}{hint}", entry.shape, param.shape)));
@@ -155,6 +155,12 @@ fn load_one(
         return Ok(Err(format!("`{name}` is {} at {place:?}", values[index])));
     }
     Ok(Ok(()))
+}
+
+/// Whether shapes differ in dimensions of 1 only: a convolution of each region apart has the weights of one of pictures.
+fn alike(a: &[usize], b: &[usize]) -> bool {
+    let long = |shape: &[usize]| shape.iter().copied().filter(|dim| *dim != 1).collect::<Vec<usize>>();
+    long(a) == long(b)
 }
 
 /// The position of an element in a shape.
@@ -175,7 +181,7 @@ fn place(mut index: usize, shape: &[usize]) -> Vec<usize> {
 fn missing(spec: &Spec, name: &str, unexpected: &[String], file: &TensorFile<'_>) -> String {
     let shape = spec.params.iter().find(|param| param.name == name).map_or(&[][..], |param| param.shape);
     // A tensor of the right shape is the better guess, also where its name is less alike.
-    let fits = |other: &&String| file.entry(other).is_some_and(|entry| entry.shape == shape);
+    let fits = |other: &&String| file.entry(other).is_some_and(|entry| alike(&entry.shape, shape));
     let guess = nearest(name, unexpected.iter().filter(fits).map(String::as_str), usize::MAX)
         .or_else(|| nearest(name, unexpected.iter().map(String::as_str), name.len() / 3));
     match guess {

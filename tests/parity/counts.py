@@ -14,8 +14,10 @@ import sys
 import torch
 from torch import nn
 
-from twins import TWINS
+import detectors
+import twins
 
+TWINS = twins.TWINS | detectors.TWINS
 ROOT = pathlib.Path(__file__).parents[2]
 TABLE = ROOT / "docs" / "networks.md"
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)

@@ -1,6 +1,6 @@
 """Makes the stored PyTorch results for LeNet-5 and the specs of specs/parity.
 
-usage: python tests/parity/make.py [NAME...]    (needs: torch numpy safetensors; made with torch 2.15)
+usage: python tests/parity/make.py [NAME...]    (needs: torch torchvision numpy safetensors; made with torch 2.15)
 
 For each net NAME it writes NAME.weights.safetensors, NAME.input.safetensors (inputs and targets, batch first) and
 NAME.expected.safetensors (outputs in inference mode; loss and gradients of every trained weight and every input in
@@ -13,7 +13,10 @@ import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+import torchvision.ops
 from safetensors.torch import save_file
+
+import detection
 
 here = pathlib.Path(__file__).parent
 
@@ -296,6 +299,56 @@ class Twins(nn.Module):
         return F.binary_cross_entropy(out["same"], wanted)
 
 
+class Yolo(nn.Module):
+    PRIORS, WIDE = [(6.0, 9.0), (14.0, 11.0)], [(20.0, 16.0), (30.0, 24.0)]
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.head1 = nn.Conv2d(4, 8, 3, padding=1), nn.Conv2d(8, 13, 1)
+        self.head2, self.head3 = nn.Conv2d(8, 16, 1), nn.Conv2d(8, 16, 1)
+
+    def forward(self, image):
+        x = torch.tanh(self.conv1(image))
+        self.maps = self.head1(x), self.head2(x), self.head3(x)
+        priors = None, self.PRIORS, self.WIDE
+        decoded = [detection.yolo_decode(v, m, 8, p) for v, m, p in zip((1, 2, 3), self.maps, priors)]
+        return {f"boxes{v}": boxes for v, boxes in zip((1, 2, 3), decoded)}
+
+    def loss(self, out, objects):
+        first, second, large = self.maps
+        loss = detection.yolo_loss(1, first, objects, 8) + detection.yolo_loss(2, second, objects, 8, self.PRIORS, ignore=0.3)
+        return loss + detection.yolo_loss(3, large, objects, 8, self.WIDE, self.PRIORS, ignore=0.4)
+
+
+class Rcnn(nn.Module):
+    ANCHORS = {"scales": [12, 24], "ratios": [0.5, 2]}
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(4, 6, 3, padding=1), nn.Conv3d(6, 8, (1, 2, 2))
+        self.scores, self.deltas = nn.Conv2d(6, 4, 1), nn.Conv2d(6, 16, 1)
+        self.fc, self.kinds, self.moves = nn.Linear(80, 10), nn.Linear(10, 3), nn.Linear(10, 12, bias=False)
+
+    def forward(self, image):
+        x = F.leaky_relu(self.conv1(image), 0.1)
+        self.found = self.scores(x), self.deltas(x)
+        rois = detection.proposals(*self.found, 8, 12, **self.ANCHORS, iou=0.4, pre=60, min_size=4)
+        # As the operators of the language have it: regions behind the channels.
+        apart = lambda regions: regions.unflatten(0, (-1, 12)).transpose(1, 2)
+        each = list(rois)
+        pooled = self.conv2(apart(torchvision.ops.roi_pool(x, each, 3, 1 / 8)))
+        aligned = apart(torchvision.ops.roi_align(x, each, 2, 1 / 8, 2, aligned=True))
+        sampled = apart(torchvision.ops.roi_align(x, each, (1, 4), 1 / 8)).reshape(-1, 6, 12, 2, 2)
+        vectors = torch.cat([pooled, aligned, sampled], 1).transpose(1, 2).reshape(-1, 12, 80)
+        vectors = torch.tanh(self.fc(vectors))
+        self.regions = self.kinds(vectors), self.moves(vectors), rois
+        return {"rois": rois, "probabilities": self.regions[0].softmax(2), "moves": self.regions[1]}
+
+    def loss(self, out, objects):
+        loss = detection.rpn_loss(*self.found, objects, 8, **self.ANCHORS, positive=0.5, sample=16, balance=2)
+        return loss + detection.fast_rcnn_loss(*self.regions, objects, positive=0.3, sample=8)
+
+
 def classes(n):
     return lambda count: torch.randint(n, (count,))
 
@@ -306,6 +359,18 @@ def floats(*shape):
 
 def unit(*shape):
     return lambda count: torch.rand(count, *shape)
+
+
+def objects(n, classes, width, height):
+    """Rows of class, centre, size in pixels, the last of them padding."""
+    def draw(count):
+        size = torch.tensor([width, height])
+        places = torch.rand(count, n, 2) * size
+        sizes = (0.1 + 0.5 * torch.rand(count, n, 2)) * size
+        rows = torch.cat([torch.randint(classes, (count, n, 1)), places, sizes], 2)
+        rows[:, -1] = -1
+        return rows
+    return draw
 
 
 NETS = {
@@ -325,6 +390,8 @@ NETS = {
         {"image": floats(3, 8, 7), "signal": floats(4, 20), "clip": floats(2, 3, 5, 4)},
         {"wanted": floats(6)},
     ),
+    "yolo": (Yolo, 3, {"image": floats(4, 4, 6)}, {"objects": objects(6, 3, 48, 32)}),
+    "rcnn": (Rcnn, 3, {"image": floats(4, 6, 8)}, {"objects": objects(5, 2, 64, 48)}),
     "twins": (Twins, 4, {"left": floats(1, 12, 12), "right": floats(1, 12, 12)}, {"wanted": unit(1)}),
 }
 

@@ -1,4 +1,4 @@
-"""Compares networks of specs/ with PyTorch's (twins.py), through `cnnc run`, the weights loaded by name.
+"""Compares networks of specs/ with PyTorch's (twins.py, detectors.py), through `cnnc run`, the weights loaded by name.
 
 usage: python tests/parity/networks.py PATH_OF_CNNC [--gradients] [NAME...]
 
@@ -18,8 +18,10 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional as F
 
-from twins import TWINS
+import detectors
+import twins
 
+TWINS = twins.TWINS | detectors.TWINS | detectors.VARIANTS
 SPECS = pathlib.Path(__file__).parents[2] / "specs"
 # Those that everyone measures.
 USUAL = ["resnet18", "resnet50", "vgg16", "alexnet", "googlenet", "yolo_v2", "tiny_yolo_v2"]
@@ -37,11 +39,12 @@ def compare(cnnc, name, gradients):
             nn.init.uniform_(layer.weight, 0.5, 1.5)
             nn.init.normal_(layer.bias, std=0.1)
     state = {k: v for k, v in net.state_dict().items() if not k.endswith("num_batches_tracked")}
-    spec = [str(SPECS / f"{name}.net"), *[a for v in twin.settings for a in ("--set", v)]]
+    spec = [str(SPECS / f"{name.split('/')[0]}.net"), *[a for v in twin.settings for a in ("--set", v)]]
     summary = json.loads(subprocess.run([cnnc, "summary", *spec, "--json"], check=True, stdout=subprocess.PIPE).stdout)
     shapes = {p["name"]: p["shape"] for p in summary["parameters"]}
     assert shapes == {k: list(v.shape) for k, v in state.items()}, f"{name}: names or shapes differ"
-    given = {i["name"]: torch.randn(2, *i["shape"]) for i in summary["inputs"]}
+    noise = lambda shape: torch.randn(2, *shape)
+    given = {i["name"]: twin.given.get(i["name"], noise)(i["shape"]) for i in summary["inputs"]}
     targets = {t["name"]: torch.rand(2, *t["shape"]) if t["shape"] else torch.tensor([1, 0]) for t in summary["targets"]}
     with tempfile.TemporaryDirectory() as folder, torch.no_grad():
         path = lambda n: f"{folder}/{n}.safetensors"

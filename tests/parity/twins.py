@@ -1,7 +1,8 @@
 """The networks of specs/ in PyTorch: torchvision's where it has them, else written here after the paper, with the spec's names.
 
-`TWINS[spec]` has what counts.py and networks.py need: `make()`, which gives a module from the spec's inputs (by position) to
-its outputs, those named in `outputs`; and `settings` of the spec, with which both are the same network.
+Those that find objects are in detectors.py. `TWINS[spec]` has what counts.py and networks.py need: `make()`, which gives a
+module from the spec's inputs (by position) to its outputs, those named in `outputs`; `settings` of the spec, with which both are
+the same network; and `given`, functions from shape to tensor for inputs that are not noise.
 """
 import dataclasses
 from collections import OrderedDict
@@ -18,6 +19,7 @@ class Twin:
     make: object
     outputs: tuple = ("logits",)
     settings: tuple = ()
+    given: dict = dataclasses.field(default_factory=dict)
 
 
 def named(*layers):
@@ -30,118 +32,6 @@ class Flat(nn.Module):
 
     def forward(self, x):
         return x.flatten(2).mean(2)
-
-
-def darknet(i, o, k, stride=1):
-    return nn.Sequential(OrderedDict(conv=nn.Conv2d(i, o, k, stride, k // 2, bias=False), bn=nn.BatchNorm2d(o),
-                                     act=nn.LeakyReLU(0.1)))
-
-
-class Edge(nn.Module):
-    """Darknet's pool of stride 1, which keeps the size."""
-
-    def forward(self, x):
-        return F.max_pool2d(F.pad(x, (0, 1, 0, 1), value=float("-inf")), 2, 1)
-
-
-def tiny_yolo_v2():
-    widths = [3, 16, 32, 64, 128, 256, 512, 1024, 1024]
-    layers = []
-    for n, (i, o) in enumerate(zip(widths, widths[1:]), 1):
-        layers += [(str(n), darknet(i, o, 3)), *([nn.MaxPool2d(2)] if n < 6 else [Edge()] if n == 6 else [])]
-    return named(*layers, ("9", nn.Conv2d(1024, 125, 1)))
-
-
-class YoloV2(nn.Module):
-    def __init__(self):
-        super().__init__()
-        widths = [32, 64, 128, 64, 128, 256, 128, 256, 512, 256, 512, 256, 512, 1024, 512, 1024, 512, 1024, 1024, 1024]
-        windows = [3, 3, 3, 1, 3, 3, 1, 3, 3, 1, 3, 1, 3, 3, 1, 3, 1, 3, 3, 3]
-        for n, (i, o, k) in enumerate(zip([3, *widths], widths, windows), 1):
-            self.add_module(str(n), darknet(i, o, k))
-        self.add_module("21", darknet(512, 64, 1))
-        self.add_module("22", darknet(1280, 1024, 3))
-        self.add_module("23", nn.Conv2d(1024, 425, 1))
-
-    def forward(self, x):
-        layers = dict(self.named_children())
-        for n in range(1, 21):
-            x = layers[str(n)](x)
-            if n == 13:
-                fine = x
-            if n in (1, 2, 5, 8, 13):
-                x = F.max_pool2d(x, 2)
-        passed = F.pixel_unshuffle(layers["21"](fine), 2)
-        return layers["23"](layers["22"](torch.cat([passed, x], 1)))
-
-
-class TinyYoloV3(nn.Module):
-    def __init__(self):
-        super().__init__()
-        for n, i, o, k in [(0, 3, 16, 3), (2, 16, 32, 3), (4, 32, 64, 3), (6, 64, 128, 3), (8, 128, 256, 3), (10, 256, 512, 3),
-                           (12, 512, 1024, 3), (13, 1024, 256, 1), (18, 256, 128, 1), (14, 256, 512, 3), (21, 384, 256, 3)]:
-            self.add_module(str(n), darknet(i, o, k))
-        self.add_module("15", nn.Conv2d(512, 255, 1))
-        self.add_module("22", nn.Conv2d(256, 255, 1))
-
-    def forward(self, x):
-        layers = dict(self.named_children())
-        run = lambda x, *numbers: nn.Sequential(*[layers[str(n)] for n in numbers])(x)
-        for n in (0, 2, 4, 6):
-            x = F.max_pool2d(run(x, n), 2)
-        fine = run(x, 8)
-        coarse = run(Edge()(run(F.max_pool2d(fine, 2), 10)), 12, 13)
-        mixed = torch.cat([F.interpolate(run(coarse, 18), scale_factor=2), fine], 1)
-        return run(coarse, 14, 15), run(mixed, 21, 22)
-
-
-class YoloV3(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.stem = darknet(3, 32, 3)
-        for n, (width, units) in enumerate([(64, 1), (128, 2), (256, 8), (512, 8), (1024, 4)], 1):
-            self.add_module(f"down{n}", darknet(width // 2, width, 3, 2))
-            pair = lambda: nn.ModuleDict({"1": darknet(width, width // 2, 1), "2": darknet(width // 2, width, 3)})
-            self.add_module(f"stage{n}", nn.ModuleDict({str(i): pair() for i in range(units)}))
-        five = lambda i, w: named(("1", darknet(i, w, 1)), ("2", darknet(w, 2 * w, 3)), ("3", darknet(2 * w, w, 1)),
-                                  ("4", darknet(w, 2 * w, 3)), ("5", darknet(2 * w, w, 1)))
-        self.large, self.medium, self.small = five(1024, 512), five(768, 256), five(384, 128)
-        self.to_medium, self.to_small = darknet(512, 256, 1), darknet(256, 128, 1)
-        for name, width in [("large", 512), ("medium", 256), ("small", 128)]:
-            self.add_module(f"{name}_unit", darknet(width, 2 * width, 3))
-            self.add_module(f"{name}_map", nn.Conv2d(2 * width, 255, 1))
-
-    def stage(self, x, n):
-        x = getattr(self, f"down{n}")(x)
-        for pair in getattr(self, f"stage{n}").values():
-            x = x + pair["2"](pair["1"](x))
-        return x
-
-    def forward(self, x):
-        x36 = self.stage(self.stage(self.stage(self.stem(x), 1), 2), 3)
-        x61 = self.stage(x36, 4)
-        up = lambda x: F.interpolate(x, scale_factor=2)
-        a = self.large(self.stage(x61, 5))
-        b = self.medium(torch.cat([up(self.to_medium(a)), x61], 1))
-        c = self.small(torch.cat([up(self.to_small(b)), x36], 1))
-        return (self.large_map(self.large_unit(a)), self.medium_map(self.medium_unit(b)), self.small_map(self.small_unit(c)))
-
-
-def yolo_v1():
-    layers, i, n = [], 3, 0
-    pairs = lambda a, b: [(a, 1), (b, 3)]
-    plan = [(64, 7, 2), 0, (192, 3), 0, (128, 1), (256, 3), *pairs(256, 512), 0, *pairs(256, 512) * 4, *pairs(512, 1024), 0,
-            *pairs(512, 1024) * 2, (1024, 3), (1024, 3, 2), (1024, 3), (1024, 3)]
-    for step in plan:
-        if not step:
-            layers.append(nn.MaxPool2d(2))
-            continue
-        o, k, *stride = step
-        n += 1
-        layers.append((f"unit{n}", named(("conv1", nn.Conv2d(i, o, k, *stride, padding=k // 2)), nn.LeakyReLU(0.1))))
-        i = o
-    return named(*layers, nn.Flatten(), ("fc1", nn.Linear(7 * 7 * 1024, 4096)), nn.LeakyReLU(0.1),
-                 ("fc2", nn.Linear(4096, 1470)), nn.Unflatten(1, (30, 7, 7)))
 
 
 class Cifar(nn.Module):
@@ -416,9 +306,4 @@ TWINS = {
     "facenet": Twin(FaceNet, outputs=("embedding",)),
     "localize": Twin(Localize, outputs=("object", "box", "kinds")),
     "landmarks": Twin(Landmarks, outputs=("answer",)),
-    "yolo_v1": Twin(yolo_v1, outputs=("map",)),
-    "yolo_v2": Twin(YoloV2, outputs=("map",)),
-    "tiny_yolo_v2": Twin(tiny_yolo_v2, outputs=("map",)),
-    "yolo_v3": Twin(YoloV3, outputs=("large", "medium", "small")),
-    "tiny_yolo_v3": Twin(TinyYoloV3, outputs=("large", "small")),
 }

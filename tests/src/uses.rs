@@ -143,6 +143,25 @@ const USES: &[(&str, &str)] = &[
     ("[3, 4, 5]", "dropout(x, 0.4) |> sigmoid"),
     ("[9, 4, 5]", "dropout(x, 0.4, spatial: true) |> sigmoid"),
     ("[9]", "dropout(x, spatial: true)"),
+    // Of a matrix each row is a vector.
+    ("[5, 7]", "dense(x, 4) |> relu |> dense(70)"),
+    ("[70, 3]", "dense(x, 130, bias: false) |> dense(2) |> tanh |> batch_norm"),
+    // Regions that follow from x in steps, so that they have no slope, as no gradient either.
+    ("[3, 7, 8]", "roi_pool(x, 9 * (x |> flatten |> slice(0, 12) |> reshape([3, 4])) + 3, [2, 3], scale: 0.7)"),
+    ("[2, 5, 6]", "roi_align(x, clamp(999 * (x |> flatten |> slice(0, 8) |> reshape([2, 4])), min: 0.7, max: 5.2), 2)"),
+    (
+        "[20, 5, 6]",
+        "roi_align(x, clamp(999 * (x |> flatten |> slice(0, 4) |> reshape([1, 4])), min: 1, max: 9), [1, 3], scale: 0.4, \
+         sampling_ratio: 2, aligned: true) |> conv(4, [1, 1, 2])",
+    ),
+    ("[13, 2, 3]", "yolo_decode(x, 8, boxes: 2, version: v1)"),
+    ("[16, 3, 2]", "yolo_decode(x, 8, anchors: [(5, 9), (12.5, 7)], version: v2)"),
+    ("[14, 2, 2]", "yolo_decode(x, 32, anchors: [(5, 9), (12.5, 7)])"),
+    (
+        "[10, 4, 3]",
+        "roi_pool(x, proposals(slice(x, 0, 2), slice(x, 2, 10), 8, count: 5, scales: [9, 14], ratios: [0.7], image: [31, 26], \
+         iou: 0.4, pre: 15, min_size: 3), 2, scale: 0.12)",
+    ),
 ];
 
 /// What is made of `x`, which has 20 channels that are computed in blocks: see `lower`.
@@ -210,6 +229,44 @@ const LOSSES: &[&str] = &[
     "cross_entropy(x, label) * mse(x, wanted)",
 ];
 
+/// Losses of `x`, a map of this shape, beside four `objects` of three classes in a picture of about 24 pixels, some of them
+/// padding.
+const DETECTION: &[(&str, &str)] = &[
+    ("[13, 3, 2]", "yolo_v1(x, objects, 9, rescore: false)"),
+    ("[16, 3, 3]", "yolo_v2(x, objects, 8, anchors: [(5, 9), (12.5, 7)], rescore: false)"),
+    ("[16, 3, 3]", "yolo_v3(x, objects, 8, anchors: [(5, 9), (12.5, 7)])"),
+    ("[16, 3, 2]", "yolo_v3(x, objects, 9, anchors: [(5, 9), (12.5, 7)], others: [(20, 20), (3, 4)], ignore: 0.2)"),
+    (
+        "[15, 4, 3]",
+        "rpn(slice(x, 0, 3), slice(x, 3, 15), objects, 7, scales: [9], ratios: [0.5, 1, 2], image: [29, 22])",
+    ),
+    (
+        "[10, 3, 4]",
+        "rpn(slice(x, 0, 2), slice(x, 2, 10), objects, 8, scales: [6, 12], ratios: [1], positive: 0.4, negative: 0.2, sample: 8, \
+         balance: 2)",
+    ),
+    (
+        "[20, 3, 3]",
+        "fast_rcnn(x |> flatten |> slice(0, 24) |> reshape([6, 4]), x |> flatten |> slice(24, 120) |> reshape([6, 16]), \
+         regions, objects, positive: 0.3, sample: 5, share: 0.5, balance: 2)",
+    ),
+    (
+        "[8, 3, 3]",
+        "fast_rcnn(x |> flatten |> slice(0, 4) |> reshape([2, 2]), x |> flatten |> slice(0, 16) |> reshape([2, 8]), \
+         slice(regions, 0, 2), objects, negative: 0)",
+    ),
+];
+
+/// Likewise, but what a box shares with its object is wanted of it and a constant to the gradient, so that differences are not
+/// the gradient.
+const RESCORED: &[(&str, &str)] = &[
+    ("[12, 3, 3]", "0.3 * yolo_v1(x, objects, 8, boxes: 2, coord: 2, noobj: 1)"),
+    (
+        "[8, 2, 3]",
+        "yolo_v2(x, objects, 10, anchors: [(9, 9)], coord: 2, object: 3, noobj: 0.7, class: 1.3, ignore: 0.3)",
+    ),
+];
+
 /// What is frozen of `conv |> batch_norm`.
 const FROZEN: &[&str] = &["\"norm\"", "\"norm.weight\"", "\"norm.bias\"", "\"front\"", "x"];
 
@@ -246,8 +303,27 @@ pub fn networks() -> Vec<String> {
              conv(2, 2)\n    output y\n    target wanted: [2, 3, 2]\n    freeze {frozen}\n    loss mse(y, wanted)\n}}\n"
         )
     });
-    operators.chain(losses).chain(frozen).collect()
+    operators.chain(losses).chain(DETECTION.iter().map(detection)).chain(frozen).collect()
 }
+
+/// A network around the loss of a map of boxes.
+fn detection((shape, loss): &(&str, &str)) -> String {
+    format!(
+        "net Use {{\n    input image: {shape}\n    x = image |> conv(image.channels, 1) |> tanh\n    output x\n    target wanted: [4, 5]\n\
+         \x20   objects = concat(3 * slice(wanted, 0, 1, axis: 1) - 0.5, 24 * slice(wanted, 1, 5, axis: 1), axis: 1)\n{}    loss {loss}\n}}\n",
+        if loss.contains("regions") { REGIONS } else { "" }
+    )
+}
+
+/// Networks of which some gradients are not the slopes of their losses, as text.
+pub fn rescored() -> Vec<String> {
+    RESCORED.iter().map(detection).collect()
+}
+
+/// Regions by corners: most share something with the objects.
+const REGIONS: &str = "    target corners: [6, 4]
+    regions = concat(12 * slice(corners, 0, 2, axis: 1), 24 * slice(corners, 2, 4, axis: 1), axis: 1)
+";
 
 /// Networks that are computed in blocks of channels, as text. Their gradient rules are those of the others.
 pub fn blocked() -> Vec<String> {

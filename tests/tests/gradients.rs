@@ -136,7 +136,27 @@ const USES: &[(&str, &str)] = &[
     ("cross_entropy", "x"),
     ("mse", "x"),
     ("binary_cross_entropy", "x"),
+    // Regions that follow from x in steps, so that they have no slope, as no gradient either.
+    ("roi_pool", "roi_pool(x, 5 * (x |> flatten |> slice(0, 12) |> reshape([3, 4])) + 2, [2, 3])"),
+    (
+        "roi_align",
+        "roi_align(x, clamp(999 * (x |> flatten |> slice(0, 8) |> reshape([2, 4])), min: 0.7, max: 4.2), 2, sampling_ratio: 2)",
+    ),
+    ("yolo_decode", "x |> conv(14, 3) |> yolo_decode(8, anchors: [(5, 9), (12.5, 7)], version: v2)"),
+    (
+        "proposals",
+        "roi_pool(x, proposals(conv(x, 2, 1), conv(x, 8, 1), 8, count: 5, scales: [9, 14], ratios: [0.7], iou: 0.4), 2)",
+    ),
+    ("yolo_v1", "x"),
+    ("yolo_v2", "x"),
+    ("yolo_v3", "x"),
+    ("rpn", "x"),
+    ("fast_rcnn", "x"),
 ];
+
+/// Objects of three classes in a picture of 24 by 20 pixels.
+const OBJECTS: &str = "target wanted: [3, 5]
+    objects = concat(3 * slice(wanted, 0, 1, axis: 1) - 0.5, 20 * slice(wanted, 1, 5, axis: 1), axis: 1)";
 
 fn around(name: &str, used: &str) -> String {
     let (target, loss) = match name {
@@ -145,6 +165,15 @@ fn around(name: &str, used: &str) -> String {
             "0.5 * cross_entropy(head, label) + 2 * cross_entropy(y |> flatten |> dense(5), label)",
         ),
         "binary_cross_entropy" => ("target wanted: [5]", "binary_cross_entropy(sigmoid(head), wanted)"),
+        "yolo_v1" => (OBJECTS, "yolo_v1(conv(x, 13, 1), objects, 4, rescore: false)"),
+        "yolo_v2" => (OBJECTS, "yolo_v2(conv(x, 16, 1), objects, 4, anchors: [(9, 9), (16, 12)], rescore: false)"),
+        "yolo_v3" => (OBJECTS, "yolo_v3(conv(x, 16, 1), objects, 4, anchors: [(9, 9), (16, 12)])"),
+        "rpn" => (OBJECTS, "rpn(conv(x, 2, 1), conv(x, 8, 1), objects, 4, scales: [8, 12], ratios: [0.8])"),
+        "fast_rcnn" => (
+            OBJECTS,
+            "fast_rcnn(x |> flatten |> dense(12) |> reshape([3, 4]), x |> flatten |> dense(48) |> reshape([3, 16]), \
+             concat(10 * slice(wanted, 1, 3, axis: 1), 10 * slice(wanted, 3, 5, axis: 1) + 10, axis: 1), objects)",
+        ),
         _ => ("target wanted: [5]", "mse(head, wanted)"),
     };
     format!(

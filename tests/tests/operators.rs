@@ -49,7 +49,7 @@ fn agree(name: &str, networks: &[Compiled], texts: &[String]) {
 
 #[test]
 fn emitted_operators_agree_with_the_reference() {
-    let texts: Vec<String> = uses::networks().into_iter().chain(uses::blocked()).collect();
+    let texts: Vec<String> = uses::networks().into_iter().chain(uses::blocked()).chain(uses::rescored()).collect();
     let options = Options { input_gradients: true, ..Options::default() };
     let networks: Vec<Compiled> = texts.iter().map(|text| compile_text(text, &options)).collect();
     agree("operators", &networks, &texts);

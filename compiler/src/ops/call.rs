@@ -152,6 +152,36 @@ impl Call<'_> {
         })
     }
 
+    /// A finite number above 0.
+    pub fn positive_number(&self, name: &str) -> Result<f64, Diagnostic> {
+        self.number_in(name, (std::ops::Bound::Excluded(0.0), std::ops::Bound::Unbounded))
+    }
+
+    /// A list of 1 to 64 finite numbers above 0.
+    pub fn positive_numbers(&self, name: &str) -> Result<Vec<f64>, Diagnostic> {
+        self.list(name, "numbers above 0: `[0.5, 1, 2]`", positive)
+    }
+
+    /// A list of 1 to 64 pairs of finite numbers above 0.
+    pub fn pairs(&self, name: &str) -> Result<Vec<[f64; 2]>, Diagnostic> {
+        self.list(name, "pairs of numbers above 0: `[(10, 13), (16, 30)]`", |item| match item {
+            Argument::List(pair) if pair.len() == 2 => Some([positive(&pair[0])?, positive(&pair[1])?]),
+            _ => None,
+        })
+    }
+
+    fn list<T>(&self, name: &str, what: &str, one: impl Fn(&Argument) -> Option<T>) -> Result<Vec<T>, Diagnostic> {
+        let (value, span) = self.argument(name);
+        let items = match &value {
+            Some(Argument::List(items)) if (1..=64).contains(&items.len()) => items.iter().map(one).collect(),
+            _ => None,
+        };
+        items.ok_or_else(|| {
+            let found = value.map_or_else(|| "nothing".to_owned(), |v| v.to_string());
+            self.wrong(name, span, found, &format!("a list of 1 to 64 {what}"))
+        })
+    }
+
     /// `true` or `false`.
     pub fn flag(&self, name: &str) -> Result<bool, Diagnostic> {
         match self.argument(name) {
@@ -285,12 +315,26 @@ impl Graph {
     }
 }
 
+/// A finite number above 0.
+fn positive(value: &Argument) -> Option<f64> {
+    let number = match value {
+        Argument::Int(v) => *v as f64,
+        Argument::Float(v) => *v,
+        _ => return None,
+    };
+    (number.is_finite() && number > 0.0).then_some(number)
+}
+
 /// Defaults are written as users would write them; `none` stands for nothing.
 fn parse_default(text: &str) -> Option<Argument> {
     match text {
         "none" => None,
         "true" => Some(Argument::Bool(true)),
         "false" => Some(Argument::Bool(false)),
+        _ if text.starts_with('[') => {
+            let items = text.trim_matches(['[', ']']).split(", ");
+            Some(Argument::List(items.filter_map(parse_default).collect()))
+        }
         _ => {
             Some(text.parse().map(Argument::Int).unwrap_or_else(|_| {
                 text.parse().map(Argument::Float).unwrap_or_else(|_| Argument::Word(text.to_owned()))

@@ -1,11 +1,16 @@
 //! dense: a fully connected layer, and its gradients.
+//!
+//! Of a matrix each row is a vector: regions of a picture go through the same layer one by one, as images do.
 
-use quote::quote;
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
 use serde::Serialize;
 
 use super::activation::Activation;
 use super::conv::ChannelSum;
-use super::{Attribute, Definition, Gradient, Kernel, KernelContext, Mismatch, Op, Operator, Split};
+use super::reduce::SumTo;
+use super::shape::Reshape;
+use super::{Attribute, Cut, Definition, Gradient, Kernel, KernelContext, Mismatch, Op, Operator, Split};
 use crate::graph::{Init, Role, Type};
 use crate::reference::{Evaluation, Tensor};
 
@@ -19,14 +24,41 @@ const TASK: usize = 200_000;
 /// Parts that the elements of an image are cut into at most, so that threads end at about the same time.
 const PARTS: usize = 16;
 
-/// How a product of `elements` per image, each a sum of `depth` products, is divided; and whether images stay whole.
-fn rectangles(elements: usize, depth: usize) -> (Split, bool) {
+/// Rows of a matrix, and elements of each, that one call of a kernel works on: a square, so that little is read twice.
+const SQUARE: usize = 64;
+
+/// How a product of the shape of a value, each element a sum of `depth` products, is divided; and whether its rows stay whole.
+fn division(shape: &[usize], depth: usize) -> (Split, bool) {
+    let elements = last(shape);
+    if shape.len() == 2 {
+        let cut = Cut { plane: elements, strip: SQUARE.min(elements), planes: SQUARE.min(shape[0]) };
+        return (Split::Strips(cut), elements <= SQUARE);
+    }
     let parts = (elements * depth / TASK).clamp(1, PARTS);
     let part = elements.div_ceil(parts).next_multiple_of(16).min(elements);
     (Split::Rectangles { images: BLOCK, elements: part }, part == elements)
 }
 
-/// y = W x + b. Operands: x, weight `[units, inputs]`, and a bias if there is one.
+/// The length of a vector, or of the rows of a matrix.
+fn last(shape: &[usize]) -> usize {
+    shape.last().copied().unwrap_or(1)
+}
+
+/// The shape of a vector or matrix with rows of another length.
+fn with_rows_of(shape: &[usize], len: usize) -> Vec<usize> {
+    shape[..shape.len() - 1].iter().copied().chain([len]).collect()
+}
+
+/// In a kernel on part of a value: the operand from the first of its images, or rows, on, and the distance to the next.
+fn rows(operand: &str, shape: &[usize]) -> (TokenStream, TokenStream) {
+    let (x, len) = (format_ident!("{operand}"), last(shape));
+    match shape.len() {
+        2 => (quote!(&#x[y.planes().start * #len..]), quote!(#len)),
+        _ => (quote!(#x.from(y.planes().start)), quote!(#x.pitch())),
+    }
+}
+
+/// y = W x + b, of each row where x is a matrix. Operands: x, weight `[units, inputs]`, and a bias if there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Dense {
     /// Applied to the value by the same kernel.
@@ -48,26 +80,26 @@ impl Operator for Dense {
 
     fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
         let (x, w) = (inputs[0], inputs[1]);
-        if x.shape.len() != 1 {
+        if !(1..=2).contains(&x.shape.len()) {
             return Err(Mismatch::new("dense-C1", "`dense` connects vectors")
                 .found(format!("a tensor of shape {x}"))
-                .fits("a vector [n]")
+                .fits("a vector [n], or a matrix [rows, n] of vectors")
                 .hint(format!(
                     "`flatten` makes a vector [{}] of it; `conv(n, 1)` connects the channels of each place",
                     x.len()
                 ))
                 .operand(0));
         }
-        if w.shape.len() != 2 || w.shape[1] != x.len() {
+        if w.shape.len() != 2 || w.shape[1] != last(&x.shape) {
             return Err(Mismatch::new("dense-C2", "weights and input differ in length")
                 .found(format!("{x} and weights {w}"))
                 .operand(0));
         }
-        Ok(Type { shape: vec![w.shape[0]], ..x.clone() })
+        Ok(Type { shape: with_rows_of(&x.shape, w.shape[0]), ..x.clone() })
     }
 
-    fn macs(&self, inputs: &[&Type], _output: &Type) -> u64 {
-        inputs[1].len() as u64
+    fn macs(&self, inputs: &[&Type], output: &Type) -> u64 {
+        (last(&inputs[0].shape) * output.len()) as u64
     }
 
     fn gradient(&self, cx: &mut Gradient<'_>) {
@@ -81,17 +113,23 @@ impl Operator for Dense {
             cx.set(1, gradient);
         }
         if cx.operands() > 2 && cx.wants(2) {
-            let gradient = cx.push(ChannelSum, &[dy]);
+            let gradient = match *cx.ty(dy).shape {
+                [_, units] => {
+                    let sums = cx.push(SumTo { batched: false, shape: vec![1, units] }, &[dy]);
+                    cx.push(Reshape { shape: vec![units] }, &[sums])
+                }
+                _ => cx.push(ChannelSum, &[dy]),
+            };
             cx.set(2, gradient);
         }
     }
 
     fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
         let mut y = cx.zeros();
-        for i in 0..cx.batch() {
-            let x = cx.inputs[0].image(i);
-            for (unit, y) in y.image_mut(i).iter_mut().enumerate() {
-                let row = &cx.inputs[1].data[unit * x.len()..][..x.len()];
+        let (len, units) = (last(&cx.types[0].shape), last(&cx.output.shape));
+        for (x, y) in cx.inputs[0].data.chunks_exact(len).zip(y.data.chunks_exact_mut(units)) {
+            for (unit, y) in y.iter_mut().enumerate() {
+                let row = &cx.inputs[1].data[unit * len..][..len];
                 let sum: f64 = row.iter().zip(x).map(|(w, x)| w * x).sum();
                 let value = sum + cx.inputs.get(2).map_or(0.0, |b| b.data[unit]);
                 *y = self.activation.map_or(value, |a| a.value(value));
@@ -101,14 +139,15 @@ impl Operator for Dense {
     }
 
     fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
-        let (inputs, units, bias) = (cx.inputs[0].len(), cx.output.len(), cx.inputs.len() > 2);
-        let (split, whole) = rectangles(units, inputs);
+        let (inputs, units, bias) = (last(&cx.inputs[0].shape), last(&cx.output.shape), cx.inputs.len() > 2);
+        let (split, whole) = division(&cx.output.shape, inputs);
+        let (vectors, pitch) = rows("x0", &cx.inputs[0].shape);
         let start = match (bias, whole) {
             (false, _) => quote!(rt::Start::Zero),
             (true, true) => quote!(rt::Start::Columns(x2)),
             (true, false) => quote!(rt::Start::Columns(&x2[first..])),
         };
-        let (first, rows) = match whole {
+        let (first, weights) = match whole {
             true => (quote!(), quote!(x1)),
             false => (quote!(let first = y.offset();), quote!(&x1[first * #inputs..])),
         };
@@ -120,7 +159,8 @@ impl Operator for Dense {
                 }
             }
         });
-        let mut name = format!("dense_{inputs}_to_{units}");
+        let matrix = if cx.output.shape.len() == 2 { "rows_" } else { "" };
+        let mut name = format!("dense_{matrix}{inputs}_to_{units}");
         let mut doc = format!(" Dense layer [{inputs}] → [{units}]");
         if bias {
             doc += ", bias";
@@ -131,12 +171,16 @@ impl Operator for Dense {
         }
         let body = quote! {
             #first
-            let images = x0.from(y.planes().start);
-            let weights = rt::GemmNt { k: #inputs, a_row: x0.pitch(), b_row: #inputs };
-            isa.gemm_nt(&weights, images, #rows, #start, y);
+            let images = #vectors;
+            let weights = rt::GemmNt { k: #inputs, a_row: #pitch, b_row: #inputs };
+            isa.gemm_nt(&weights, images, #weights, #start, y);
             #activate
         };
-        Kernel::new(name, split, body).doc(format!("{doc}, {BLOCK} images at a time."))
+        let block = match *cx.output.shape {
+            [rows, _] => format!("of each of {rows} rows"),
+            _ => format!("{BLOCK} images at a time"),
+        };
+        Kernel::new(name, split, body).doc(format!("{doc}, {block}."))
     }
 }
 
@@ -146,11 +190,11 @@ impl Operator for DenseGradInput {
     }
 
     fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
-        Ok(Type { shape: vec![inputs[0].shape[1]], ..inputs[1].clone() })
+        Ok(Type { shape: with_rows_of(&inputs[1].shape, inputs[0].shape[1]), ..inputs[1].clone() })
     }
 
-    fn macs(&self, inputs: &[&Type], _output: &Type) -> u64 {
-        inputs[0].len() as u64
+    fn macs(&self, inputs: &[&Type], output: &Type) -> u64 {
+        (last(&inputs[1].shape) * output.len()) as u64
     }
 
     /// Second derivatives are not part of the language.
@@ -158,10 +202,9 @@ impl Operator for DenseGradInput {
 
     fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
         let mut dx = cx.zeros();
-        for i in 0..cx.batch() {
-            let dy = cx.inputs[1].image(i);
-            let dx = dx.image_mut(i);
-            for (row, dy) in cx.inputs[0].data.chunks_exact(dx.len()).zip(dy) {
+        let (len, units) = (last(&cx.output.shape), last(&cx.types[1].shape));
+        for (dx, dy) in dx.data.chunks_exact_mut(len).zip(cx.inputs[1].data.chunks_exact(units)) {
+            for (row, dy) in cx.inputs[0].data.chunks_exact(len).zip(dy) {
                 dx.iter_mut().zip(row).for_each(|(dx, w)| *dx += w * dy);
             }
         }
@@ -169,12 +212,13 @@ impl Operator for DenseGradInput {
     }
 
     fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
-        let (inputs, units) = (cx.output.len(), cx.inputs[1].len());
-        let (split, whole) = rectangles(inputs, units);
+        let (inputs, units) = (last(&cx.output.shape), last(&cx.inputs[1].shape));
+        let (split, whole) = division(&cx.output.shape, units);
+        let (vectors, pitch) = rows("x1", &cx.inputs[1].shape);
         let columns = if whole { quote!(x0) } else { quote!(&x0[y.offset()..]) };
         let body = quote! {
-            let weights = rt::Gemm { k: #units, a_row: x1.pitch(), a_col: 1, b_row: #inputs };
-            isa.gemm(&weights, x1.from(y.planes().start), #columns, rt::Start::Zero, y);
+            let weights = rt::Gemm { k: #units, a_row: #pitch, a_col: 1, b_row: #inputs };
+            isa.gemm(&weights, #vectors, #columns, rt::Start::Zero, y);
         };
         Kernel::new(format!("dense_grad_input_{inputs}_to_{units}"), split, body)
             .doc(format!(" The gradient of a dense layer [{inputs}] → [{units}] by its input."))
@@ -187,11 +231,11 @@ impl Operator for DenseGradWeight {
     }
 
     fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
-        Ok(Type::single([inputs[1].len(), inputs[0].len()]))
+        Ok(Type::single([last(&inputs[1].shape), last(&inputs[0].shape)]))
     }
 
     fn macs(&self, inputs: &[&Type], _output: &Type) -> u64 {
-        (inputs[0].len() * inputs[1].len()) as u64
+        (inputs[0].len() * last(&inputs[1].shape)) as u64
     }
 
     /// Second derivatives are not part of the language.
@@ -199,8 +243,8 @@ impl Operator for DenseGradWeight {
 
     fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
         let mut dw = cx.zeros();
-        for i in 0..cx.batch() {
-            let (x, dy) = (cx.inputs[0].image(i), cx.inputs[1].image(i));
+        let (len, units) = (last(&cx.types[0].shape), last(&cx.types[1].shape));
+        for (x, dy) in cx.inputs[0].data.chunks_exact(len).zip(cx.inputs[1].data.chunks_exact(units)) {
             for (row, dy) in dw.data.chunks_exact_mut(x.len()).zip(dy) {
                 row.iter_mut().zip(x).for_each(|(dw, x)| *dw += dy * x);
             }
@@ -209,14 +253,31 @@ impl Operator for DenseGradWeight {
     }
 
     fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
-        let (inputs, units) = (cx.inputs[0].len(), cx.inputs[1].len());
-        let body = quote! {
-            let unit = piece * #ROWS;
-            let images = rt::Gemm { k: x0.count(), a_row: 1, a_col: x1.pitch(), b_row: x0.pitch() };
-            let rows = &mut rt::Strip::of(y, #inputs, 0..#inputs);
-            isa.gemm(&images, &x1.from(0)[unit..], x0.from(0), rt::Start::Zero, rows);
+        let (inputs, units) = (last(&cx.inputs[0].shape), last(&cx.inputs[1].shape));
+        let (matrix, body) = match *cx.inputs[0].shape {
+            [count, _] => {
+                let body = quote! {
+                    let unit = piece * #ROWS;
+                    y.fill(0.0);
+                    let product = rt::Gemm { k: #count, a_row: 1, a_col: #units, b_row: #inputs };
+                    let rows = &mut rt::Strip::of(y, #inputs, 0..#inputs);
+                    for (x, dy) in x0.images().zip(x1.images()) {
+                        isa.gemm(&product, &dy[unit..], x, rt::Start::Add, rows);
+                    }
+                };
+                ("rows_", body)
+            }
+            _ => {
+                let body = quote! {
+                    let unit = piece * #ROWS;
+                    let images = rt::Gemm { k: x0.count(), a_row: 1, a_col: x1.pitch(), b_row: x0.pitch() };
+                    let rows = &mut rt::Strip::of(y, #inputs, 0..#inputs);
+                    isa.gemm(&images, &x1.from(0)[unit..], x0.from(0), rt::Start::Zero, rows);
+                };
+                ("", body)
+            }
         };
-        Kernel::new(format!("dense_grad_weight_{inputs}_to_{units}"), Split::Pieces(ROWS * inputs), body)
+        Kernel::new(format!("dense_grad_weight_{matrix}{inputs}_to_{units}"), Split::Pieces(ROWS * inputs), body)
             .doc(format!(" The gradient of a dense layer [{inputs}] → [{units}] by {ROWS} rows of its weights."))
     }
 }
@@ -224,7 +285,7 @@ impl Operator for DenseGradWeight {
 /// dense.
 pub static DENSE: Definition = Definition {
     name: "dense",
-    summary: "a fully connected layer: every unit sees the whole vector",
+    summary: "a fully connected layer: every unit sees the whole vector; of a matrix [rows, n], each row",
     operands: &["x"],
     attributes: &[
         Attribute::required("units", "number of units, the length of the result"),
@@ -234,8 +295,8 @@ pub static DENSE: Definition = Definition {
     build: |call| {
         let (units, bias) = (call.positive("units")?, call.flag("bias")?);
         let x = call.ty(0);
-        let inputs = x.len();
-        if x.shape.len() != 1 {
+        let inputs = last(&x.shape);
+        if !(1..=2).contains(&x.shape.len()) {
             let mismatch = Dense { activation: None }.infer(&[&x, &Type::single([1, 1])]).expect_err("not a vector");
             return Err(call.explain(mismatch));
         }

@@ -123,6 +123,7 @@ macro_rules! operators {
 pub mod activation;
 pub mod along;
 pub mod batch_norm;
+pub mod boxes;
 pub mod conv;
 mod conv_shifted;
 pub mod conv_transpose;
@@ -140,7 +141,9 @@ pub mod pad;
 pub mod pointwise;
 pub mod pool;
 pub mod prelu;
+pub mod rcnn;
 pub mod reduce;
+pub mod roi;
 pub mod scale;
 pub mod shape;
 pub mod softmax;
@@ -151,6 +154,7 @@ pub mod tile_conv;
 pub mod transpose;
 pub mod upsample;
 pub mod window;
+pub mod yolo;
 
 operators! {
     /// An input of the network.
@@ -285,6 +289,28 @@ operators! {
     Gram(gram::Gram),
     /// Its gradient.
     GramGrad(gram::GramGrad),
+    /// roi_pool and roi_align.
+    Roi(roi::Roi),
+    /// Their gradient.
+    RoiGrad(roi::RoiGrad),
+    /// yolo_decode.
+    YoloDecode(yolo::YoloDecode),
+    /// Its gradient.
+    YoloDecodeGrad(yolo::YoloDecodeGrad),
+    /// yolo_v1, yolo_v2, yolo_v3.
+    YoloLoss(yolo::YoloLoss),
+    /// Their gradient.
+    YoloLossGrad(yolo::YoloLossGrad),
+    /// proposals.
+    Proposals(rcnn::Proposals),
+    /// rpn.
+    Rpn(rcnn::Rpn),
+    /// Its gradient.
+    RpnGrad(rcnn::RpnGrad),
+    /// fast_rcnn.
+    FastRcnn(rcnn::FastRcnn),
+    /// Its gradient.
+    FastRcnnGrad(rcnn::FastRcnnGrad),
     /// A value in memory of its own.
     Copy(copy::Copy),
     /// softmax and log_softmax.
@@ -362,6 +388,15 @@ pub static DEFINITIONS: &[&Definition] = &[
     &loss::CROSS_ENTROPY,
     &loss::MSE,
     &loss::BINARY_CROSS_ENTROPY,
+    &roi::ROI_POOL,
+    &roi::ROI_ALIGN,
+    &yolo::YOLO_DECODE,
+    &yolo::YOLO_V1,
+    &yolo::YOLO_V2,
+    &yolo::YOLO_V3,
+    &rcnn::PROPOSALS,
+    &rcnn::RPN,
+    &rcnn::FAST_RCNN,
 ];
 
 /// The definition users call by `name`.

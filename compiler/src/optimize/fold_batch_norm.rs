@@ -10,9 +10,12 @@ use crate::ops::batch_norm::{FoldBias, FoldWeight};
 pub fn fold_batch_norm(graph: Graph) -> Graph {
     let uses = uses(&graph);
     let foldable = |value: ValueId| {
-        let op = &graph.node(value).op;
-        let bare =
-            matches!(op, Op::Conv(c) if c.activation.is_none()) || matches!(op, Op::Dense(d) if d.activation.is_none());
+        let bare = match &graph.node(value).op {
+            Op::Conv(conv) => conv.activation.is_none(),
+            // The channels of a matrix are its rows, not the units.
+            Op::Dense(dense) => dense.activation.is_none() && graph.ty(value).shape.len() == 1,
+            _ => false,
+        };
         bare && uses[value.0 as usize] == 1
     };
     let mut rewrite = Rewrite::of(&graph);

@@ -87,6 +87,28 @@ pub(crate) fn normal(x: f32) -> f32 {
     if x > 0.0 { 1.0 - tail } else { tail }
 }
 
+/// The nearest whole number below; what does not fit 64 bits becomes the largest of them, NaN zero.
+#[inline(always)]
+pub(crate) fn floor(x: f32) -> i64 {
+    let whole = x as i64;
+    if whole as f32 > x { whole - 1 } else { whole }
+}
+
+/// The nearest whole number above, likewise.
+#[inline(always)]
+pub(crate) fn ceil(x: f32) -> i64 {
+    let whole = x as i64;
+    if (whole as f32) < x { whole + 1 } else { whole }
+}
+
+/// The nearest whole number, halves away from zero, likewise.
+#[inline(always)]
+pub(crate) fn round(x: f32) -> i64 {
+    let whole = x as i64;
+    let rest = x - whole as f32;
+    whole + i64::from(rest >= 0.5) - i64::from(rest <= -0.5)
+}
+
 /// √x without the standard library: the bit trick and Newton's method, exact to the last bits.
 #[inline(always)]
 pub(crate) fn sqrt(x: f32) -> f32 {
@@ -160,6 +182,14 @@ mod tests {
             assert!((f64::from(ln(x)) / f64::from(x).ln() - 1.0).abs() < 2e-7, "{x}: {}", ln(x));
         }
         assert!(worst(sigmoid, logistic, -60.0, 60.0) < 4e-7, "{}", worst(sigmoid, logistic, -60.0, 60.0));
+    }
+
+    #[test]
+    fn whole_numbers_are_those_of_the_standard_library() {
+        for x in (-4000..4000).map(|i| i as f32 / 64.0).chain([0.499_999_97, -0.499_999_97, 1e9, -1e9]) {
+            let expected = (x.floor() as i64, x.ceil() as i64, x.round() as i64);
+            assert_eq!((floor(x), ceil(x), round(x)), expected, "{x}");
+        }
     }
 
     #[test]

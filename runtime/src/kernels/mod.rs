@@ -2,6 +2,7 @@
 
 mod activation;
 mod blocked;
+mod boxes;
 #[cfg(test)]
 mod checks;
 mod conv;
@@ -22,6 +23,8 @@ mod pointwise;
 mod pool;
 mod prelu;
 mod probe;
+mod rcnn;
+mod roi;
 mod shifted;
 mod softmax;
 mod sums;
@@ -29,6 +32,7 @@ mod sums;
 mod tiles;
 mod upsample;
 mod window;
+mod yolo;
 
 use extent::extent;
 
@@ -44,6 +48,9 @@ pub use normalize::{NormalizeGrad, Statistics, batch_stats, batch_sums};
 pub use pad::{PadMode, Padding};
 pub use pointwise::Pointwise;
 pub use pool::Divisor;
+pub use rcnn::{Anchors, FastRcnn, Matching, Rpn, Selection};
+pub use roi::{Regions, Sampling};
 pub use shifted::Shifted;
 pub use upsample::{Interpolation, Upsample};
 pub use window::Window;
+pub use yolo::{Yolo, YoloLoss, YoloVersion};

@@ -1,0 +1,284 @@
+"""The networks of specs/ that find objects in PyTorch, written after the papers, with the spec's names: see twins.py."""
+from collections import OrderedDict
+
+import torch
+import torchvision.models as tv
+import torchvision.ops
+from torch import nn
+from torch.nn import functional as F
+
+import detection
+from twins import Twin, alexnet_paper, named
+
+
+def darknet(i, o, k, stride=1):
+    return nn.Sequential(OrderedDict(conv=nn.Conv2d(i, o, k, stride, k // 2, bias=False), bn=nn.BatchNorm2d(o),
+                                     act=nn.LeakyReLU(0.1)))
+
+
+class Edge(nn.Module):
+    """Darknet's pool of stride 1, which keeps the size."""
+
+    def forward(self, x):
+        return F.max_pool2d(F.pad(x, (0, 1, 0, 1), value=float("-inf")), 2, 1)
+
+
+def tiny_yolo_v2():
+    widths = [3, 16, 32, 64, 128, 256, 512, 1024, 1024]
+    layers = []
+    for n, (i, o) in enumerate(zip(widths, widths[1:]), 1):
+        layers += [(str(n), darknet(i, o, 3)), *([nn.MaxPool2d(2)] if n < 6 else [Edge()] if n == 6 else [])]
+    return named(*layers, ("9", nn.Conv2d(1024, 125, 1)))
+
+
+class YoloV2(nn.Module):
+    def __init__(self):
+        super().__init__()
+        widths = [32, 64, 128, 64, 128, 256, 128, 256, 512, 256, 512, 256, 512, 1024, 512, 1024, 512, 1024, 1024, 1024]
+        windows = [3, 3, 3, 1, 3, 3, 1, 3, 3, 1, 3, 1, 3, 3, 1, 3, 1, 3, 3, 3]
+        for n, (i, o, k) in enumerate(zip([3, *widths], widths, windows), 1):
+            self.add_module(str(n), darknet(i, o, k))
+        self.add_module("21", darknet(512, 64, 1))
+        self.add_module("22", darknet(1280, 1024, 3))
+        self.add_module("23", nn.Conv2d(1024, 425, 1))
+
+    def forward(self, x):
+        layers = dict(self.named_children())
+        for n in range(1, 21):
+            x = layers[str(n)](x)
+            if n == 13:
+                fine = x
+            if n in (1, 2, 5, 8, 13):
+                x = F.max_pool2d(x, 2)
+        passed = F.pixel_unshuffle(layers["21"](fine), 2)
+        return layers["23"](layers["22"](torch.cat([passed, x], 1)))
+
+
+class TinyYoloV3(nn.Module):
+    def __init__(self):
+        super().__init__()
+        for n, i, o, k in [(0, 3, 16, 3), (2, 16, 32, 3), (4, 32, 64, 3), (6, 64, 128, 3), (8, 128, 256, 3), (10, 256, 512, 3),
+                           (12, 512, 1024, 3), (13, 1024, 256, 1), (18, 256, 128, 1), (14, 256, 512, 3), (21, 384, 256, 3)]:
+            self.add_module(str(n), darknet(i, o, k))
+        self.add_module("15", nn.Conv2d(512, 255, 1))
+        self.add_module("22", nn.Conv2d(256, 255, 1))
+
+    def forward(self, x):
+        layers = dict(self.named_children())
+        run = lambda x, *numbers: nn.Sequential(*[layers[str(n)] for n in numbers])(x)
+        for n in (0, 2, 4, 6):
+            x = F.max_pool2d(run(x, n), 2)
+        fine = run(x, 8)
+        coarse = run(Edge()(run(F.max_pool2d(fine, 2), 10)), 12, 13)
+        mixed = torch.cat([F.interpolate(run(coarse, 18), scale_factor=2), fine], 1)
+        return run(coarse, 14, 15), run(mixed, 21, 22)
+
+
+class YoloV3(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = darknet(3, 32, 3)
+        for n, (width, units) in enumerate([(64, 1), (128, 2), (256, 8), (512, 8), (1024, 4)], 1):
+            self.add_module(f"down{n}", darknet(width // 2, width, 3, 2))
+            pair = lambda: nn.ModuleDict({"1": darknet(width, width // 2, 1), "2": darknet(width // 2, width, 3)})
+            self.add_module(f"stage{n}", nn.ModuleDict({str(i): pair() for i in range(units)}))
+        five = lambda i, w: named(("1", darknet(i, w, 1)), ("2", darknet(w, 2 * w, 3)), ("3", darknet(2 * w, w, 1)),
+                                  ("4", darknet(w, 2 * w, 3)), ("5", darknet(2 * w, w, 1)))
+        self.large, self.medium, self.small = five(1024, 512), five(768, 256), five(384, 128)
+        self.to_medium, self.to_small = darknet(512, 256, 1), darknet(256, 128, 1)
+        for name, width in [("large", 512), ("medium", 256), ("small", 128)]:
+            self.add_module(f"{name}_unit", darknet(width, 2 * width, 3))
+            self.add_module(f"{name}_map", nn.Conv2d(2 * width, 255, 1))
+
+    def stage(self, x, n):
+        x = getattr(self, f"down{n}")(x)
+        for pair in getattr(self, f"stage{n}").values():
+            x = x + pair["2"](pair["1"](x))
+        return x
+
+    def forward(self, x):
+        x36 = self.stage(self.stage(self.stage(self.stem(x), 1), 2), 3)
+        x61 = self.stage(x36, 4)
+        up = lambda x: F.interpolate(x, scale_factor=2)
+        a = self.large(self.stage(x61, 5))
+        b = self.medium(torch.cat([up(self.to_medium(a)), x61], 1))
+        c = self.small(torch.cat([up(self.to_small(b)), x36], 1))
+        return (self.large_map(self.large_unit(a)), self.medium_map(self.medium_unit(b)), self.small_map(self.small_unit(c)))
+
+
+def yolo_v1():
+    layers, i, n = [], 3, 0
+    pairs = lambda a, b: [(a, 1), (b, 3)]
+    plan = [(64, 7, 2), 0, (192, 3), 0, (128, 1), (256, 3), *pairs(256, 512), 0, *pairs(256, 512) * 4, *pairs(512, 1024), 0,
+            *pairs(512, 1024) * 2, (1024, 3), (1024, 3, 2), (1024, 3), (1024, 3)]
+    for step in plan:
+        if not step:
+            layers.append(nn.MaxPool2d(2))
+            continue
+        o, k, *stride = step
+        n += 1
+        layers.append((f"unit{n}", named(("conv1", nn.Conv2d(i, o, k, *stride, padding=k // 2)), nn.LeakyReLU(0.1))))
+        i = o
+    return named(*layers, nn.Flatten(), ("fc1", nn.Linear(7 * 7 * 1024, 4096)), nn.LeakyReLU(0.1),
+                 ("fc2", nn.Linear(4096, 1470)), nn.Unflatten(1, (30, 7, 7)))
+
+
+class Decoded(nn.Module):
+    """The maps of a network of YOLO and the boxes in them."""
+
+    def __init__(self, version, net, strides, anchors):
+        super().__init__()
+        for name, layer in net.named_children():
+            self.add_module(name, layer)
+        object.__setattr__(self, "net", net)
+        self.version, self.strides, self.anchors = version, strides, anchors
+
+    def forward(self, x):
+        maps = self.net(x)
+        maps = maps if isinstance(maps, tuple) else (maps,)
+        return *maps, decoded(self.version, maps, self.strides, self.anchors)
+
+
+def decoded(version, maps, strides, anchors):
+    if maps[0].is_meta:
+        return None
+    return torch.cat([detection.yolo_decode(version, m, s, a) for m, s, a in zip(maps, strides, anchors)], 1)
+
+
+def in_cells(*sizes):
+    return [(32 * w, 32 * h) for w, h in sizes]
+
+
+def per_region(layer):
+    """Layers of pictures as layers of regions [n, channels, regions, height, width], each apart."""
+    for name, inner in layer.named_children():
+        if isinstance(inner, nn.Conv2d):
+            (k, _), (s, _), (p, _) = inner.kernel_size, inner.stride, inner.padding
+            new = nn.Conv3d(inner.in_channels, inner.out_channels, (1, k, k), (1, s, s), (0, p, p), bias=inner.bias is not None)
+            setattr(layer, name, new)
+        elif isinstance(inner, nn.BatchNorm2d):
+            setattr(layer, name, nn.BatchNorm3d(inner.num_features))
+        else:
+            per_region(inner)
+    return layer
+
+
+def moved(rois, deltas):
+    """Boxes of each class by corners, [n, regions, classes, 4]."""
+    boxes = torchvision.ops.box_convert(rois, "xyxy", "cxcywh")[:, :, None]
+    t = deltas.unflatten(2, (-1, 4)) * torch.tensor([0.1, 0.1, 0.2, 0.2], device=deltas.device)
+    sizes = boxes[..., 2:] * t[..., 2:].clamp(max=4.135).exp()
+    return detection.corners(torch.cat([boxes[..., :2] + t[..., :2] * boxes[..., 2:], sizes], 3))
+
+
+class Regions(nn.Module):
+    """Fast R-CNN, and with proposals of its own Faster R-CNN."""
+
+    def __init__(self, deep=False, align=False, count=128, proposes=False, scales=(128, 256, 512), image=(608, 800)):
+        super().__init__()
+        self.deep, self.align, self.count, self.scales, self.image = deep, align, count, scales, image
+        if deep:
+            resnet = tv.resnet50(weights=None)
+            for name in ("conv1", "bn1", "layer1", "layer2", "layer3"):
+                self.add_module(name, getattr(resnet, name))
+            self.layer4 = per_region(resnet.layer4)
+        else:
+            vgg = tv.vgg16(weights=None)
+            self.features = vgg.features[:30]
+            self.classifier = nn.ModuleDict({"0": vgg.classifier[0], "3": vgg.classifier[3]})
+        channels, width = (1024, 2048) if deep else (512, 4096)
+        if proposes:
+            layers = {"conv": (channels, 512, 3, 1, 1), "cls_logits": (512, 3 * len(scales), 1), "bbox_pred": (512, 12 * len(scales), 1)}
+            self.rpn = nn.ModuleDict({name: nn.Conv2d(*sizes) for name, sizes in layers.items()})
+        self.predictor = nn.ModuleDict({"cls_score": nn.Linear(width, 21), "bbox_pred": nn.Linear(width, 84)})
+
+    def trunk(self, x):
+        if not self.deep:
+            return self.features(x)
+        x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)
+        return self.layer3(self.layer2(self.layer1(x)))
+
+    def forward(self, image, rois=None):
+        x = self.trunk(image)
+        proposed = rois is None
+        if proposed:
+            h = F.relu(self.rpn["conv"](x))
+            scores, deltas = self.rpn["cls_logits"](h), self.rpn["bbox_pred"](h)
+            if x.is_meta:
+                rois = x.new_empty(len(x), self.count, 4)
+            else:
+                rois = detection.proposals(scores, deltas, 16, self.count, self.scales, (0.5, 1, 2), 0.7, 6000, 1, self.image)
+        size = 14 if self.deep else 7
+        if x.is_meta:
+            regions = x.new_empty(len(x) * self.count, x.shape[1], size, size)
+        elif self.align:
+            regions = torchvision.ops.roi_align(x, list(rois), size, 1 / 16, 2)
+        else:
+            regions = torchvision.ops.roi_pool(x, list(rois), size, 1 / 16)
+        if self.deep:
+            vectors = self.layer4(regions.unflatten(0, (len(x), -1)).transpose(1, 2)).mean((3, 4)).transpose(1, 2)
+        else:
+            vectors = F.relu(self.classifier["0"](regions.flatten(1).unflatten(0, (len(x), -1))))
+            vectors = F.relu(self.classifier["3"](vectors))
+        probabilities = self.predictor["cls_score"](vectors).softmax(2)
+        boxes = moved(rois, self.predictor["bbox_pred"](vectors))
+        return (rois, probabilities, boxes) if proposed else (probabilities, boxes)
+
+
+class RCNNHead(nn.Module):
+    def __init__(self):
+        super().__init__()
+        for name, layer in alexnet_paper().named_children():
+            self.add_module(name, layer if name != "fc8" else nn.Linear(4096, 21))
+        self.bbox = nn.Linear(9216, 80)
+
+    def forward(self, x):
+        for layer in list(self.children())[:-2]:
+            x = layer(x)
+            if isinstance(layer, nn.Flatten):
+                moves = self.bbox(x)
+        return x, self.fc8(x).softmax(1), moves
+
+
+def small_regions(shape):
+    """Regions by corners in a picture of 192 by 160 pixels, one of them none."""
+    corner = torch.rand(2, shape[0], 2) * torch.tensor([120.0, 100.0])
+    rois = torch.cat([corner, corner + 8 + 60 * torch.rand(2, shape[0], 2)], 2)
+    rois[:, -1] = 0
+    return rois
+
+
+def small(**more):
+    """Faster R-CNN on a picture that is small."""
+    settings = ["height=160", "width=192", "count=8", "scales=[32, 64]"]
+    settings += [f'{k}={"true" if v is True else v}' for k, v in more.items()]
+    net = lambda: Regions(more.get("trunk") is not None, more.get("align", False), 8, True, (32, 64), (160, 192))
+    return Twin(net, ("rois", "probabilities", "boxes"), tuple(settings))
+
+
+TWINS = {
+    "rcnn_head": Twin(RCNNHead, outputs=("features", "probabilities", "moves")),
+    "fast_rcnn": Twin(lambda: Regions(count=8), ("probabilities", "boxes"), ("height=160", "width=192", "count=8"),
+                      {"rois": small_regions}),
+    "faster_rcnn": small(),
+    "yolo_v1": Twin(lambda: Decoded(1, yolo_v1(), (64,), (None,)), outputs=("map", "detections")),
+    "yolo_v2": Twin(lambda: Decoded(2, YoloV2(), (32,), (in_cells(
+        (0.57273, 0.677385), (1.87446, 2.06253), (3.33843, 5.47434), (7.88282, 3.52778), (9.77052, 9.16828)),)),
+        outputs=("map", "detections")),
+    "tiny_yolo_v2": Twin(lambda: Decoded(2, tiny_yolo_v2(), (32,), (in_cells(
+        (1.08, 1.19), (3.42, 4.41), (6.63, 11.38), (9.42, 5.11), (16.62, 10.52)),)), outputs=("map", "detections")),
+    "yolo_v3": Twin(lambda: Decoded(3, YoloV3(), (32, 16, 8), (
+        [(116.0, 90.0), (156.0, 198.0), (373.0, 326.0)], [(30.0, 61.0), (62.0, 45.0), (59.0, 119.0)],
+        [(10.0, 13.0), (16.0, 30.0), (33.0, 23.0)])), outputs=("large", "medium", "small", "detections")),
+    "tiny_yolo_v3": Twin(lambda: Decoded(3, TinyYoloV3(), (32, 16), (
+        [(81.0, 82.0), (135.0, 169.0), (344.0, 319.0)], [(23.0, 27.0), (37.0, 58.0), (81.0, 82.0)])),
+        outputs=("large", "small", "detections")),
+}
+
+# Other networks of the same specs, by a name of their own; only networks.py compares them.
+VARIANTS = {
+    "fast_rcnn/align": Twin(lambda: Regions(count=8, align=True), ("probabilities", "boxes"),
+                            ("height=160", "width=192", "count=8", "align=true"), {"rois": small_regions}),
+    "faster_rcnn/resnet50": small(trunk='"resnet50"'),
+    "faster_rcnn/resnet50_align": small(trunk='"resnet50"', align=True),
+}
