@@ -31,40 +31,57 @@ impl Packing {
     }
 }
 
-/// Calls `f(plain index, packed index)` for the weights of a block of filters; packed ones count from its start.
+/// Copies numbers that are `from_step` apart to where they are `to_step` apart.
 #[inline(always)]
-fn each_weight(packing: &Packing, block: usize, mut f: impl FnMut(usize, usize)) {
-    let filters = (packing.filters - block * BLOCK).min(BLOCK);
-    for channel in 0..packing.channels {
-        let (outer, lane) = (channel / packing.lanes, channel % packing.lanes);
-        for tap in 0..packing.taps {
-            let row = ((outer * packing.taps + tap) * packing.lanes + lane) * BLOCK;
-            for filter in 0..filters {
-                f(packing.plain(block * BLOCK + filter, channel, tap), row + filter);
-            }
-        }
+fn copy_apart(from: &[f32], from_step: usize, to: &mut [f32], to_step: usize) {
+    for (to, from) in to.iter_mut().step_by(to_step).zip(from.iter().step_by(from_step)) {
+        *to = *from;
     }
 }
 
 per_isa! {
     /// Packs the weights of one block of sixteen filters.
     pub fn pack(packing: &Packing, block: usize, w: &[f32], y: &mut [f32]) {
-        y.fill(0.0);
-        each_weight(packing, block, |plain, packed| y[packed] = w[plain]);
+        let Packing { channels, taps, lanes, backwards, .. } = *packing;
+        let filters = (packing.filters - block * BLOCK).min(BLOCK);
+        for (outer, y) in y.chunks_exact_mut(taps * lanes * BLOCK).enumerate() {
+            let here = (channels - outer * lanes).min(lanes);
+            if filters < BLOCK || here < lanes {
+                y.fill(0.0);
+            }
+            if backwards {
+                for lane in 0..here {
+                    let w = &w[packing.plain(block * BLOCK, outer * lanes + lane, taps - 1)..][..filters * taps];
+                    for tap in 0..taps {
+                        let y = &mut y[(tap * lanes + lane) * BLOCK..][..filters];
+                        copy_apart(&w[taps - 1 - tap..], taps, y, 1);
+                    }
+                }
+            } else {
+                for filter in 0..filters {
+                    let w = &w[packing.plain(block * BLOCK + filter, outer * lanes, 0)..][..here * taps];
+                    for tap in 0..taps {
+                        copy_apart(&w[tap..], taps, &mut y[tap * lanes * BLOCK + filter..], BLOCK);
+                    }
+                }
+            }
+        }
     }
 
     /// Unpacks the gradient of some filters, `y` being those of a piece of whole filters from `first` on. Packed it is
     /// `[filters / 32][channels / lanes][2][taps][lanes][16]`: as `outer` leaves it, for two blocks of filters at a time.
     pub fn unpack(packing: &Packing, first: usize, w: &[f32], y: &mut [f32]) {
-        let row = packing.channels * packing.taps;
-        let (outers, part) = (packing.channels.div_ceil(packing.lanes), packing.taps * packing.lanes * BLOCK);
-        for (i, y) in y.chunks_exact_mut(row).enumerate() {
-            let (pair, block, lane_out) = ((first + i) / (2 * BLOCK), (first + i) / BLOCK % 2, (first + i) % BLOCK);
-            for (channel, y) in y.chunks_exact_mut(packing.taps).enumerate() {
-                let (outer, lane) = (channel / packing.lanes, channel % packing.lanes);
+        let Packing { channels, taps, lanes, .. } = *packing;
+        let (outers, part) = (channels.div_ceil(lanes), taps * lanes * BLOCK);
+        // Some channels of all filters before the next ones: what is read of them stays in the cache.
+        for outer in 0..outers {
+            let here = (channels - outer * lanes).min(lanes);
+            for (i, y) in y.chunks_exact_mut(channels * taps).enumerate() {
+                let (pair, block, filter) = ((first + i) / (2 * BLOCK), (first + i) / BLOCK % 2, (first + i) % BLOCK);
                 let w = &w[((pair * outers + outer) * 2 + block) * part..][..part];
-                for (tap, y) in y.iter_mut().enumerate() {
-                    *y = w[(tap * packing.lanes + lane) * BLOCK + lane_out];
+                let y = &mut y[outer * lanes * taps..][..here * taps];
+                for tap in 0..taps {
+                    copy_apart(&w[tap * lanes * BLOCK + filter..], BLOCK, &mut y[tap..], taps);
                 }
             }
         }
