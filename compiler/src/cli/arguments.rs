@@ -12,6 +12,7 @@ const EXAMPLES: &str = "\
 Examples:
   cnnc train specs/lenet5.yaml                         learn to read digits
   cnnc summary lenet5                                  layers, shapes, parameters, MACs
+  cnnc graph lenet5 -o lenet5.svg                      draw the network
   cnnc build specs/lenet5.net --out lenet5             write the network as a crate
   cnnc operators conv                                  what one may write, with defaults and an example
   cnnc dump lenet5 --after fuse_activation             look at the graph behind a pass
@@ -42,6 +43,8 @@ pub enum Command {
     Fmt(Fmt),
     /// Show layers, shapes, parameters, MACs and memory
     Summary(SummaryArguments),
+    /// Draw the network
+    Graph(Graph),
     /// Write the network as a Rust crate
     Build(Build),
     /// Train a network by a recipe
@@ -161,6 +164,35 @@ pub struct SummaryArguments {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub options: NetOptions,
+}
+
+/// `cnnc graph`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Blocks are boxes, or shown by what is inside of them: by default as deep as fits on a page. Equal blocks in a row are one
+box with their number.
+
+Examples:
+  cnnc graph resnet50 -o resnet50.svg
+  cnnc graph resnet50 -o resnet50.svg --unfold --fold unit
+  cnnc graph googlenet -o googlenet.svg --unfold inception")]
+pub struct Graph {
+    /// The spec: its path, or the bare name of one that ships
+    pub spec: String,
+    /// The picture to write, in SVG; else it goes to standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// How many blocks inside one another are opened
+    #[arg(long, value_name = "N")]
+    pub depth: Option<usize>,
+    /// Open all calls of this block, or of all blocks; may be repeated
+    #[arg(long, value_name = "BLOCK", num_args = 0..=1, default_missing_value = "")]
+    pub unfold: Vec<String>,
+    /// Leave the calls of this block one box; may be repeated
+    #[arg(long, value_name = "BLOCK")]
+    pub fold: Vec<String>,
     #[command(flatten)]
     pub options: NetOptions,
 }

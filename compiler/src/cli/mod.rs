@@ -5,6 +5,7 @@
 
 mod arguments;
 mod cache;
+mod graph;
 mod jobs;
 mod operators;
 mod recipe;
@@ -87,6 +88,7 @@ fn run(arguments: Arguments) -> Done {
         Command::Check(check) => check_specs(&check),
         Command::Fmt(fmt) => format_files(&fmt),
         Command::Summary(summary) => summarise(&summary),
+        Command::Graph(arguments) => graph::graph(&arguments),
         Command::Build(build) => build_crate(&build),
         Command::Dump(dump) => dump_graph(&dump),
         Command::Train(train) => jobs::train(&train),

@@ -4,7 +4,8 @@ use serde_json::json;
 
 use crate::compile::Compiled;
 use crate::emit::grouped;
-use crate::graph::{Graph, Role, show_shape};
+use crate::graph::{Graph, Param, Role, ValueId, show_shape};
+use crate::ops::Op;
 use crate::plan::{Sizes, is_source};
 
 /// A network in figures.
@@ -12,6 +13,7 @@ use crate::plan::{Sizes, is_source};
 pub struct Summary<'a> {
     compiled: &'a Compiled,
     rows: Vec<Row>,
+    totals: Counts,
 }
 
 /// A layer.
@@ -20,8 +22,7 @@ struct Row {
     layer: String,
     operator: &'static str,
     shape: Vec<usize>,
-    params: usize,
-    macs: u64,
+    counts: Counts,
     bytes: usize,
 }
 
@@ -39,47 +40,74 @@ pub fn above(sizes: &Sizes) -> f64 {
     100.0 * (sizes.arena as f64 / sizes.arena_lower_bound.max(1) as f64 - 1.0)
 }
 
+/// What a value, or several, take to compute.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Numbers in weights.
+    pub params: usize,
+    /// Multiply-adds, of one image.
+    pub macs: u64,
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.params += other.params;
+        self.macs += other.macs;
+    }
+}
+
+/// What each value takes. A shared weight counts where it is first used; running statistics are not parameters.
+pub fn counts(graph: &Graph, used: &[bool]) -> Vec<Counts> {
+    let mut counted = vec![false; graph.params.len()];
+    let mut count = |value: ValueId| {
+        let node = graph.node(value);
+        let types: Vec<_> = node.inputs.iter().map(|v| graph.ty(*v)).collect();
+        let mut params = 0;
+        for operand in &node.inputs {
+            if let Op::Param(param) = &graph.node(*operand).op {
+                let info = graph.param(param.id);
+                if info.role != Role::Buffer && !std::mem::replace(&mut counted[param.id.0 as usize], true) {
+                    params += info.len();
+                }
+            }
+        }
+        Counts { params, macs: node.op.macs(&types, &node.ty) }
+    };
+    graph.values().map(|v| if used[v.0 as usize] { count(v) } else { Counts::default() }).collect()
+}
+
+/// All parameters, and the multiply-adds of deployment.
+pub fn totals(graph: &Graph) -> Counts {
+    let params = graph.params.iter().filter(|p| p.role != Role::Buffer).map(Param::len).sum();
+    let macs = counts(graph, &used_by_outputs(graph)).iter().map(|c| c.macs).sum();
+    Counts { params, macs }
+}
+
+fn used_by_outputs(graph: &Graph) -> Vec<bool> {
+    graph.needed_for(graph.outputs.iter().map(|o| o.value))
+}
+
 impl<'a> Summary<'a> {
     /// Counts what deployment computes, layer by layer as written.
     pub fn of(compiled: &'a Compiled) -> Self {
         let graph = &compiled.graph;
         let used = used_by_outputs(graph);
-        let mut counted = vec![false; graph.params.len()];
+        let counts = counts(graph, &used);
         let rows = graph
             .values()
             .filter(|v| used[v.0 as usize] && !is_source(&graph.node(*v).op))
             .map(|value| {
                 let node = graph.node(value);
-                let types: Vec<_> = node.inputs.iter().map(|v| graph.ty(*v)).collect();
-                let mut params = 0;
-                for operand in &node.inputs {
-                    if let crate::ops::Op::Param(param) = &graph.node(*operand).op {
-                        let info = graph.param(param.id);
-                        // A shared weight counts where it is first used; running statistics are not parameters.
-                        if info.role != Role::Buffer && !std::mem::replace(&mut counted[param.id.0 as usize], true) {
-                            params += info.len();
-                        }
-                    }
-                }
                 Row {
                     layer: node.layer.clone(),
                     operator: node.op.name(),
                     shape: node.ty.shape.clone(),
-                    params,
-                    macs: node.op.macs(&types, &node.ty),
+                    counts: counts[value.0 as usize],
                     bytes: node.ty.len() * 4,
                 }
             })
             .collect();
-        Self { compiled, rows }
-    }
-
-    fn params(&self) -> usize {
-        self.compiled.graph.params.iter().filter(|p| p.role != Role::Buffer).map(crate::graph::Param::len).sum()
-    }
-
-    fn macs(&self) -> u64 {
-        self.rows.iter().map(|r| r.macs).sum()
+        Self { compiled, rows, totals: totals(graph) }
     }
 
     /// For people.
@@ -91,8 +119,8 @@ impl<'a> Summary<'a> {
                 r.layer.clone(),
                 r.operator.to_owned(),
                 show_shape(&r.shape),
-                number(r.params as u64),
-                number(r.macs),
+                number(r.counts.params as u64),
+                number(r.counts.macs),
                 bytes(r.bytes),
             ]
         };
@@ -126,9 +154,9 @@ impl<'a> Summary<'a> {
         out += &format!(
             "\ninputs      {}\nparameters  {} ({})\nMACs        {}\n",
             inputs.join(", "),
-            grouped(self.params() as u64),
-            bytes(self.params() * 4),
-            grouped(self.macs())
+            grouped(self.totals.params as u64),
+            bytes(self.totals.params * 4),
+            grouped(self.totals.macs)
         );
         out += &self.memory_line("inference", &self.compiled.inference.plan.sizes);
         if let Some(training) = &self.compiled.training {
@@ -158,7 +186,7 @@ impl<'a> Summary<'a> {
             .rows
             .iter()
             .map(|r| {
-                json!({"layer": r.layer, "operator": r.operator, "shape": r.shape, "params": r.params, "macs": r.macs, "activation_bytes": r.bytes})
+                json!({"layer": r.layer, "operator": r.operator, "shape": r.shape, "params": r.counts.params, "macs": r.counts.macs, "activation_bytes": r.bytes})
             })
             .collect();
         let parameters: Vec<_> =
@@ -170,28 +198,12 @@ impl<'a> Summary<'a> {
             "outputs": named(&graph.outputs),
             "parameters": parameters,
             "layers": layers,
-            "totals": {"params": self.params(), "macs": self.macs()},
-            "params": self.params(),
-            "macs": self.macs(),
+            "totals": {"params": self.totals.params, "macs": self.totals.macs},
+            "params": self.totals.params,
+            "macs": self.totals.macs,
             "inference": memory(&self.compiled.inference.plan.sizes),
             "training": self.compiled.training.as_ref().map(|t| memory(&t.plan.sizes)),
         });
         serde_json::to_string_pretty(&value).expect("numbers and strings serialize")
     }
-}
-
-/// Which values outputs depend on.
-fn used_by_outputs(graph: &Graph) -> Vec<bool> {
-    let mut used = vec![false; graph.nodes.len()];
-    for output in &graph.outputs {
-        used[output.value.0 as usize] = true;
-    }
-    for index in (0..used.len()).rev().filter(|i| *i < graph.nodes.len()) {
-        if used[index] {
-            for operand in &graph.nodes[index].inputs {
-                used[operand.0 as usize] = true;
-            }
-        }
-    }
-    used
 }

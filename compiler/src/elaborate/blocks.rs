@@ -8,6 +8,7 @@ use super::statements::Place;
 use super::value::{Shared, Value};
 use super::{BlockCall, Elaborator, Evaluated, MAX_CALLS, Poisoned, Scope};
 use crate::diagnostics::{Diagnostic, FileId, Span};
+use crate::graph;
 use crate::syntax::ast::{self, Ident};
 
 impl Elaborator {
@@ -32,7 +33,11 @@ impl Elaborator {
         let mut scope = self.file_scope(*home);
         self.calls.push(BlockCall { block: callee.name.clone(), span });
         self.layers.enter(layer);
+        let (place, first) = (self.graph.calls.len(), self.graph.nodes.len());
+        let call = graph::BlockCall { block: callee.name.clone(), layer: layer.to_owned(), nodes: first..first };
+        self.graph.calls.push(call);
         let result = self.block_body(block, &mut scope, filled);
+        self.graph.calls[place].nodes.end = self.graph.nodes.len();
         self.layers.leave();
         self.calls.pop();
         result

@@ -111,7 +111,7 @@ impl Elaborator {
         if self.graph.outputs.is_empty() && self.graph.loss.is_none() {
             return;
         }
-        let used = self.needed();
+        let used = self.graph.needed_for(self.graph.results());
         let inputs = self.graph.inputs.iter().map(|i| (i, "input"));
         let targets = self.graph.targets.iter().map(|t| (t, "target"));
         let unused: Vec<Diagnostic> = inputs
@@ -140,22 +140,6 @@ impl Elaborator {
         for wrong in untimely {
             self.report(wrong);
         }
-    }
-
-    /// Which values outputs and the loss depend on.
-    fn needed(&self) -> Vec<bool> {
-        let mut needed = vec![false; self.graph.nodes.len()];
-        for value in self.graph.results() {
-            needed[value.0 as usize] = true;
-        }
-        for index in (0..needed.len()).rev().filter(|i| *i < self.graph.nodes.len()) {
-            if needed[index] {
-                for operand in &self.graph.nodes[index].inputs {
-                    needed[operand.0 as usize] = true;
-                }
-            }
-        }
-        needed
     }
 
     /// A target that a value depends on.

@@ -8,6 +8,8 @@ mod rewrite;
 mod types;
 mod verify;
 
+use std::ops::Range;
+
 use serde::Serialize;
 
 use crate::diagnostics::Span;
@@ -36,6 +38,9 @@ pub struct Graph {
     pub nodes: Vec<Node>,
     /// Weights and buffers in order of definition.
     pub params: Vec<Param>,
+    /// The calls of blocks that made the nodes, outer ones before those inside of them. Passes drop them.
+    #[serde(skip)]
+    pub calls: Vec<BlockCall>,
     /// Named inputs in order of definition.
     pub inputs: Vec<Named>,
     /// Named targets in order of definition.
@@ -86,6 +91,17 @@ pub struct Node {
     /// The place in the specification that asked for it.
     #[serde(skip)]
     pub span: Span,
+}
+
+/// A call of a block. What it made stands together, so calls are ranges of nodes, and those inside of a call ranges of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockCall {
+    /// The name of the block.
+    pub block: String,
+    /// The full name of the call, with which those of its layers begin.
+    pub layer: String,
+    /// The nodes that it made.
+    pub nodes: Range<usize>,
 }
 
 /// A weight, or a buffer such as a running mean.
@@ -167,6 +183,22 @@ impl Graph {
         let outputs = self.outputs.iter().map(|o| o.value);
         let gradients = self.gradients.iter().map(|g| g.1).chain(self.input_gradients.iter().map(|g| g.1));
         outputs.chain(self.loss).chain(gradients).chain(self.updates.iter().map(|u| u.1)).collect()
+    }
+
+    /// Which values must be computed for these.
+    pub fn needed_for(&self, results: impl IntoIterator<Item = ValueId>) -> Vec<bool> {
+        let mut needed = vec![false; self.nodes.len()];
+        for value in results {
+            needed[value.0 as usize] = true;
+        }
+        for index in (0..self.nodes.len()).rev() {
+            if needed[index] {
+                for operand in &self.nodes[index].inputs {
+                    needed[operand.0 as usize] = true;
+                }
+            }
+        }
+        needed
     }
 
     /// Appends a node whose operands are known to fit; the mismatch otherwise.
