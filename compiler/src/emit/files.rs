@@ -110,7 +110,7 @@ impl Emitted {
 
 /// Formatted text with blank lines between items.
 pub(super) fn pretty(tokens: TokenStream) -> String {
-    let file = syn::parse2(tokens.clone()).unwrap_or_else(|e| panic!("emitted code does not parse: {e}\n{tokens}"));
+    let file = syn::parse2(tokens).unwrap_or_else(|e| panic!("emitted code does not parse: {e}"));
     spaced(&prettyplease::unparse(&file))
 }
 

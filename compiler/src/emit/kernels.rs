@@ -1,6 +1,7 @@
 //! The kernels of a network, each text once.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{format_ident, quote};
@@ -14,6 +15,8 @@ use crate::ops::{Kernel, Split};
 pub struct KernelBook {
     names: Unique,
     by_text: HashMap<String, usize>,
+    /// By kernel and whether it works in place: steps of one plan share equal kernels.
+    known: HashMap<(*const Kernel, bool), usize>,
     functions: Vec<Function>,
 }
 
@@ -37,7 +40,18 @@ pub struct Function {
 
 impl KernelBook {
     /// The function for a kernel on operands of these types.
-    pub fn function(&mut self, kernel: &Kernel, in_place: bool, inputs: &[&Type]) -> Function {
+    pub fn function(&mut self, kernel: &Rc<Kernel>, in_place: bool, inputs: &[&Type]) -> Function {
+        let key = (Rc::as_ptr(kernel), in_place);
+        let index = match self.known.get(&key) {
+            Some(index) => *index,
+            None => self.by_text(kernel, in_place, inputs),
+        };
+        self.known.insert(key, index);
+        self.functions[index].clone()
+    }
+
+    /// The place of the function with the text of a kernel.
+    fn by_text(&mut self, kernel: &Kernel, in_place: bool, inputs: &[&Type]) -> usize {
         let body = match &kernel.in_place_body {
             Some(body) if in_place => body,
             _ => &kernel.body,
@@ -45,13 +59,13 @@ impl KernelBook {
         let types: Vec<TokenStream> = inputs.iter().map(|ty| parameter_type(kernel.split, ty)).collect();
         let text = format!("{:?} {} {body}", kernel.split, quote!(#(#types),*));
         if let Some(index) = self.by_text.get(&text) {
-            return self.functions[*index].clone();
+            return *index;
         }
         let name = if in_place { format!("{}_in_place", kernel.name) } else { kernel.name.clone() };
         let function = make(self.names.take(&super::names::snake(&name)), kernel, body, &types);
         self.by_text.insert(text, self.functions.len());
-        self.functions.push(function.clone());
-        function
+        self.functions.push(function);
+        self.functions.len() - 1
     }
 
     /// All functions.

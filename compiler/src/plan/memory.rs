@@ -38,19 +38,18 @@ pub fn place(buffers: &[Buffer]) -> Layout {
     let mut order: Vec<usize> = (0..buffers.len()).collect();
     order.sort_by_key(|i| (std::cmp::Reverse(buffers[*i].len), *buffers[*i].life.start(), *i));
     let mut offsets = vec![0; buffers.len()];
+    // In order of their offsets.
     let mut placed: Vec<usize> = Vec::with_capacity(buffers.len());
     let mut len = 0;
     for index in order {
         let buffer = &buffers[index];
-        let mut taken: Vec<(usize, usize)> = placed
+        let taken = placed
             .iter()
             .filter(|p| overlap(&buffers[**p].life, &buffer.life))
-            .map(|p| (offsets[*p], offsets[*p] + aligned(buffers[*p].len)))
-            .collect();
-        taken.sort_unstable();
-        offsets[index] = best_gap(&taken, aligned(buffer.len));
+            .map(|p| (offsets[*p], offsets[*p] + aligned(buffers[*p].len)));
+        offsets[index] = best_gap(taken, aligned(buffer.len));
         len = len.max(offsets[index] + aligned(buffer.len));
-        placed.push(index);
+        placed.insert(placed.partition_point(|p| offsets[*p] <= offsets[index]), index);
     }
     Layout { offsets, len, lower_bound: lower_bound(buffers) }
 }
@@ -60,21 +59,33 @@ fn overlap(a: &RangeInclusive<usize>, b: &RangeInclusive<usize>) -> bool {
 }
 
 /// The start of the smallest gap between taken ranges that holds `len`, or the end of them all.
-fn best_gap(taken: &[(usize, usize)], len: usize) -> usize {
+fn best_gap(taken: impl Iterator<Item = (usize, usize)>, len: usize) -> usize {
     let (mut end, mut best) = (0, None);
     for (from, to) in taken {
-        if *from >= end + len && best.is_none_or(|(size, _)| from - end < size) {
+        if from >= end + len && best.is_none_or(|(size, _)| from - end < size) {
             best = Some((from - end, end));
         }
-        end = end.max(*to);
+        end = end.max(to);
     }
     best.map_or(end, |(_, offset)| offset)
 }
 
 fn lower_bound(buffers: &[Buffer]) -> usize {
-    let alive =
-        |step: usize| -> usize { buffers.iter().filter(|b| b.life.contains(&step)).map(|b| aligned(b.len)).sum() };
-    buffers.iter().map(|b| alive(*b.life.start())).max().unwrap_or(0)
+    // What begins at a step meets what ends at it.
+    let begins = buffers.iter().map(|b| (*b.life.start(), false, aligned(b.len)));
+    let ends = buffers.iter().map(|b| (*b.life.end(), true, aligned(b.len)));
+    let mut events: Vec<(usize, bool, usize)> = begins.chain(ends).collect();
+    events.sort_unstable();
+    let (mut alive, mut most) = (0, 0);
+    for (_, ends, len) in events {
+        if ends {
+            alive -= len;
+        } else {
+            alive += len;
+            most = most.max(alive);
+        }
+    }
+    most
 }
 
 #[cfg(test)]

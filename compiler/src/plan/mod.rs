@@ -7,7 +7,9 @@
 pub mod memory;
 mod place;
 
+use std::collections::HashMap;
 use std::ops::Range;
+use std::rc::Rc;
 
 use crate::graph::{BLOCK, Graph, ParamId, Role, Type, ValueId};
 use crate::ops::{Kernel, KernelContext, Op, Split};
@@ -36,8 +38,8 @@ pub struct Plan {
 pub struct Step {
     /// The value it computes.
     pub value: ValueId,
-    /// The code.
-    pub kernel: Kernel,
+    /// The code, which equal operators on equal types share.
+    pub kernel: Rc<Kernel>,
     /// Whether it works in the memory of its first operand.
     pub in_place: bool,
 }
@@ -118,11 +120,18 @@ pub fn plan(graph: &Graph, prepare: bool) -> Plan {
 /// The nodes that need code, with the code.
 fn steps(graph: &Graph) -> Vec<Step> {
     let computed = graph.values().filter(|v| !is_source(&graph.node(*v).op) && view(graph, *v).is_none());
+    let mut made: HashMap<(Vec<Type>, &Type), Vec<(&Op, Rc<Kernel>)>> = HashMap::new();
     computed
         .map(|value| {
             let node = graph.node(value);
             let inputs: Vec<Type> = node.inputs.iter().map(|v| graph.ty(*v).clone()).collect();
-            let kernel = node.op.kernel(&KernelContext { inputs: &inputs, output: &node.ty });
+            let on_these = made.entry((inputs.clone(), &node.ty)).or_default();
+            let known = on_these.iter().find(|(op, _)| **op == node.op).map(|(_, kernel)| Rc::clone(kernel));
+            let kernel = known.unwrap_or_else(|| {
+                let kernel = Rc::new(node.op.kernel(&KernelContext { inputs: &inputs, output: &node.ty }));
+                on_these.push((&node.op, Rc::clone(&kernel)));
+                kernel
+            });
             Step { value, kernel, in_place: false }
         })
         .collect()

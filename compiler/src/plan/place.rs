@@ -1,6 +1,7 @@
 //! Where every value is: views, concatenation without copies, work in place, offsets.
 
-use std::ops::Range;
+use std::collections::BTreeMap;
+use std::ops::{Range, RangeInclusive};
 
 use super::memory::{self, Buffer};
 use super::{Sizes, Step, owners, view};
@@ -74,8 +75,12 @@ pub(super) fn place(graph: &Graph, steps: &[Step], prepared: &[bool]) -> Placeme
 struct Placer<'a> {
     graph: &'a Graph,
     steps: &'a [Step],
+    /// By value: the value that it shows, and the part of it that it shows; itself, where it is no view.
+    views: Vec<(ValueId, Range<usize>)>,
     /// By value: the value whose memory it lives in, and where in there.
     home: Vec<(ValueId, usize)>,
+    /// By value: those whose home it is.
+    guests: Vec<Vec<ValueId>>,
     /// Values that must keep memory of their own, in one piece.
     fixed: Vec<bool>,
     in_place: Vec<bool>,
@@ -96,6 +101,8 @@ impl<'a> Placer<'a> {
         let mut placer = Self {
             graph,
             steps,
+            views: views(graph),
+            guests: vec![Vec::new(); count],
             home: graph.values().map(|v| (v, 0)).collect(),
             fixed: vec![false; count],
             in_place: vec![false; count],
@@ -126,13 +133,31 @@ impl<'a> Placer<'a> {
 
     /// The value that a view shows, and the part of it that it shows.
     fn viewed(&self, value: ValueId) -> (ValueId, Range<usize>) {
-        match view(self.graph, value) {
-            None => (value, 0..self.graph.ty(value).floats()),
-            Some((operand, part)) => {
-                let (root, outer) = self.viewed(operand);
-                (root, outer.start + part.start..outer.start + part.end)
-            }
+        self.views[value.0 as usize].clone()
+    }
+
+    /// Lets a value live in the memory of another.
+    fn move_in(&mut self, value: ValueId, host: ValueId, start: usize) {
+        self.home[value.0 as usize] = (host, start);
+        self.guests[host.0 as usize].push(value);
+    }
+
+    /// Undoes the last moves into the memory of a value, down to as many as there were.
+    fn move_out(&mut self, host: ValueId, count: usize) {
+        for guest in self.guests[host.0 as usize].split_off(count) {
+            self.home[guest.0 as usize] = (guest, 0);
         }
+    }
+
+    /// All that live in the memory of a value, and itself.
+    fn group(&self, home: ValueId) -> Vec<ValueId> {
+        let mut group = vec![home];
+        let mut next = 0;
+        while let Some(value) = group.get(next) {
+            group.extend(&self.guests[value.0 as usize]);
+            next += 1;
+        }
+        group
     }
 
     /// Where a value is in the end: home and part.
@@ -159,12 +184,11 @@ impl<'a> Placer<'a> {
             if !matches!(&self.graph.node(value).op, Op::Concat(c) if c.axis == 0) || !self.graph.ty(value).batched {
                 continue;
             }
-            let before = self.home.clone();
             self.joined[value.0 as usize] = self.join_operands(value);
             if self.joined[value.0 as usize] && self.no_step_reads_what_it_writes(value) {
                 self.hosts[value.0 as usize] = true;
             } else {
-                self.home = before;
+                self.move_out(value, 0);
                 self.joined[value.0 as usize] = false;
             }
         }
@@ -172,14 +196,15 @@ impl<'a> Placer<'a> {
 
     fn join_operands(&mut self, concat: ValueId) -> bool {
         let mut start = 0;
-        for operand in &self.graph.node(concat).inputs {
+        let graph = self.graph;
+        for operand in &graph.node(concat).inputs {
             let (root, part) = self.viewed(*operand);
             let whole = part.len() == self.graph.ty(root).floats();
             let free = self.home[root.0 as usize].0 == root && self.computed(root) && !self.fixed[root.0 as usize];
             if !whole || !free || !self.graph.ty(root).batched || !self.writes_parts(root) {
                 return false;
             }
-            self.home[root.0 as usize] = (concat, start);
+            self.move_in(root, concat, start);
             start += part.len();
         }
         true
@@ -193,10 +218,10 @@ impl<'a> Placer<'a> {
     /// Safe code cannot borrow a buffer twice, so a step must not read from the buffer it writes to.
     fn no_step_reads_what_it_writes(&self, member: ValueId) -> bool {
         let group = self.located(member).0;
-        let works = |step: &&Step| self.located(step.value).0 == group && !self.joined[step.value.0 as usize];
-        self.steps.iter().filter(works).all(|step| {
-            let operands = &self.graph.node(step.value).inputs;
-            let skip = usize::from(self.in_place[step.value.0 as usize]);
+        let works = |value: &ValueId| self.splits[value.0 as usize].is_some() && !self.joined[value.0 as usize];
+        self.group(group).into_iter().filter(works).all(|value| {
+            let operands = &self.graph.node(value).inputs;
+            let skip = usize::from(self.in_place[value.0 as usize]);
             operands.iter().skip(skip).all(|operand| self.located(*operand).0 != group)
         })
     }
@@ -221,12 +246,13 @@ impl<'a> Placer<'a> {
             if !fits || !once {
                 continue;
             }
-            self.home[root.0 as usize] = (value, 0);
+            let guests = self.guests[value.0 as usize].len();
+            self.move_in(root, value, 0);
             self.in_place[value.0 as usize] = true;
             self.hosts[value.0 as usize] = true;
             let alone = self.home[value.0 as usize].0 == value;
             if !alone && !self.no_step_reads_what_it_writes(value) {
-                self.home[root.0 as usize] = (root, 0);
+                self.move_out(value, guests);
                 self.in_place[value.0 as usize] = false;
                 self.hosts[value.0 as usize] = false;
             }
@@ -236,19 +262,24 @@ impl<'a> Placer<'a> {
     fn allocate(self, prepared: &[bool]) -> Placement {
         let graph = self.graph;
         let lasting = self.lasting(prepared);
-        let gradients: Vec<(ValueId, ParamId)> =
+        let gradients: BTreeMap<ValueId, ParamId> =
             owners(&graph.gradients).map(|(value, param)| (self.viewed(value).0, param)).collect();
         let mut homes: Vec<ValueId> = self.steps.iter().map(|s| self.located(s.value).0).collect();
         homes.sort_unstable();
         homes.dedup();
-        homes.retain(|home| gradients.iter().all(|(value, _)| value != home));
+        homes.retain(|home| !gradients.contains_key(home));
+        let lives = self.lives();
 
         let mut sizes = Sizes::default();
         let mut buffers = vec![PlannedBuffer { area: Area::Fixed, offset: 0, len: 0 }; homes.len()];
         for area in [Area::Arena, Area::Fixed, Area::Prepared] {
             let members: Vec<usize> =
                 (0..homes.len()).filter(|i| area_of(graph, homes[*i], &lasting) == area).collect();
-            let requests: Vec<Buffer> = members.iter().map(|i| self.request(homes[*i], area)).collect();
+            let request = |i: &usize| Buffer {
+                len: graph.ty(homes[*i]).floats(),
+                life: if area == Area::Prepared { 0..=usize::MAX } else { lives[homes[*i].0 as usize].clone() },
+            };
+            let requests: Vec<Buffer> = members.iter().map(request).collect();
             let layout = memory::place(&requests);
             for (member, (offset, request)) in members.iter().zip(layout.offsets.iter().zip(&requests)) {
                 buffers[*member] = PlannedBuffer { area, offset: *offset, len: request.len };
@@ -265,8 +296,8 @@ impl<'a> Placer<'a> {
                 Op::Input(input) => Root::Input(input.index),
                 Op::Target(target) => Root::Target(target.index),
                 Op::Param(param) => Root::Param(param.id),
-                _ => match gradients.iter().find(|(v, _)| *v == home) {
-                    Some((_, param)) => Root::Gradient(*param),
+                _ => match gradients.get(&home) {
+                    Some(param) => Root::Gradient(*param),
                     None => Root::Buffer(homes.binary_search(&home).expect("computed values have a home")),
                 },
             };
@@ -288,18 +319,31 @@ impl<'a> Placer<'a> {
         lasting
     }
 
-    /// A home's size and the steps between which anything in it is alive.
-    fn request(&self, home: ValueId, area: Area) -> Buffer {
-        let len = self.graph.ty(home).floats();
-        if area == Area::Prepared {
-            return Buffer { len, life: 0..=usize::MAX };
+    /// By home: the first and the last step at which anything in it is alive.
+    fn lives(&self) -> Vec<RangeInclusive<usize>> {
+        let mut lives = vec![usize::MAX..=0; self.home.len()];
+        for value in self.steps.iter().map(|step| step.value) {
+            let (born, dies) = (self.born[value.0 as usize], self.dies[value.0 as usize]);
+            let life = &mut lives[self.located(value).0.0 as usize];
+            *life = born.min(*life.start())..=dies.max(born).max(*life.end());
         }
-        let members: Vec<usize> =
-            self.steps.iter().map(|s| s.value).filter(|v| self.located(*v).0 == home).map(|v| v.0 as usize).collect();
-        let born = members.iter().map(|v| self.born[*v]).min().unwrap_or(0);
-        let dies = members.iter().map(|v| self.dies[*v].max(self.born[*v])).max().unwrap_or(0);
-        Buffer { len, life: born..=dies }
+        lives
     }
+}
+
+/// What each value shows.
+fn views(graph: &Graph) -> Vec<(ValueId, Range<usize>)> {
+    let mut views: Vec<(ValueId, Range<usize>)> = Vec::with_capacity(graph.nodes.len());
+    for value in graph.values() {
+        views.push(match view(graph, value) {
+            None => (value, 0..graph.ty(value).floats()),
+            Some((operand, part)) => {
+                let (root, outer) = &views[operand.0 as usize];
+                (*root, outer.start + part.start..outer.start + part.end)
+            }
+        });
+    }
+    views
 }
 
 fn area_of(graph: &Graph, value: ValueId, lasting: &[bool]) -> Area {
