@@ -3,6 +3,7 @@
 //! `train`, `eval`, `predict`, `run`, `bench` and `tune` need the network as a program: the emitted crate and five lines of `main`. It is kept
 //! in a cache folder under a name that has its digest in it, so it is built once.
 
+use std::fs::File;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -33,6 +34,7 @@ pub fn program(named: &Named, compiled: &Compiled, net: &NetOptions, build: Buil
     options.features = vec!["harness"];
     let emitted = if build.profile { compiled.emit_profiled() } else { compiled.emit() };
     let root = root()?;
+    let _alone = alone(&root)?;
     let key = format!("{}-{:016x}", emitted.module_name, options.digest);
     let folder = root.join("crates").join(&key);
     // Packages of different specs must not share a file name in the target folder.
@@ -53,6 +55,15 @@ pub fn program(named: &Named, compiled: &Compiled, net: &NetOptions, build: Buil
     }
     run_cargo(&folder, &target, &compiled.graph.name, build.quiet)?;
     Ok(program)
+}
+
+/// Waits until no other process writes and builds in the cache; to be kept as long as this one does.
+fn alone(root: &Path) -> Result<File, Failed> {
+    let failed = |e| Failed::machine(format!("cannot write into the cache `{}`: {e}", root.display()));
+    std::fs::create_dir_all(root).map_err(failed)?;
+    let file = File::create(root.join("lock")).map_err(failed)?;
+    file.lock().map_err(failed)?;
+    Ok(file)
 }
 
 /// Says what takes a while, that it is done once, and where the result is.
