@@ -207,7 +207,9 @@ impl<'a> Printer<'a> {
                 self.line(&format!("freeze {}", what.join(", ")));
             }
             StmtKind::For { pattern, iter, body } => {
-                self.line(&format!("for {} in {} {{", show(pattern), self.flat(iter)));
+                let head = format!("for {} in ", show(pattern));
+                let room = (WIDTH - self.level * INDENT).saturating_sub(head.chars().count() + 2);
+                self.line(&format!("{head}{} {{", self.fitted(iter, room, 0)));
                 self.open(iter.span.end as usize);
                 self.body(body, end - 1);
             }
