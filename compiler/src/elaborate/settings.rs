@@ -12,7 +12,7 @@ use crate::syntax::ast::{self, Expr, ExprKind};
 const MAX_TEXT: usize = 4096;
 
 impl Elaborator {
-    /// The values that `--set` gives to a net's parameters. Each is a text of its own, `classes=10`, so that mistakes have
+    /// The values that `--set`, `net!` and build scripts give to a net's parameters. Each is a text of its own, `classes=10`, so that mistakes have
     /// a place.
     pub(super) fn settings(
         &mut self,
@@ -22,7 +22,7 @@ impl Elaborator {
     ) -> Vec<(String, Value)> {
         let mut values: Vec<(String, Value)> = Vec::new();
         for (name, text) in set {
-            let file = sources.add("--set", format!("{name}={text}"));
+            let file = sources.add(format!("parameter {name}"), format!("{name}={text}"));
             let at = |from: usize, to: usize| Span { file, start: from as u32, end: to as u32 };
             let (whole, given) = (name.len() + 1 + text.len(), at(name.len() + 1, name.len() + 1 + text.len()));
             let Some(param) = net.params.iter().find(|p| p.name.name == *name) else {
