@@ -1,5 +1,6 @@
 //! `train`, `eval`, `predict`, `run`: jobs for the program of a network.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -22,8 +23,15 @@ pub fn train(arguments: &Train) -> Done {
     let (named, net) = (recipe.named()?, recipe.net());
     let compiled = named.compile(&net, false, false)?;
     needs_loss(&compiled)?;
+    recipe.names_all_classes(&compiled.graph)?;
     let network = named.crate_options(&compiled, &net, false, false).digest;
-    start_compiled(&named, &net, Build::default(), &compiled, &recipe.train(machine, arguments.resume, network)?)
+    let job = recipe.train(machine, arguments.resume, network)?;
+    let program = cache::program(&named, &compiled, &net, Build::default())?;
+    if let Some(aside) = if arguments.resume { None } else { recipe.keep_earlier()? } {
+        // A note that cannot be written is no reason to stop.
+        let _ = writeln!(std::io::stderr(), "note: what an earlier run has left is kept in `{}`", aside.display());
+    }
+    execute(&program, &job, Stdio::inherit()).map(|_| ())
 }
 
 /// `cnnc eval`
@@ -47,7 +55,10 @@ pub fn predict(arguments: &Predict) -> Done {
         top: arguments.top,
         json: arguments.json,
     });
-    start(&recipe.named()?, &recipe.net(), Build::default(), &job)
+    let (named, net) = (recipe.named()?, recipe.net());
+    let compiled = named.compile(&net, false, false)?;
+    recipe.names_all_classes(&compiled.graph)?;
+    start_compiled(&named, &net, Build::default(), &compiled, &job)
 }
 
 /// `cnnc run`
@@ -154,8 +165,7 @@ fn weights(given: Option<&Path>, recipe: &Recipe) -> Result<PathBuf, Failed> {
 /// Builds the network and lets it do a job.
 fn start(named: &Named, net: &NetOptions, build: Build, job: &Job) -> Done {
     let compiled = named.compile(net, build.infer_only, build.gradients)?;
-    let learns = matches!(job, Job::Train(_)) || matches!(job, Job::Run(run) if run.gradients.is_some());
-    if learns {
+    if matches!(job, Job::Run(run) if run.gradients.is_some()) {
         needs_loss(&compiled)?;
     }
     start_compiled(named, net, build, &compiled, job)

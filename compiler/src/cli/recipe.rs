@@ -15,6 +15,7 @@ use super::arguments::{NetOptions, Which};
 use super::spec::{Named, checkout};
 use super::{Failed, color, write};
 use crate::diagnostics::{Diagnostic, FileId, SourceMap, Yaml, render};
+use crate::graph::{Graph, Kind};
 
 /// A recipe as written.
 #[derive(Debug, Deserialize)]
@@ -160,6 +161,25 @@ impl Recipe {
         NetOptions { which: Which { set, net: self.written.net.clone() }, ..NetOptions::default() }
     }
 
+    /// Refuses names of classes that are more or fewer than the classes of the network.
+    pub fn names_all_classes(&self, graph: &Graph) -> Result<(), Failed> {
+        let of_target = graph.targets.iter().find_map(|target| match graph.ty(target.value).kind {
+            Kind::Class(classes) => Some(classes),
+            Kind::Float => None,
+        });
+        match of_target {
+            Some(classes) if !self.classes.is_empty() && self.classes.len() != classes => {
+                let page = Page::new(&self.path, &self.text);
+                let place = page.yaml.key("classes").unwrap_or_else(|| page.yaml.span(0, 0));
+                let wrong = Diagnostic::new(place, format!("the net `{}` has {classes} classes", graph.name));
+                Err(page.failed(&[wrong
+                    .found(format!("{} names", self.classes.len()))
+                    .fits(format!("{classes} names, or `set: {{ NAME: {} }}` for another net", self.classes.len()))]))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Where training leaves the weights.
     pub fn output(&self) -> PathBuf {
         self.folder().join("weights.safetensors")
@@ -167,6 +187,24 @@ impl Recipe {
 
     fn home(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new(""))
+    }
+
+    /// Puts what an earlier run has left where this one writes aside; returns the folder that has it now.
+    pub fn keep_earlier(&self) -> Result<Option<PathBuf>, Failed> {
+        let folder = self.folder();
+        let files: Vec<&str> = RESULTS.into_iter().filter(|name| folder.join(name).is_file()).collect();
+        if files.is_empty() {
+            return Ok(None);
+        }
+        let mut names = (1..).map(|number| folder.join(format!("earlier-{number}")));
+        let aside = names.find(|path| !path.exists()).expect("numbers do not end");
+        let failed =
+            |e: std::io::Error| Failed::machine(format!("cannot keep an earlier run in `{}`: {e}", aside.display()));
+        std::fs::create_dir(&aside).map_err(failed)?;
+        for name in files {
+            std::fs::rename(folder.join(name), aside.join(name)).map_err(failed)?;
+        }
+        Ok(Some(aside))
     }
 
     /// Checkpoints and weights: as said, relative to where the command runs, else `runs/` and the recipe's name.
@@ -221,6 +259,9 @@ impl Recipe {
         }))
     }
 }
+
+/// What training leaves in its folder.
+const RESULTS: [&str; 3] = ["weights.safetensors", "best.safetensors", "last.safetensors"];
 
 /// Refuses networks, which are easily taken for recipes.
 fn is_recipe(path: &Path) -> Result<(), Failed> {
@@ -302,27 +343,23 @@ impl<'a> Page<'a> {
     /// Files that must be there.
     fn found(&self, recipe: &Recipe) -> Result<(), Failed> {
         let mut mistakes = Vec::new();
-        let data = [Some(&recipe.written.data.train), recipe.written.data.test.as_ref()];
-        let files = data
-            .into_iter()
-            .flatten()
-            .flat_map(|i| [("images", &i.images), ("labels", &i.labels), ("tensors", &i.tensors)]);
-        let own = [("weights", &recipe.written.weights), ("show", &recipe.written.show)];
+        let data = [("train", Some(&recipe.written.data.train)), ("test", recipe.written.data.test.as_ref())];
+        let files = data.into_iter().filter_map(|(part, images)| Some((part, images?))).flat_map(|(part, i)| {
+            [("images", &i.images), ("labels", &i.labels), ("tensors", &i.tensors)].map(|(key, path)| (part, key, path))
+        });
+        let own = [("", "weights", &recipe.written.weights), ("", "show", &recipe.written.show)];
         let files = files
-            .map(|(key, path)| (key, path, recipe.data.as_path()))
-            .chain(own.map(|(key, path)| (key, path, recipe.home())));
-        for (key, path, folder) in files {
+            .map(|(part, key, path)| (part, key, path, recipe.data.as_path()))
+            .chain(own.map(|(part, key, path)| (part, key, path, recipe.home())));
+        for (part, key, path, folder) in files {
             let Some(path) = path else { continue };
             let full = folder.join(path);
             if full.is_file() {
                 continue;
             }
-            let shown = path.display().to_string();
-            let place = self
-                .yaml
-                .text
-                .find(&shown)
-                .map_or_else(|| self.yaml.at(key), |at| self.yaml.span(at, at + shown.len()));
+            // Several parts have keys of this name.
+            let after = self.yaml.key(part).filter(|_| !part.is_empty()).map_or(0, |part| part.end as usize);
+            let place = self.yaml.key_from(key, after).map_or_else(|| self.yaml.at(key), |key| self.yaml.value(key));
             mistakes.push(Diagnostic::new(place, "there is no such file").found(full.display().to_string()).fits(
                 "a path relative to the recipe, or to the folder of the data: `data: { folder: ... }`, `--data DIR`",
             ));

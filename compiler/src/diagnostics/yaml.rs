@@ -57,11 +57,15 @@ impl Yaml<'_> {
 
     /// A value of the wrong kind, in words that do not come from Rust.
     fn misread(&self, place: Span, message: &str) -> Diagnostic {
-        let d = Diagnostic::new(place, format!("the {} cannot be read", self.what));
-        let Some((found, expected)) = message.rsplit_once(", expected ") else { return d.found(message) };
-        let d = d.found(shortened(found)).fits(wanted(expected));
+        let title = format!("the {} cannot be read", self.what);
+        let Some((found, expected)) = message.rsplit_once(", expected ") else {
+            return Diagnostic::new(place, title).found(message);
+        };
+        let unknown = found.strip_prefix("unknown variant `").map(|name| name.trim_end_matches('`'));
+        let place = unknown.and_then(|name| self.key_from(name, place.start as usize)).unwrap_or(place);
+        let d = Diagnostic::new(place, title).found(shortened(found)).fits(wanted(expected));
         let known = expected.split('`').skip(1).step_by(2);
-        match found.strip_prefix("unknown variant `").and_then(|name| nearest(name.trim_end_matches('`'), known)) {
+        match unknown.and_then(|name| nearest(name, known)) {
             Some(near) => d.hint(format!("did you mean `{near}`?")),
             None => d,
         }
