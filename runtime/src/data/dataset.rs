@@ -199,18 +199,18 @@ impl Dataset {
     pub fn tensors(path: &Path, spec: &Spec) -> Result<Self, FileError> {
         let mut file = crate::tensors::TensorFile::open(path)?;
         let mut items = None;
-        let inputs = columns(&mut file, spec.inputs, &mut items)?;
-        let targets = columns(&mut file, spec.targets, &mut items)?;
+        let inputs = columns(&mut file, spec.inputs, alone(spec), &mut items)?;
+        let targets = columns(&mut file, spec.targets, None, &mut items)?;
         Ok(Self { inputs, targets, range: 0..items.map_or(0, |(items, _)| items) })
     }
 
-    /// Tensors named like the inputs that inference needs; there are no targets.
+    /// Tensors named like the inputs that inference needs, or, of a net with one input, `input`; there are no targets.
     #[cfg(feature = "weights")]
     pub fn inputs(path: &Path, spec: &Spec) -> Result<Self, FileError> {
         let mut file = crate::tensors::TensorFile::open(path)?;
         let mut items = None;
         let needed = |input: &'static ValueSpec| match input.infers {
-            true => column(&mut file, input, &mut items),
+            true => column(&mut file, input, alone(spec), &mut items),
             false => Ok(Column { values: Values::Floats(Vec::new()), image_len: 0 }),
         };
         let inputs = spec.inputs.iter().map(needed).collect::<Result<_, _>>()?;
@@ -269,9 +269,16 @@ fn count(n: usize, what: &str) -> String {
 fn columns(
     file: &mut crate::tensors::TensorFile<'_>,
     specs: &'static [ValueSpec],
+    other: Option<&str>,
     items: &mut Option<(usize, &'static str)>,
 ) -> Result<Arc<[Column]>, FileError> {
-    specs.iter().map(|spec| column(file, spec, items)).collect()
+    specs.iter().map(|spec| column(file, spec, other, items)).collect()
+}
+
+/// What the input of a net may be called that has only one.
+#[cfg(feature = "weights")]
+fn alone(spec: &Spec) -> Option<&'static str> {
+    (spec.inputs.len() == 1).then_some("input")
 }
 
 /// Some of the names of a file.
@@ -285,14 +292,15 @@ fn listed(names: &[&str]) -> String {
     }
 }
 
-/// Reads one tensor; all must have the number of images of the first one.
+/// Reads one tensor, by the name of a value or the `other` one; all must have the number of images of the first one.
 #[cfg(feature = "weights")]
 fn column(
     file: &mut crate::tensors::TensorFile<'_>,
     spec: &'static ValueSpec,
+    other: Option<&str>,
     items: &mut Option<(usize, &'static str)>,
 ) -> Result<Column, FileError> {
-    let Some(entry) = file.entry(spec.name).cloned() else {
+    let Some(entry) = file.entry(spec.name).or_else(|| file.entry(other?)).cloned() else {
         let names: Vec<&str> = file.entries().iter().map(|entry| entry.name.as_str()).collect();
         let error = file.error(format!("there is no tensor `{}`; the file has {}", spec.name, listed(&names)));
         return Err(match crate::weights::nearest(spec.name, names.iter().copied(), spec.name.len() / 2) {
