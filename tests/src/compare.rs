@@ -1,5 +1,7 @@
 //! Emitted code against the reference.
 
+use std::cell::OnceCell;
+
 use cnnc::compile::Compiled;
 use cnnc::graph::{Graph, Kind, Named};
 use cnnc::plan::ParamLayout;
@@ -15,6 +17,8 @@ pub struct Case<'a> {
     pub compiled: &'a Compiled,
     /// The numbers, all exactly representable in `f32`.
     pub feed: Feed,
+    /// What the reference says, once it was asked: of inference and of training.
+    expected: [OnceCell<Vec<Tensor>>; 2],
 }
 
 impl<'a> Case<'a> {
@@ -52,7 +56,8 @@ impl<'a> Case<'a> {
                 Tensor::new(&param.shape, (0..param.len()).map(|_| draw(random)).collect())
             })
             .collect();
-        Self { compiled, feed: Feed { batch: count, inputs, targets, params, dropout: None } }
+        let feed = Feed { batch: count, inputs, targets, params, dropout: None };
+        Self { compiled, feed, expected: Default::default() }
     }
 
     /// The request for the emitted program.
@@ -79,7 +84,7 @@ impl<'a> Case<'a> {
     pub fn differences(&self, answer: &Answer, outputs: f64, gradients: f64) -> Vec<String> {
         let mut wrong = Vec::new();
         let inference = &self.compiled.inference.graph;
-        let values = evaluate(inference, &self.feed);
+        let values = self.expected[0].get_or_init(|| evaluate(inference, &self.feed));
         for (output, got) in inference.outputs.iter().zip(&answer.outputs) {
             check(
                 &format!("output `{}`", output.name),
@@ -97,7 +102,7 @@ impl<'a> Case<'a> {
     }
 
     fn check_training(&self, graph: &Graph, answer: &Answer, tolerance: f64, wrong: &mut Vec<String>) {
-        let values = evaluate(graph, &self.feed);
+        let values = self.expected[1].get_or_init(|| evaluate(graph, &self.feed));
         let layout = ParamLayout::of(graph);
         let loss = answer.loss.into_iter().collect::<Vec<f32>>();
         let value = graph.loss.expect("training graphs have a loss");

@@ -6,6 +6,10 @@ pub mod generate;
 pub mod tensors;
 pub mod uses;
 
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
 use cnnc::compile::{Compiled, Options, compile};
 use cnnc::diagnostics::SourceMap;
 use cnnc::loader::Files;
@@ -21,18 +25,34 @@ pub fn compile_text(text: &str, options: &Options) -> Compiled {
 }
 
 /// The `specs` folder.
-pub fn specs() -> std::path::PathBuf {
+pub fn specs() -> PathBuf {
     repository().join("specs")
 }
 
 /// The root of the repository.
-pub fn repository() -> std::path::PathBuf {
-    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this package is in the repository").to_owned()
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this package is in the repository").to_owned()
 }
 
 /// `cnnc`, started in the root of the repository.
-pub fn command() -> std::process::Command {
-    let mut command = std::process::Command::new(env!("CARGO"));
-    command.args(["run", "--quiet", "--package", "cnnc", "--"]).current_dir(repository());
+pub fn command() -> Command {
+    let mut command = Command::new(program());
+    command.current_dir(repository());
     command
+}
+
+/// The command, built at the first call: asking cargo at each would take longer than most of what it is asked for.
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let target = build::target().parent().expect("it is in the target folder").to_owned();
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--package", "cnnc", "--manifest-path"])
+            .arg(repository().join("Cargo.toml"))
+            .arg("--target-dir")
+            .arg(&target)
+            .status();
+        assert!(built.expect("cargo runs").success(), "the command is built");
+        target.join("debug").join(format!("cnnc{}", std::env::consts::EXE_SUFFIX))
+    })
 }

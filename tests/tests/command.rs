@@ -1,19 +1,12 @@
 //! The command as a process: exit codes, messages, files that appear whole or not at all.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
-use cnnc_tests::repository;
+use cnnc_tests::{command, repository};
 
 fn cnnc(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--package", "cnnc", "--manifest-path"])
-        .arg(repository().join("Cargo.toml"))
-        .arg("--")
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .expect("cargo runs")
+    command().args(arguments).current_dir(folder).output().expect("it starts")
 }
 
 /// Standard output of a command that succeeds.

@@ -1,9 +1,8 @@
 //! The table of the networks that ship, `docs/networks.md`, says what `cnnc summary` says.
 
 use std::collections::BTreeMap;
-use std::process::Command;
 
-use cnnc_tests::{repository, specs};
+use cnnc_tests::{command, repository, specs};
 
 /// Parameters and multiply-adds.
 type Counts = (u64, u64);
@@ -22,13 +21,8 @@ fn table() -> BTreeMap<String, Counts> {
 }
 
 fn summary(name: &str) -> Counts {
-    let output = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--package", "cnnc", "--manifest-path"])
-        .arg(repository().join("Cargo.toml"))
-        .args(["--", "summary", "--json"])
-        .arg(specs().join(name).with_extension("net"))
-        .output()
-        .expect("cargo runs");
+    let spec = specs().join(name).with_extension("net");
+    let output = command().args(["summary", "--json"]).arg(spec).output().expect("it starts");
     assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let total = |what: &str| json["totals"][what].as_u64().expect("a count");
