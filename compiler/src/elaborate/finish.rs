@@ -1,7 +1,7 @@
 //! What is decided when the whole net is known: the loss, what is frozen, what is missing.
 
 use super::{Elaborator, Freeze, MAX_MISTAKES};
-use crate::diagnostics::{Diagnostic, Outcome, nearest};
+use crate::diagnostics::{Diagnostic, Outcome, Span, nearest};
 use crate::graph::{Graph, Role, ValueId};
 use crate::ops::Op;
 use crate::ops::elementwise::AddN;
@@ -125,6 +125,7 @@ impl Elaborator {
         for wrong in unused {
             self.report(wrong);
         }
+        self.no_dead_layers(&used);
         let untimely: Vec<Diagnostic> = self
             .graph
             .outputs
@@ -140,6 +141,33 @@ impl Elaborator {
         for wrong in untimely {
             self.report(wrong);
         }
+    }
+
+    /// Refuses weights that nothing depends on: they would be stored and never learn.
+    fn no_dead_layers(&mut self, used: &[bool]) {
+        let graph = &self.graph;
+        let mut reached = vec![false; graph.params.len()];
+        for (node, _) in graph.nodes.iter().zip(used).filter(|(_, used)| **used) {
+            if let Op::Param(param) = &node.op {
+                reached[param.id.0 as usize] = true;
+            }
+        }
+        let mut dead: Vec<(&str, Span)> = Vec::new();
+        for (param, _) in graph.params.iter().zip(reached).filter(|(_, reached)| !reached) {
+            let layer = param.name.rsplit_once('.').map_or(param.name.as_str(), |(layer, _)| layer);
+            if dead.last().is_none_or(|(last, _)| *last != layer) {
+                dead.push((layer, param.span));
+            }
+        }
+        let Some((first, span)) = dead.first() else { return };
+        let title = match dead.len() {
+            1 => format!("the layer `{first}` is not used"),
+            more => format!("the layer `{first}` and {} more are not used", more - 1),
+        };
+        let wrong = Diagnostic::new(*span, title)
+            .found("weights that no output and no loss depends on")
+            .fits("an output or a loss that depends on them, or no such layers");
+        self.report(wrong);
     }
 
     /// A target that a value depends on.
