@@ -1,0 +1,136 @@
+//! What the compiler makes of the networks that ship, so that a change of the compiler shows what it does to each: all of them in
+//! one table of counts, and the steps of some.
+
+#![allow(clippy::disallowed_methods, reason = "tests read files")]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::rc::Rc;
+
+use cnnc::compile::{Compiled, Options, compile};
+use cnnc::diagnostics::SourceMap;
+use cnnc::emit::Planned;
+use cnnc::loader::Files;
+use cnnc::ops::Op;
+use cnnc::plan::{Place, Root, Step};
+
+/// Networks of which every step of deployment is shown: residual, branches, depthwise, a detector, one axis, three axes.
+const SHOWN: [&str; 6] = ["resnet18", "googlenet", "mobilenet_v2", "tiny_yolo_v3", "heartbeat", "c3d"];
+
+fn specs() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../specs")
+}
+
+fn compiled(name: &str) -> Compiled {
+    let path = specs().join(name).with_extension("net");
+    let mut sources = SourceMap::default();
+    let entry = sources.add(&path, std::fs::read_to_string(&path).expect("a spec"));
+    compile(sources, &Files, entry, &Options::default()).unwrap_or_else(|failure| panic!("{}", failure.render(false)))
+}
+
+/// Bare names of the specs that ship, in order.
+fn names() -> Vec<String> {
+    let files = std::fs::read_dir(specs()).expect("the specs").map(|entry| entry.expect("an entry").path());
+    let nets = files.filter(|path| path.extension().is_some_and(|e| e == "net"));
+    let mut names: Vec<String> =
+        nets.map(|path| path.file_stem().expect("a name").to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// `23 tile_conv, 2 pool`
+fn counted<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for word in words {
+        *counts.entry(word).or_default() += 1;
+    }
+    let counts: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
+    if counts.is_empty() { "none".to_owned() } else { counts.join(", ") }
+}
+
+/// What convolutions were fused with, and how they are computed.
+fn convolutions(planned: &Planned) -> impl Iterator<Item = &str> {
+    planned.graph.nodes.iter().flat_map(|node| {
+        let (algorithm, activation, shortcut) = match &node.op {
+            Op::TileConv(conv) => (conv.algorithm.name(), conv.activation.is_some(), conv.shortcut),
+            Op::Conv(conv) => ("plain", conv.activation.is_some(), false),
+            _ => ("", false, false),
+        };
+        [algorithm, if activation { "with activation" } else { "" }, if shortcut { "with shortcut" } else { "" }]
+            .into_iter()
+            .filter(|word| !word.is_empty())
+    })
+}
+
+fn table_of(out: &mut String, half: &str, planned: &Planned) {
+    let (plan, sizes) = (&planned.plan, planned.plan.sizes);
+    let operator = |step: &Step| planned.graph.node(step.value).op.name();
+    let mut kernels: Vec<_> = plan.prepare.iter().chain(&plan.run).map(|step| Rc::as_ptr(&step.kernel)).collect();
+    kernels.sort_unstable();
+    kernels.dedup();
+    let in_place = plan.run.iter().filter(|step| step.in_place).count();
+    let _ = writeln!(
+        out,
+        "  {half}: {} steps ({in_place} in place), {} to prepare, {} kernels; floats: arena {} (no less than {}), fixed {}, \
+         prepared {}, scratch {}, partials {}",
+        plan.run.len(),
+        plan.prepare.len(),
+        kernels.len(),
+        sizes.arena,
+        sizes.arena_lower_bound,
+        sizes.fixed,
+        sizes.prepared,
+        sizes.scratch,
+        sizes.partials,
+    );
+    let _ = writeln!(out, "    run: {}", counted(plan.run.iter().map(operator)));
+    if !plan.prepare.is_empty() {
+        let _ = writeln!(out, "    prepare: {}", counted(plan.prepare.iter().map(operator)));
+    }
+    let _ = writeln!(out, "    convolutions: {}", counted(convolutions(planned)));
+}
+
+#[test]
+fn all_in_figures() {
+    let mut table = String::new();
+    for name in names() {
+        let compiled = compiled(&name);
+        let _ = writeln!(table, "{name}");
+        table_of(&mut table, "inference", &compiled.inference);
+        if let Some(training) = &compiled.training {
+            table_of(&mut table, "training", training);
+        }
+    }
+    insta::assert_snapshot!("all_in_figures", table);
+}
+
+/// `arena 802816..1605632`
+fn shown(planned: &Planned, place: &Place) -> String {
+    match place.root {
+        Root::Buffer(index) => {
+            let buffer = &planned.plan.buffers[index];
+            let area = format!("{:?}", buffer.area).to_lowercase();
+            format!("{area} {}..{}", buffer.offset + place.part.start, buffer.offset + place.part.end)
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+/// A line for each step: the layer, the kernel, and where its value is.
+fn steps(planned: &Planned) -> String {
+    let line = |step: &Step| {
+        let layer = &planned.graph.node(step.value).layer;
+        let place = shown(planned, &planned.plan.places[step.value.0 as usize]);
+        format!("{layer}: {} -> {place}{}\n", step.kernel.name, if step.in_place { ", in place" } else { "" })
+    };
+    let lines = |steps: &[Step]| steps.iter().map(line).collect::<String>();
+    format!("prepare\n{}\nrun\n{}", lines(&planned.plan.prepare), lines(&planned.plan.run))
+}
+
+#[test]
+fn some_step_by_step() {
+    for name in SHOWN {
+        insta::assert_snapshot!(format!("steps_of_{name}"), steps(&compiled(name).inference));
+    }
+}
