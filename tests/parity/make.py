@@ -349,6 +349,42 @@ class Rcnn(nn.Module):
         return loss + detection.fast_rcnn_loss(*self.regions, objects, positive=0.3, sample=8)
 
 
+class Losses(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.see, self.embed, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4 * 6 * 5, 7), nn.Linear(7, 5)
+
+    def forward(self, image, other):
+        self.x, self.y = torch.tanh(self.see(image)), torch.tanh(self.see(other))
+        self.a, self.b = self.embed(self.x.flatten(1)), self.embed(self.y.flatten(1))
+        return {"scores": self.head(self.a)}
+
+    def loss(self, out, label, wanted, same):
+        x, y, a, b, scores = self.x, self.y, self.a, self.b, out["scores"]
+        c = torch.tanh(a - b)
+        weights = lambda *numbers: torch.tensor(numbers, dtype=a.dtype)
+        gram = lambda x: x.flatten(2) @ x.flatten(2).mT
+        differences = lambda x: (x[:, :, 1:] - x[:, :, :-1], x[:, :, :, 1:] - x[:, :, :, :-1])
+        there, distance = wanted[:, 0], F.pairwise_distance(a, b)
+        squares = lambda x, start, end: ((x - wanted) ** 2)[:, start:end].sum(1)
+        presence = lambda x: F.binary_cross_entropy_with_logits(x[:, 0], there, reduction="none")
+        losses = [
+            F.cross_entropy(scores, label, weights(1, 2, 0.5, 1, 3), label_smoothing=0.1, reduction="none"),
+            (scores.softmax(1) - F.one_hot(label, 5)).square().sum(1),
+            F.binary_cross_entropy_with_logits(a, wanted, pos_weight=weights(1, 2, 0.5, 3, 1, 0, 4)),
+            F.l1_loss(a, wanted) + F.smooth_l1_loss(b, wanted, beta=0.5),
+            F.relu(((a - b) ** 2).sum(1) - ((a - c) ** 2).sum(1) + 0.2),
+            F.triplet_margin_loss(a, b, c, 1, 2) + F.triplet_margin_loss(a, b, c, 1, 1),
+            (same[:, 0] * distance**2 + (1 - same[:, 0]) * F.relu(5 - distance) ** 2) / 2,
+            presence(a) + there * squares(a, 1, 7),
+            presence(b) + there * (squares(b, 1, 5) + F.cross_entropy(b[:, 5:], wanted[:, 5:], reduction="none")),
+            0.1 * ((x - y) ** 2).sum((1, 2, 3)) / 2 + 10 * ((gram(x) - gram(y)) ** 2).sum((1, 2)) / (2 * 4 * 30) ** 2,
+            sum(0.05 * d.abs().sum((1, 2, 3)) for d in differences(x)),
+            sum(0.05 * d.square().sum((1, 2, 3)) for d in differences(y)),
+        ]
+        return sum(loss.mean() for loss in losses)
+
+
 def classes(n):
     return lambda count: torch.randint(n, (count,))
 
@@ -392,6 +428,12 @@ NETS = {
     ),
     "yolo": (Yolo, 3, {"image": floats(4, 4, 6)}, {"objects": objects(6, 3, 48, 32)}),
     "rcnn": (Rcnn, 3, {"image": floats(4, 6, 8)}, {"objects": objects(5, 2, 64, 48)}),
+    "losses": (
+        Losses,
+        4,
+        {"image": floats(3, 8, 7), "other": floats(3, 8, 7)},
+        {"label": classes(5), "wanted": unit(7), "same": unit(1)},
+    ),
     "twins": (Twins, 4, {"left": floats(1, 12, 12), "right": floats(1, 12, 12)}, {"wanted": unit(1)}),
 }
 
