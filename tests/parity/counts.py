@@ -16,6 +16,7 @@ from torch import nn
 
 import detectors
 import twins
+from layers import LocalConv
 
 TWINS = twins.TWINS | detectors.TWINS
 ROOT = pathlib.Path(__file__).parents[2]
@@ -34,11 +35,13 @@ def macs(net, inputs):
             total += result.numel() * layer.weight[0].numel()
         elif isinstance(layer, TRANSPOSED):
             total += given[0].numel() * layer.weight[0].numel()
+        elif isinstance(layer, LocalConv):
+            total += layer.weight.numel()
         else:
             total += result.numel() * layer.in_features
 
     for layer in net.modules():
-        if isinstance(layer, (*CONVOLUTIONS, *TRANSPOSED, nn.Linear)):
+        if isinstance(layer, (*CONVOLUTIONS, *TRANSPOSED, LocalConv, nn.Linear)):
             layer.register_forward_hook(count)
     net(*inputs)
     return total

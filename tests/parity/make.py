@@ -17,6 +17,7 @@ import torchvision.ops
 from safetensors.torch import save_file
 
 import detection
+from layers import Canvas, LocalConv, Scale
 
 here = pathlib.Path(__file__).parent
 
@@ -183,18 +184,6 @@ class Mobile(nn.Module):
 
     def loss(self, out, label):
         return F.cross_entropy(self.logits, label)
-
-
-class Scale(nn.Module):
-    def __init__(self, channels, bias):
-        super().__init__()
-        self.weight = nn.Parameter(torch.rand(channels) + 0.5)
-        self.bias = nn.Parameter(torch.randn(channels)) if bias else None
-
-    def forward(self, x):
-        shape = (-1,) + (1,) * (x.dim() - 2)
-        x = x * self.weight.view(shape)
-        return x if self.bias is None else x + self.bias.view(shape)
 
 
 class Functions(nn.Module):
@@ -385,6 +374,39 @@ class Losses(nn.Module):
         return sum(loss.mean() for loss in losses)
 
 
+class Windows(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.see, self.canvas = nn.Conv2d(3, 6, 3, stride=2, bias=False), Canvas(3, 11, 10)
+        self.local = LocalConv(6, 4, (3, 3), (5, 5), 2, 1)
+        self.local1 = LocalConv(2, 3, (1, 4), (13,), 1, 2)
+        self.slide, self.fc = nn.Linear(4 * 2 * 3, 4), nn.Linear(88, 4)
+
+    def forward(self, image, signal, clip):
+        filters = lambda numbers: torch.tensor(numbers, dtype=image.dtype)
+        x = F.relu(self.see(image + self.canvas.weight))
+        small, switches = F.max_pool2d(x, 2, ceil_mode=True, return_indices=True)
+        pattern = F.max_unpool2d(small.tanh(), switches, 2, output_size=x.shape[2:])
+        pattern = F.conv_transpose2d(pattern, self.see.weight, stride=2, output_padding=(0, 1))
+        sobel = filters([[1, 0, -1], [2, 0, -2], [1, 0, -1]]).expand(1, 3, 3, 3)
+        laplace = filters([[0, 1, 0], [1, -4, 1], [0, 1, 0]]).expand(3, 1, 3, 3)
+        mixed = filters([[[[1]], [[-1]], [[0]]], [[[0.5]], [[0]], [[2]]]])
+        edges = [F.conv2d(pattern, sobel, padding=1), F.conv2d(image, laplace, padding=1, groups=3), F.conv2d(image, mixed)]
+        places = F.relu(self.local(F.pad(torch.cat(edges, 1), (0, 1, 1, 0))))
+        grown = F.pad(F.adaptive_avg_pool2d(places, (3, 2)), (1, 1, 1, 1, 1, 2))[:, :7:2]
+        map = F.conv2d(grown, self.slide.weight.view(4, 4, 2, 3), self.slide.bias)
+        y = F.max_pool1d(self.local1(signal), 3, 2, ceil_mode=True)
+        y = F.adaptive_avg_pool1d(F.avg_pool1d(y, 3, 2, ceil_mode=True), 2)
+        z = F.adaptive_max_pool3d(F.max_pool3d(clip, 3, 2, 1, ceil_mode=True), (2, 2, 3))
+        w = F.avg_pool3d(clip, (2, 3, 2), (1, 2, 2), (1, 0, 1), ceil_mode=True, count_include_pad=False)
+        parts = [F.adaptive_max_pool2d(places, (2, 3)), map, y, z]
+        self.logits = self.fc(torch.cat([part.flatten(1) for part in parts] + [w.mean((2, 3, 4))], 1))
+        return {"pattern": pattern, "map": map, "probabilities": self.logits.softmax(1)}
+
+    def loss(self, out, label):
+        return F.cross_entropy(self.logits, label)
+
+
 def classes(n):
     return lambda count: torch.randint(n, (count,))
 
@@ -433,6 +455,12 @@ NETS = {
         4,
         {"image": floats(3, 8, 7), "other": floats(3, 8, 7)},
         {"label": classes(5), "wanted": unit(7), "same": unit(1)},
+    ),
+    "windows": (
+        Windows,
+        3,
+        {"image": floats(3, 11, 10), "signal": floats(2, 19), "clip": floats(2, 5, 6, 7)},
+        {"label": classes(4)},
     ),
     "twins": (Twins, 4, {"left": floats(1, 12, 12), "right": floats(1, 12, 12)}, {"wanted": unit(1)}),
 }

@@ -56,6 +56,13 @@ impl Call<'_> {
         self.affine(1.0 / count as f64, sum, 0.0)
     }
 
+    /// Σ (a − b)².
+    pub(super) fn squares(&mut self, a: ValueId, b: ValueId) -> Built {
+        let difference = self.sub(a, b)?;
+        let square = self.map(Pointwise::Square, difference)?;
+        self.sum(square)
+    }
+
     /// `len` elements of an axis, from `start`.
     pub(super) fn range(&mut self, x: ValueId, axis: usize, start: usize, len: usize) -> Built {
         self.push(Slice { axis, start, len }.into(), &[x])
@@ -100,5 +107,17 @@ impl Argument {
             Self::Float(v) if v.is_finite() => Some(*v),
             _ => None,
         }
+    }
+
+    /// As a shape: one to four whole numbers from 1.
+    pub(super) fn shape(&self) -> Option<Vec<usize>> {
+        let Self::List(items) = self else { return None };
+        let dimension = |item: &Self| match item {
+            Self::Int(n) if (1..=1 << 31).contains(n) => Some(*n as usize),
+            _ => None,
+        };
+        let shape: Vec<usize> = items.iter().map(dimension).collect::<Option<_>>()?;
+        let small = shape.iter().try_fold(1_usize, |n, d| n.checked_mul(*d)).is_some();
+        (small && (1..=4).contains(&shape.len())).then_some(shape)
     }
 }

@@ -1,7 +1,6 @@
 //! triplet and contrastive: losses of points that shall be near where two pictures show the same, and far where they do not.
 
 use super::activation::Activation;
-use super::elementwise::Affine;
 use super::pointwise::Pointwise;
 use super::{Attribute, Call, Definition, Mismatch};
 use crate::diagnostics::Diagnostic;
@@ -10,7 +9,7 @@ use crate::graph::ValueId;
 /// Added to every difference, as `torch.nn.functional.pairwise_distance` does, so that a distance of zero has a slope.
 const EPS: f64 = 1e-6;
 
-/// Operands from `first` on have the shape of the one before.
+/// Looks whether operands up to `last` have the shape of the first.
 fn one_shape(call: &Call<'_>, last: usize) -> Result<(), Diagnostic> {
     let a = call.ty(0);
     match (1..=last).find(|index| call.ty(*index).shape != a.shape) {
@@ -22,13 +21,6 @@ fn one_shape(call: &Call<'_>, last: usize) -> Result<(), Diagnostic> {
                 .operand(index),
         ),
     }
-}
-
-/// Σ (a − b)².
-fn squared(call: &mut Call<'_>, a: ValueId, b: ValueId) -> Result<ValueId, Diagnostic> {
-    let difference = call.sub(a, b)?;
-    let square = call.map(Pointwise::Square, difference)?;
-    call.sum(square)
 }
 
 /// √Σ (a − b + ε)².
@@ -67,10 +59,10 @@ pub static TRIPLET: Definition = Definition {
     build: |call| {
         one_shape(call, 2)?;
         let margin = call.number_in("margin", 0.0..=1e6)?;
-        let distance = match call.word("distance")?.as_str() {
+        let distance: fn(&mut Call<'_>, ValueId, ValueId) -> Result<ValueId, Diagnostic> = match call.word("distance")?.as_str() {
             "euclidean" => euclidean,
             "manhattan" => manhattan,
-            _ => squared,
+            _ => |call, a, b| call.squares(a, b),
         };
         let [anchor, positive, negative] = [0, 1, 2].map(|index| call.operand(index));
         let near = distance(call, anchor, positive)?;
@@ -107,7 +99,7 @@ pub static CONTRASTIVE: Definition = Definition {
         let missing = call.affine(-1.0, distance, margin)?;
         let missing = call.push(Activation::Relu.into(), &[missing])?;
         let far = call.map(Pointwise::Square, missing)?;
-        let other = call.push(Affine { factor: -1.0, offset: 1.0 }.into(), &[same])?;
+        let other = call.affine(-1.0, same, 1.0)?;
         let far = call.mul(other, far)?;
         let both = call.add(near, far)?;
         let sum = call.sum(both)?;

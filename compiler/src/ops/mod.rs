@@ -129,6 +129,7 @@ mod compose;
 pub mod conv;
 mod conv_shifted;
 pub mod conv_transpose;
+pub mod convolutionalize;
 pub mod copy;
 pub mod cross_entropy;
 pub mod dense;
@@ -165,6 +166,7 @@ pub mod split;
 pub mod tile_conv;
 pub mod transpose;
 pub mod upsample;
+pub mod weight;
 pub mod window;
 pub mod yolo;
 
@@ -365,6 +367,7 @@ pub static DEFINITIONS: &[&Definition] = &[
     &conv_transpose::CONV_TRANSPOSE,
     &filter::FILTER,
     &local_conv::LOCAL_CONV,
+    &convolutionalize::CONVOLUTIONALIZE,
     &dense::DENSE,
     &pool::MAX_POOL,
     &pool::AVG_POOL,
@@ -379,6 +382,7 @@ pub static DEFINITIONS: &[&Definition] = &[
     &norm::GROUP_NORM,
     &norm::L2_NORMALIZE,
     &scale::SCALE,
+    &weight::WEIGHT,
     &dropout::DROPOUT,
     &activation::RELU,
     &activation::RELU6,

@@ -7,13 +7,6 @@ use super::{Attribute, Call, Definition, Mismatch};
 use crate::diagnostics::Diagnostic;
 use crate::graph::{Type, ValueId};
 
-/// Σ (a − b)².
-fn squares(call: &mut Call<'_>, a: ValueId, b: ValueId) -> Result<ValueId, Diagnostic> {
-    let difference = call.sub(a, b)?;
-    let square = call.map(Pointwise::Square, difference)?;
-    call.sum(square)
-}
-
 fn without_neighbours(ty: &Type) -> Mismatch {
     Mismatch::new("total_variation-C1", "`total_variation` needs neighbours along an axis of space")
         .found(format!("a tensor of shape {ty}"))
@@ -32,7 +25,7 @@ pub static CONTENT: Definition = Definition {
     example: "content(x, tanh(x))",
     build: |call| {
         compared("content", &call.ty(0), &call.ty(1)).map_err(|mismatch| call.explain(mismatch))?;
-        let sum = squares(call, call.operand(0), call.operand(1))?;
+        let sum = call.squares(call.operand(0), call.operand(1))?;
         call.affine(0.5, sum, 0.0)
     },
 };
@@ -51,7 +44,7 @@ pub static STYLE: Definition = Definition {
         let [features, target] = [0, 1].map(|index| call.operand(index));
         let found = call.push(Gram.into(), &[features])?;
         let wanted = call.push(Gram.into(), &[target])?;
-        let sum = squares(call, found, wanted)?;
+        let sum = call.squares(found, wanted)?;
         // N · M is how many elements there are.
         let elements = ty.len() as f64;
         call.affine(0.25 / (elements * elements), sum, 0.0)

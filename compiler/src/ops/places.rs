@@ -4,7 +4,6 @@
 //! notes; Sermanet et al. 2014, section 4, for boxes; Sun et al. 2013 for points of faces).
 
 use super::loss::compared;
-use super::pointwise::Pointwise;
 use super::regression::logistic;
 use super::softmax::Softmax;
 use super::{Call, Definition, Mismatch};
@@ -14,7 +13,7 @@ use crate::graph::ValueId;
 /// Numbers of a box: its centre, height and width.
 const BOX: usize = 4;
 
-/// What both vectors are, if they are: one that has `fits(len)` elements, else what would fit.
+/// How many elements both vectors have, if `fits` says that they may; else what would fit, `layout`.
 fn vectors(call: &Call<'_>, fits: fn(usize) -> bool, layout: &str) -> Result<usize, Diagnostic> {
     let (prediction, target) = (call.ty(0), call.ty(1));
     compared(call.definition.name, &prediction, &target).map_err(|mismatch| call.explain(mismatch))?;
@@ -29,7 +28,7 @@ fn vectors(call: &Call<'_>, fits: fn(usize) -> bool, layout: &str) -> Result<usi
     }
 }
 
-/// Whether it is there, as a score and as it is, each of shape [1]; and the logistic loss of that.
+/// Whether it is there, and the logistic loss of the score that says so; each of shape [1].
 fn presence(call: &mut Call<'_>) -> Result<(ValueId, ValueId), Diagnostic> {
     let (prediction, target) = (call.operand(0), call.operand(1));
     let score = call.range(prediction, 0, 0, 1)?;
@@ -42,9 +41,7 @@ fn squares(call: &mut Call<'_>, start: usize, len: usize) -> Result<ValueId, Dia
     let (prediction, target) = (call.operand(0), call.operand(1));
     let found = call.range(prediction, 0, start, len)?;
     let wanted = call.range(target, 0, start, len)?;
-    let difference = call.sub(found, wanted)?;
-    let square = call.map(Pointwise::Square, difference)?;
-    call.sum(square)
+    call.squares(found, wanted)
 }
 
 /// −Σ target · log softmax(prediction) over a part of the vectors.

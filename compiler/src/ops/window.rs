@@ -83,7 +83,7 @@ impl Window {
 
     fn unpadded(call: &Call<'_>, kernel: Vec<usize>) -> Result<Self, Diagnostic> {
         let rank = kernel.len();
-        let has = |name: &str| call.definition.attributes.iter().any(|a| a.name == name);
+        let has = |name: &str| call.definition.has(name);
         let stride = match call.optional("stride") {
             None => kernel.clone(),
             Some(_) => call.per_axis("stride", rank, 1..=65_536)?,
@@ -95,6 +95,9 @@ impl Window {
 
     fn padding(&self, call: &Call<'_>, space: &[usize]) -> Result<Vec<(usize, usize)>, Diagnostic> {
         let rank = space.len();
+        if !call.definition.has("pad") {
+            return Ok(vec![(0, 0); rank]);
+        }
         match call.optional("pad") {
             Some((Argument::Word(word), _)) if word == "same" => {
                 Ok((0..rank).map(|a| self.same(a, space[a])).collect())
