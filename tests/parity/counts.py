@@ -26,7 +26,7 @@ TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
 def macs(net, inputs):
-    """Multiply-adds of one image."""
+    """Multiply-adds of one image: those of layers, and what a twin says of functions it calls."""
     total = 0
 
     def count(layer, given, result):
@@ -44,7 +44,7 @@ def macs(net, inputs):
         if isinstance(layer, (*CONVOLUTIONS, *TRANSPOSED, LocalConv, nn.Linear)):
             layer.register_forward_hook(count)
     net(*inputs)
-    return total
+    return total + getattr(net, "functional_macs", 0)
 
 
 def published():

@@ -285,6 +285,8 @@ class LeNet1998(nn.Module):
 class Edges(nn.Module):
     """Sobel's filters, the same for all channels."""
 
+    functional_macs = 2 * 64 * 64 * 27
+
     def forward(self, x):
         across = torch.tensor([[1.0, 0, -1], [2, 0, -2], [1, 0, -1]], device=x.device).expand(1, 3, 3, 3)
         vertical, horizontal = F.conv2d(x, across, padding=1), F.conv2d(x, across.mT, padding=1)
@@ -327,6 +329,9 @@ def unpool(x, switches, size):
 
 class DeconvNet(nn.Module):
     """Shows the strongest activation of the first map of the fifth layer."""
+
+    # The way back has as many as the convolutions.
+    functional_macs = 1_109_410_944
 
     def __init__(self):
         super().__init__()

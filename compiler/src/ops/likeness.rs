@@ -23,6 +23,9 @@ fn one_shape(call: &Call<'_>, last: usize) -> Result<(), Diagnostic> {
     }
 }
 
+/// How far apart two points are.
+type Distance = fn(&mut Call<'_>, ValueId, ValueId) -> Result<ValueId, Diagnostic>;
+
 /// √Σ (a − b + ε)².
 fn euclidean(call: &mut Call<'_>, a: ValueId, b: ValueId) -> Result<ValueId, Diagnostic> {
     let difference = call.sub(a, b)?;
@@ -59,7 +62,7 @@ pub static TRIPLET: Definition = Definition {
     build: |call| {
         one_shape(call, 2)?;
         let margin = call.number_in("margin", 0.0..=1e6)?;
-        let distance: fn(&mut Call<'_>, ValueId, ValueId) -> Result<ValueId, Diagnostic> = match call.word("distance")?.as_str() {
+        let distance: Distance = match call.word("distance")?.as_str() {
             "euclidean" => euclidean,
             "manhattan" => manhattan,
             _ => |call, a, b| call.squares(a, b),

@@ -3,9 +3,8 @@
 use super::gram::Gram;
 use super::loss::compared;
 use super::pointwise::Pointwise;
-use super::{Attribute, Call, Definition, Mismatch};
-use crate::diagnostics::Diagnostic;
-use crate::graph::{Type, ValueId};
+use super::{Attribute, Definition, Mismatch};
+use crate::graph::Type;
 
 fn without_neighbours(ty: &Type) -> Mismatch {
     Mismatch::new("total_variation-C1", "`total_variation` needs neighbours along an axis of space")
