@@ -16,6 +16,7 @@ from torch import nn
 
 import detectors
 import twins
+from layers import LocalConv
 
 TWINS = twins.TWINS | detectors.TWINS
 ROOT = pathlib.Path(__file__).parents[2]
@@ -25,7 +26,7 @@ TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
 def macs(net, inputs):
-    """Multiply-adds of one image."""
+    """Multiply-adds of one image: those of layers, and what a twin says of functions it calls."""
     total = 0
 
     def count(layer, given, result):
@@ -34,14 +35,16 @@ def macs(net, inputs):
             total += result.numel() * layer.weight[0].numel()
         elif isinstance(layer, TRANSPOSED):
             total += given[0].numel() * layer.weight[0].numel()
+        elif isinstance(layer, LocalConv):
+            total += layer.weight.numel()
         else:
             total += result.numel() * layer.in_features
 
     for layer in net.modules():
-        if isinstance(layer, (*CONVOLUTIONS, *TRANSPOSED, nn.Linear)):
+        if isinstance(layer, (*CONVOLUTIONS, *TRANSPOSED, LocalConv, nn.Linear)):
             layer.register_forward_hook(count)
     net(*inputs)
-    return total
+    return total + getattr(net, "functional_macs", 0)
 
 
 def published():

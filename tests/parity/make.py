@@ -17,6 +17,7 @@ import torchvision.ops
 from safetensors.torch import save_file
 
 import detection
+from layers import Canvas, LocalConv, Scale
 
 here = pathlib.Path(__file__).parent
 
@@ -185,18 +186,6 @@ class Mobile(nn.Module):
         return F.cross_entropy(self.logits, label)
 
 
-class Scale(nn.Module):
-    def __init__(self, channels, bias):
-        super().__init__()
-        self.weight = nn.Parameter(torch.rand(channels) + 0.5)
-        self.bias = nn.Parameter(torch.randn(channels)) if bias else None
-
-    def forward(self, x):
-        shape = (-1,) + (1,) * (x.dim() - 2)
-        x = x * self.weight.view(shape)
-        return x if self.bias is None else x + self.bias.view(shape)
-
-
 class Functions(nn.Module):
     def __init__(self):
         super().__init__()
@@ -349,6 +338,75 @@ class Rcnn(nn.Module):
         return loss + detection.fast_rcnn_loss(*self.regions, objects, positive=0.3, sample=8)
 
 
+class Losses(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.see, self.embed, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4 * 6 * 5, 7), nn.Linear(7, 5)
+
+    def forward(self, image, other):
+        self.x, self.y = torch.tanh(self.see(image)), torch.tanh(self.see(other))
+        self.a, self.b = self.embed(self.x.flatten(1)), self.embed(self.y.flatten(1))
+        return {"scores": self.head(self.a)}
+
+    def loss(self, out, label, wanted, same):
+        x, y, a, b, scores = self.x, self.y, self.a, self.b, out["scores"]
+        c = torch.tanh(a - b)
+        weights = lambda *numbers: torch.tensor(numbers, dtype=a.dtype)
+        gram = lambda x: x.flatten(2) @ x.flatten(2).mT
+        differences = lambda x: (x[:, :, 1:] - x[:, :, :-1], x[:, :, :, 1:] - x[:, :, :, :-1])
+        there, distance = wanted[:, 0], F.pairwise_distance(a, b)
+        squares = lambda x, start, end: ((x - wanted) ** 2)[:, start:end].sum(1)
+        presence = lambda x: F.binary_cross_entropy_with_logits(x[:, 0], there, reduction="none")
+        losses = [
+            F.cross_entropy(scores, label, weights(1, 2, 0.5, 1, 3), label_smoothing=0.1, reduction="none"),
+            (scores.softmax(1) - F.one_hot(label, 5)).square().sum(1),
+            F.binary_cross_entropy_with_logits(a, wanted, pos_weight=weights(1, 2, 0.5, 3, 1, 0, 4)),
+            F.l1_loss(a, wanted) + F.smooth_l1_loss(b, wanted, beta=0.5),
+            F.relu(((a - b) ** 2).sum(1) - ((a - c) ** 2).sum(1) + 0.2),
+            F.triplet_margin_loss(a, b, c, 1, 2) + F.triplet_margin_loss(a, b, c, 1, 1),
+            (same[:, 0] * distance**2 + (1 - same[:, 0]) * F.relu(5 - distance) ** 2) / 2,
+            presence(a) + there * squares(a, 1, 7),
+            presence(b) + there * (squares(b, 1, 5) + F.cross_entropy(b[:, 5:], wanted[:, 5:], reduction="none")),
+            0.1 * ((x - y) ** 2).sum((1, 2, 3)) / 2 + 10 * ((gram(x) - gram(y)) ** 2).sum((1, 2)) / (2 * 4 * 30) ** 2,
+            sum(0.05 * d.abs().sum((1, 2, 3)) for d in differences(x)),
+            sum(0.05 * d.square().sum((1, 2, 3)) for d in differences(y)),
+        ]
+        return sum(loss.mean() for loss in losses)
+
+
+class Windows(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.see, self.canvas = nn.Conv2d(3, 6, 3, stride=2, bias=False), Canvas(3, 11, 10)
+        self.local = LocalConv(6, 4, (3, 3), (5, 5), 2, 1)
+        self.local1 = LocalConv(2, 3, (1, 4), (13,), 1, 2)
+        self.slide, self.fc = nn.Linear(4 * 2 * 3, 4), nn.Linear(88, 4)
+
+    def forward(self, image, signal, clip):
+        filters = lambda numbers: torch.tensor(numbers, dtype=image.dtype)
+        x = F.relu(self.see(image + self.canvas.weight))
+        small, switches = F.max_pool2d(x, 2, ceil_mode=True, return_indices=True)
+        pattern = F.max_unpool2d(small.tanh(), switches, 2, output_size=x.shape[2:])
+        pattern = F.conv_transpose2d(pattern, self.see.weight, stride=2, output_padding=(0, 1))
+        sobel = filters([[1, 0, -1], [2, 0, -2], [1, 0, -1]]).expand(1, 3, 3, 3)
+        laplace = filters([[0, 1, 0], [1, -4, 1], [0, 1, 0]]).expand(3, 1, 3, 3)
+        mixed = filters([[[[1]], [[-1]], [[0]]], [[[0.5]], [[0]], [[2]]]])
+        edges = [F.conv2d(pattern, sobel, padding=1), F.conv2d(image, laplace, padding=1, groups=3), F.conv2d(image, mixed)]
+        places = F.relu(self.local(F.pad(torch.cat(edges, 1), (0, 1, 1, 0))))
+        grown = F.pad(F.adaptive_avg_pool2d(places, (3, 2)), (1, 1, 1, 1, 1, 2))[:, :7:2]
+        map = F.conv2d(grown, self.slide.weight.view(4, 4, 2, 3), self.slide.bias)
+        y = F.max_pool1d(self.local1(signal), 3, 2, ceil_mode=True)
+        y = F.adaptive_avg_pool1d(F.avg_pool1d(y, 3, 2, ceil_mode=True), 2)
+        z = F.adaptive_max_pool3d(F.max_pool3d(clip, 3, 2, 1, ceil_mode=True), (2, 2, 3))
+        w = F.avg_pool3d(clip, (2, 3, 2), (1, 2, 2), (1, 0, 1), ceil_mode=True, count_include_pad=False)
+        parts = [F.adaptive_max_pool2d(places, (2, 3)), map, y, z]
+        self.logits = self.fc(torch.cat([part.flatten(1) for part in parts] + [w.mean((2, 3, 4))], 1))
+        return {"pattern": pattern, "map": map, "probabilities": self.logits.softmax(1)}
+
+    def loss(self, out, label):
+        return F.cross_entropy(self.logits, label)
+
+
 def classes(n):
     return lambda count: torch.randint(n, (count,))
 
@@ -392,6 +450,18 @@ NETS = {
     ),
     "yolo": (Yolo, 3, {"image": floats(4, 4, 6)}, {"objects": objects(6, 3, 48, 32)}),
     "rcnn": (Rcnn, 3, {"image": floats(4, 6, 8)}, {"objects": objects(5, 2, 64, 48)}),
+    "losses": (
+        Losses,
+        4,
+        {"image": floats(3, 8, 7), "other": floats(3, 8, 7)},
+        {"label": classes(5), "wanted": unit(7), "same": unit(1)},
+    ),
+    "windows": (
+        Windows,
+        3,
+        {"image": floats(3, 11, 10), "signal": floats(2, 19), "clip": floats(2, 5, 6, 7)},
+        {"label": classes(4)},
+    ),
     "twins": (Twins, 4, {"left": floats(1, 12, 12), "right": floats(1, 12, 12)}, {"wanted": unit(1)}),
 }
 

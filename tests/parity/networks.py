@@ -5,6 +5,7 @@ usage: python tests/parity/networks.py PATH_OF_CNNC [--gradients] [NAME...]
 Needs torch, torchvision, numpy and safetensors. Weights are random (seed 0), running statistics too; outputs must agree within
 1e-4 of the largest. Gradients (`--exact`; networks with one output) are compared with PyTorch's in double, beside PyTorch's own in
 float: at the kinks of activations and pools rounding decides which slope is right, and deep networks of random weights have many.
+Twins with a `loss` of the inputs are always compared in it and in its gradients, in double.
 Exit code 1 where something is off.
 """
 import json
@@ -71,6 +72,17 @@ def compare(cnnc, name, gradients):
             text += f"   gradients {mine[0]:.1e} ({mine[1]}), of the largest in all {mine[2]:.1e};"
             text += f" PyTorch's own float {other[0]:.1e} ({other[1]}), {other[2]:.1e}"
             good &= mine[0] <= max(1e-3, 3 * other[0])
+        if hasattr(net, "loss"):
+            subprocess.run(run + ["--exact", "--gradients", path("g")], check=True)
+            with torch.enable_grad():
+                net.double().train()
+                loss = net.loss(*[x.double() for x in given.values()])
+                loss.backward()
+            exact = {"loss": loss.detach()} | {k: p.grad for k, p in net.named_parameters() if p.requires_grad}
+            ours = load_file(path("g"))
+            mine = distances(ours | {"loss": ours["loss"].squeeze()}, exact)
+            text += f"   loss and gradients {mine[0]:.1e} ({mine[1]}), of the largest in all {mine[2]:.1e}"
+            good &= mine[0] <= 1e-4
     print(text + ("" if good else "   OFF"), flush=True)
     return good
 

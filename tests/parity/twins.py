@@ -13,6 +13,8 @@ import torchvision.ops
 from torch import nn
 from torch.nn import functional as F
 
+from layers import Canvas, LocalConv, Scale
+
 
 @dataclasses.dataclass
 class Twin:
@@ -260,6 +262,132 @@ class Localize(nn.Module):
         return self.object(x).sigmoid(), self.box(x).sigmoid(), self.kinds(x).softmax(1)
 
 
+class LeNet1998(nn.Module):
+    """LeNet-5 with the connections of table I and subsampling that learns."""
+
+    TABLE = ["012", "123", "234", "345", "045", "015", "0123", "1234", "2345", "0345", "0145", "0125", "0134", "1245", "0235", "012345"]
+
+    def __init__(self):
+        super().__init__()
+        self.c1, self.c3 = nn.Conv2d(1, 6, 5, padding=2), nn.ModuleList(nn.Conv2d(len(maps), 1, 5) for maps in self.TABLE)
+        self.s2, self.s4 = (nn.ModuleDict({"scale": Scale(channels)}) for channels in (6, 16))
+        self.c5, self.f6, self.head = nn.Linear(400, 120), nn.Linear(120, 84), nn.Linear(84, 10)
+
+    def forward(self, x):
+        squash = lambda x: 1.7159 * torch.tanh(x * 2 / 3)
+        subsample = lambda layer, x: squash(layer["scale"](4 * F.avg_pool2d(x, 2)))
+        x = subsample(self.s2, squash(self.c1(x)))
+        x = torch.cat([conv(x[:, [int(i) for i in maps]]) for conv, maps in zip(self.c3, self.TABLE)], 1)
+        x = subsample(self.s4, squash(x)).flatten(1)
+        return self.head(squash(self.f6(squash(self.c5(x))))).softmax(1)
+
+
+class Edges(nn.Module):
+    """Sobel's filters, the same for all channels."""
+
+    functional_macs = 2 * 64 * 64 * 27
+
+    def forward(self, x):
+        across = torch.tensor([[1.0, 0, -1], [2, 0, -2], [1, 0, -1]], device=x.device).expand(1, 3, 3, 3)
+        vertical, horizontal = F.conv2d(x, across, padding=1), F.conv2d(x, across.mT, padding=1)
+        return vertical, horizontal, (vertical**2 + horizontal**2).sqrt()
+
+
+class DeepFace(nn.Module):
+    def __init__(self):
+        super().__init__()
+        local = lambda c, k, places, stride=1: LocalConv(c, 16, (k, k), (places, places), stride, 1)
+        self.tower = named(("C1", nn.Conv2d(3, 32, 11)), nn.ReLU(), nn.MaxPool2d(3, 2, ceil_mode=True),
+                           ("C3", nn.Conv2d(32, 16, 9)), nn.ReLU(), ("L4", local(16, 9, 55)), nn.ReLU(),
+                           ("L5", local(16, 7, 25, 2)), nn.ReLU(), ("L6", local(16, 5, 21)), nn.ReLU(), nn.Flatten(),
+                           ("F7", nn.Linear(7056, 4096)), nn.ReLU())
+        self.F8 = nn.Linear(4096, 4030)
+
+    def forward(self, x):
+        x = self.tower(x)
+        return self.F8(x), F.normalize(x)
+
+
+class SiameseKoch(nn.Module):
+    def __init__(self):
+        super().__init__()
+        layers = []
+        for n, (i, o, k) in enumerate([(1, 64, 10), (64, 128, 7), (128, 128, 4), (128, 256, 4)], 1):
+            layers += [(f"conv{n}", nn.Conv2d(i, o, k)), nn.ReLU(), *([nn.MaxPool2d(2)] if n < 4 else [])]
+        self.tower = named(*layers, nn.Flatten(), ("fc", nn.Linear(9216, 4096)), nn.Sigmoid())
+        self.head = nn.Linear(4096, 1)
+
+    def forward(self, left, right):
+        return self.head((self.tower(left) - self.tower(right)).abs()).sigmoid()
+
+
+def unpool(x, switches, size):
+    """Values back to their places; where windows overlap, they add up."""
+    y = x.new_zeros(*x.shape[:2], size[-2] * size[-1])
+    return y.scatter_add(2, switches.flatten(2), x.flatten(2)).unflatten(2, size)
+
+
+class DeconvNet(nn.Module):
+    """Shows the strongest activation of the first map of the fifth layer."""
+
+    # The way back has as many as the convolutions.
+    functional_macs = 1_109_410_944
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(3, 96, 7, 2, 1), nn.Conv2d(96, 256, 5, 2)
+        self.conv3, self.conv4 = nn.Conv2d(256, 384, 3, 1, 1), nn.Conv2d(384, 384, 3, 1, 1)
+        self.conv5 = nn.Conv2d(384, 256, 3, 1, 1)
+        self.fc6, self.fc7, self.fc8 = nn.Linear(9216, 4096), nn.Linear(4096, 4096), nn.Linear(4096, 1000)
+
+    def forward(self, x):
+        pool = lambda x: F.max_pool2d(x, 3, 2, 1, return_indices=True)
+        norm = lambda x: F.local_response_norm(x, 5, 5e-4, 0.75, 2.0)
+        map1 = F.relu(self.conv1(x))
+        y, switches1 = pool(map1)
+        map2 = F.relu(self.conv2(norm(y)))
+        y, switches2 = pool(map2)
+        map5 = F.relu(self.conv5(F.relu(self.conv4(F.relu(self.conv3(norm(y)))))))
+        logits = F.relu(self.fc7(F.relu(self.fc6(F.max_pool2d(map5, 3, 2).flatten(1)))))
+        logits = self.fc8(logits)
+        one = map5[:, 0].flatten(1)
+        y = torch.zeros_like(map5).flatten(2)
+        y[:, 0] = torch.zeros_like(one).scatter(1, one.argmax(1, keepdim=True), one.amax(1, keepdim=True))
+        y = y.view_as(map5)
+        for conv in self.conv5, self.conv4, self.conv3:
+            y = F.conv_transpose2d(F.relu(y), conv.weight, padding=1)
+        y = F.conv_transpose2d(F.relu(unpool(y, switches2, map2.shape[2:])), self.conv2.weight, stride=2)
+        y = unpool(y, switches1, map1.shape[2:])
+        return logits, F.conv_transpose2d(F.relu(y), self.conv1.weight, stride=2, padding=1, output_padding=1)
+
+
+class Style(nn.Module):
+    """VGG-19 up to conv5_1, means in place of maxima, and the picture that is learnt."""
+
+    def __init__(self, size):
+        super().__init__()
+        layers = list(tv.vgg19(weights=None).features.children())[:29]
+        self.features = nn.Sequential(*[nn.AvgPool2d(2) if isinstance(l, nn.MaxPool2d) else l for l in layers])
+        self.features.requires_grad_(False)
+        self.image = Canvas(3, size, size)
+
+    def forward(self, photo, painting):
+        return self.image.weight.expand_as(photo)
+
+    def see(self, x):
+        seen = []
+        for layer in self.features:
+            x = F.relu(x) if isinstance(layer, nn.ReLU) else layer(x)
+            seen.append(x)
+        return F.relu(seen[21]), [F.relu(seen[i]) for i in (0, 5, 10, 19, 28)]
+
+    def loss(self, photo, painting):
+        (things, layers), (real, _), (_, painted) = (self.see(x) for x in (self(photo, painting), photo, painting))
+        gram = lambda x: x.flatten(2) @ x.flatten(2).mT
+        style = [((gram(a) - gram(b)) ** 2).sum((1, 2)) / (2 * a[0].numel()) ** 2 for a, b in zip(layers, painted)]
+        return (((things - real) ** 2).sum((1, 2, 3)) / 2 + 200 * sum(style)).mean()
+
+
 class Landmarks(nn.Module):
     def __init__(self):
         super().__init__()
@@ -304,6 +432,12 @@ TWINS = {
     "heartbeat": Twin(heartbeat),
     "unet": Twin(UNet, outputs=("scores",)),
     "facenet": Twin(FaceNet, outputs=("embedding",)),
-    "localize": Twin(Localize, outputs=("object", "box", "kinds")),
+    "localize": Twin(Localize, outputs=("there", "box", "probabilities")),
     "landmarks": Twin(Landmarks, outputs=("answer",)),
+    "lenet5_1998": Twin(LeNet1998, outputs=("probabilities",)),
+    "edges": Twin(Edges, outputs=("vertical", "horizontal", "strength")),
+    "deepface": Twin(DeepFace, outputs=("logits", "embedding"), settings=("dropped=0.0",)),
+    "siamese_koch": Twin(SiameseKoch, outputs=("same",)),
+    "deconvnet": Twin(DeconvNet, outputs=("logits", "pattern")),
+    "style": Twin(lambda: Style(64), outputs=("image",), settings=("size=64",)),
 }

@@ -75,6 +75,33 @@ fn pools() {
 }
 
 #[test]
+fn filters_see_edges() {
+    // Bright on the left, dark on the right: four windows of three columns, two of which see the edge.
+    let x: Vec<f64> = (0..36).map(|i| if i % 6 < 3 { 10.0 } else { 0.0 }).collect();
+    check("[1, 6, 6]", "filter(x, vertical)", &x, &[0.0, 30.0, 30.0, 0.0].repeat(4));
+    check("[1, 6, 6]", "filter(x, horizontal)", &x, &[0.0; 16]);
+    check("[1, 6, 6]", "filter(x, sobel_x, stride: 3)", &x, &[0.0, 0.0, 0.0, 0.0]);
+    check("[1, 6, 6]", "filter(x, [[1, -1]], stride: [5, 2])", &x, &[0.0, 10.0, 0.0, 0.0, 10.0, 0.0]);
+    // All channels see the same filter, and their results add up; or each its own.
+    check("[2, 2]", "filter(x, [1, 2])", &[1.0, 2.0, 3.0, 4.0], &[16.0]);
+    check("[2, 2]", "filter(x, [[1, 2], [0, 1]])", &[1.0, 2.0, 3.0, 4.0], &[9.0]);
+    check("[2, 2]", "filter(x, [1, 2], per_channel: true)", &[1.0, 2.0, 3.0, 4.0], &[5.0, 11.0]);
+    check("[2, 2]", "filter(x, [[[1, 2], [0, 1]], [[0, 0], [0, 3]]])", &[1.0, 2.0, 3.0, 4.0], &[9.0, 12.0]);
+}
+
+#[test]
+fn switches_remember_where_the_largest_were() {
+    check("[1, 4]", "max_unpool(10 * max_pool(x, 2), x, 2)", &[1.0, 5.0, 4.0, 2.0], &[0.0, 50.0, 40.0, 0.0]);
+    // Windows that overlap and agree: both values.
+    check("[1, 3]", "max_unpool(max_pool(x, 2, stride: 1), x, 2, stride: 1)", &[1.0, 5.0, 4.0], &[0.0, 10.0, 0.0]);
+    check("[1, 5]", "adaptive_avg_pool(x, 3)", &[1.0, 2.0, 3.0, 4.0, 5.0], &[1.5, 3.0, 4.5]);
+    check("[1, 5]", "adaptive_max_pool(x, 2)", &[1.0, 2.0, 3.0, 0.0, 1.0], &[3.0, 3.0]);
+    check("[5]", "slice(x, 0, 5, stride: 2)", &[1.0, 2.0, 3.0, 4.0, 5.0], &[1.0, 3.0, 5.0]);
+    check("[5]", "slice(x, 1, 4, stride: 2)", &[1.0, 2.0, 3.0, 4.0, 5.0], &[2.0, 4.0]);
+    check("[1, 2]", "pad(x, channels: (1, 0))", &[1.0, 2.0], &[0.0, 0.0, 1.0, 2.0]);
+}
+
+#[test]
 fn the_first_of_equal_maxima_has_the_gradient() {
     let text = "net A { input x: [1, 4]\n output y = x |> max_pool(4) |> flatten\n target t: [1]\n loss mse(y, t) }";
     let (graph, values) = values(text, 1, &[&[1., 7., 7., 0.]], &[&[5.]]);

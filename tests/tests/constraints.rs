@@ -11,6 +11,7 @@ use cnnc::ops::conv::Conv;
 use cnnc::ops::dense::Dense;
 use cnnc::ops::elementwise::AddN;
 use cnnc::ops::layout::{Reorder, Unpack};
+use cnnc::ops::local_conv::LocalConv;
 use cnnc::ops::loss::BatchMean;
 use cnnc::ops::norm::{Norm, NormKind};
 use cnnc::ops::pad::{Pad, PadGrad, PadMode};
@@ -46,6 +47,7 @@ fn broken() -> Vec<(&'static str, Op, Vec<Type>)> {
             TileConvGradWeight { window: window.clone(), groups: 1, winograd: false }.into(),
             vec![map(), map()],
         ),
+        ("local_conv-C3", LocalConv { window: window.clone() }.into(), vec![map(), Type::single([2, 4, 4])]),
         ("max_to-C1", MaxTo { shape: vec![3, 2] }.into(), vec![map()]),
         ("max_to-C1", MaxTo { shape: vec![1] }.into(), vec![map()]),
         ("norm-C1", Norm { kind: NormKind::Length { eps: 1.0 }, along: Along::axis(&[3, 5], 1) }.into(), vec![map()]),

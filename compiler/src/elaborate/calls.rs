@@ -236,9 +236,11 @@ fn habit(name: &str) -> Option<&'static str> {
     Some(match name.to_ascii_lowercase().as_str() {
         "linear" | "fc" | "fully_connected" => "dense",
         "conv2d" | "conv1d" | "conv3d" | "convolution" => "conv",
+        "unpool" | "maxunpool" | "max_unpool2d" => "max_unpool",
+        "locally_connected" | "locallyconnected2d" | "conv_local" => "local_conv",
         "maxpool" | "maxpool2d" | "max_pool2d" => "max_pool",
         "avgpool" | "avgpool2d" | "avg_pool2d" | "average_pool" | "mean_pool" => "avg_pool",
-        "gap" | "adaptive_avg_pool" | "global_average_pool" => "global_avg_pool",
+        "gap" | "global_average_pool" => "global_avg_pool",
         "bn" | "batchnorm" | "batchnorm2d" | "batch_norm2d" => "batch_norm",
         "cat" | "concatenate" => "concat",
         "view" => "reshape",
@@ -259,6 +261,11 @@ fn habit(name: &str) -> Option<&'static str> {
         "leakyrelu" | "lrelu" => "leaky_relu",
         "crossentropy" | "nll" | "softmax_cross_entropy" => "cross_entropy",
         "bce" => "binary_cross_entropy",
+        "bce_with_logits" | "sigmoid_cross_entropy" => "binary_cross_entropy_with_logits",
+        "mae" | "l1_loss" | "mean_absolute_error" => "l1",
+        "huber" | "smooth_l1_loss" => "smooth_l1",
+        "triplet_margin_loss" | "triplet_loss" => "triplet",
+        "contrastive_loss" => "contrastive",
         _ => return None,
     })
 }

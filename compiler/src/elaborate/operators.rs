@@ -30,7 +30,7 @@ impl Elaborator {
         let mut arguments = Vec::new();
         for (attribute, filled) in definition.attributes.iter().zip(filled) {
             let Some((value, span)) = filled else { continue };
-            let Some(argument) = value.argument() else {
+            let Some(argument) = value.argument().or_else(|| value.weights()) else {
                 let title = format!("`{}` of `{}` cannot be {}", attribute.name, definition.name, value.kind());
                 let found = self.show(&value);
                 return Err(self.report(Diagnostic::new(span, title).found(found).fits(attribute.doc)));

@@ -81,6 +81,14 @@ impl Value {
         })
     }
 
+    /// The weights of a shared instance, once it was called.
+    pub fn weights(&self) -> Option<Argument> {
+        match self {
+            Self::Shared(shared) => shared.weights.borrow().clone().map(Argument::Weights),
+            _ => None,
+        }
+    }
+
     /// The value and what it is: `3 (an integer)`.
     pub fn show(&self) -> String {
         match self.argument() {

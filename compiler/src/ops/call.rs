@@ -20,6 +20,8 @@ pub enum Argument {
     Word(String),
     /// `[3, 5]` or `(3, 5)`
     List(Vec<Argument>),
+    /// The weights of a shared instance that was called.
+    Weights(Vec<crate::graph::ParamId>),
 }
 
 impl std::fmt::Display for Argument {
@@ -34,6 +36,7 @@ impl std::fmt::Display for Argument {
                 let items: Vec<String> = v.iter().map(Self::to_string).collect();
                 write!(f, "[{}]", items.join(", "))
             }
+            Self::Weights(_) => f.write_str("a shared instance"),
         }
     }
 }
@@ -256,6 +259,33 @@ impl Call<'_> {
         self.made.push(id);
         let op = Op::Param(source::ParamRef { id, shape: shape.to_vec() });
         self.push(op, &[])
+    }
+
+    /// The first weight of the shared instance that an attribute names: tied weights. `None` where it is not given.
+    pub fn tied(&mut self, name: &str, shape: &[usize], code: &'static str) -> Result<Option<ValueId>, Diagnostic> {
+        let id = match self.argument(name) {
+            (None, _) => return Ok(None),
+            (Some(Argument::Weights(ids)), span) => match ids.first() {
+                Some(id) => *id,
+                None => return Err(self.wrong(name, span, "an instance without weights", "a shared instance")),
+            },
+            (Some(other), span) => {
+                return Err(self.wrong(name, span, other, "a shared instance that was called before"));
+            }
+        };
+        let param = self.graph.param(id);
+        if param.shape != shape {
+            let title = format!("`{}` cannot be the weights of this `{}`", param.name, self.definition.name);
+            let found = format!(
+                "{}, and it would be {}",
+                crate::graph::show_shape(&param.shape),
+                crate::graph::show_shape(shape)
+            );
+            return Err(self.explain(
+                Mismatch::new(code, title).found(found).fits("as many channels, and the same kernel and groups"),
+            ));
+        }
+        self.push(Op::Param(source::ParamRef { id, shape: shape.to_vec() }), &[]).map(Some)
     }
 
     fn not_shareable(&self, name: &str, shape: &[usize], made: Option<crate::graph::ParamId>) -> Diagnostic {

@@ -189,6 +189,12 @@ pub static CONV_TRANSPOSE: Definition = Definition {
         Attribute::optional("output_pad", "0", "what is added behind: a number below the stride, or one for each axis"),
         Attribute::optional("groups", "1", "groups of channels that do not see each other; must divide both channels"),
         Attribute::optional("bias", "true", "whether each filter adds a learnt number"),
+        Attribute::optional(
+            "weight",
+            "none",
+            "a shared `conv` that was called before, whose filters it uses turned round (Zeiler & Fergus 2014, section 2.1); by \
+             default it learns its own",
+        ),
     ],
     example: "conv_transpose(x, 8, 2, stride: 2)",
     build: |call| {
@@ -208,7 +214,10 @@ pub static CONV_TRANSPOSE: Definition = Definition {
         weights.extend(&window.kernel);
         // As PyTorch counts it.
         let fan_in = weights[1..].iter().copied().fold(1, usize::saturating_mul);
-        let weight = call.parameter("weight", &weights, Init::Uniform { fan_in }, Role::Trained)?;
+        let weight = match call.tied("weight", &weights, "conv_transpose-C5")? {
+            Some(tied) => tied,
+            None => call.parameter("weight", &weights, Init::Uniform { fan_in }, Role::Trained)?,
+        };
         let x = call.operand(0);
         let y = call.push(Op::ConvTranspose(ConvTranspose { window, groups, shape }), &[weight, x])?;
         if bias { add_bias(call, y, fan_in) } else { Ok(y) }

@@ -22,6 +22,11 @@ pub struct Definition {
 }
 
 impl Definition {
+    /// Whether it has an attribute of this name.
+    pub fn has(&self, attribute: &str) -> bool {
+        self.attributes.iter().any(|a| a.name == attribute)
+    }
+
     /// Whether the operand at `index` may be a label, by its name.
     pub fn takes_label(&self, index: usize) -> bool {
         matches!(self.operands.get(index), Some(&("label" | "target")))

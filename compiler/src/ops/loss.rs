@@ -84,6 +84,27 @@ impl Loss {
     }
 }
 
+/// What a loss compares number by number has one shape; `name` is the loss.
+pub(super) fn compared(name: &str, x: &Type, t: &Type) -> Result<(), Mismatch> {
+    let wrong = |title: String, fits: String, operand: usize| {
+        Err(Mismatch::new("loss-C1", title).found(format!("{x} and {t}")).fits(fits).operand(operand))
+    };
+    match t.kind {
+        _ if x.kind != Kind::Float => {
+            wrong(format!("`{name}` predicts numbers"), "a tensor of numbers first, the target second".into(), 0)
+        }
+        Kind::Class(n) => wrong(
+            format!("`{name}` compares numbers with numbers"),
+            format!("a target of shape {x}; for one of {n} classes use `cross_entropy`"),
+            1,
+        ),
+        Kind::Float if x.shape != t.shape => {
+            wrong(format!("the prediction {x} and the target {t} differ in shape"), "equal shapes".into(), 1)
+        }
+        Kind::Float => Ok(()),
+    }
+}
+
 impl Operator for Loss {
     fn name(&self) -> &'static str {
         match self {
@@ -95,34 +116,25 @@ impl Operator for Loss {
 
     fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
         let (x, t) = (inputs[0], inputs[1]);
-        let wrong = |title: String, fits: String, operand: usize| {
-            Err(Mismatch::new("loss-C1", title).found(format!("{x} and {t}")).fits(fits).operand(operand))
-        };
         match (self, t.kind) {
-            _ if x.kind != Kind::Float => wrong(
-                format!("`{}` predicts numbers", self.name()),
-                "a tensor of numbers first, the target second".into(),
-                0,
-            ),
-            (Self::CrossEntropy, Kind::Class(n)) if x.shape == [n] => Ok(Type::batched([])),
+            _ if x.kind != Kind::Float => compared(self.name(), x, t)?,
+            (Self::CrossEntropy, Kind::Class(n)) if x.shape == [n] => {}
             (Self::CrossEntropy, Kind::Class(n)) => {
                 let flatten = if x.shape.len() > 1 { "flatten |> " } else { "" };
-                let fits = format!("a vector [{n}], as of `{flatten}dense({n})`");
-                wrong(format!("{x} are not the scores of {n} classes"), fits, 0)
+                return Err(Mismatch::new("loss-C1", format!("{x} are not the scores of {n} classes"))
+                    .found(format!("{x} and {t}"))
+                    .fits(format!("a vector [{n}], as of `{flatten}dense({n})`"))
+                    .operand(0));
             }
             (Self::CrossEntropy, Kind::Float) => {
-                wrong("cross_entropy compares scores with a class".into(), "`target label: class(n)`".into(), 1)
+                return Err(Mismatch::new("loss-C1", "cross_entropy compares scores with a class")
+                    .found(format!("{x} and {t}"))
+                    .fits("`target label: class(n)`")
+                    .operand(1));
             }
-            (_, Kind::Class(n)) => wrong(
-                format!("`{}` compares numbers with numbers", self.name()),
-                format!("a target of shape {x}; for one of {n} classes use `cross_entropy`"),
-                1,
-            ),
-            _ if x.shape != t.shape => {
-                wrong(format!("the prediction {x} and the target {t} differ in shape"), "equal shapes".into(), 1)
-            }
-            _ => Ok(Type::batched([])),
+            _ => compared(self.name(), x, t)?,
         }
+        Ok(Type::batched([]))
     }
 
     fn gradient(&self, cx: &mut Gradient<'_>) {
@@ -340,26 +352,6 @@ impl Operator for BatchSpread {
     }
 }
 
-/// cross_entropy.
-pub static CROSS_ENTROPY: Definition = Definition {
-    name: "cross_entropy",
-    summary: "-log softmax(logits)[label] for each image; the logits are scores, not probabilities",
-    operands: &["logits", "label"],
-    attributes: &[],
-    example: "cross_entropy(scores, label)",
-    build: |call| {
-        if matches!(call.graph.node(call.operand(0)).op, Op::Softmax(softmax) if !softmax.log) {
-            let span = call.operands[0].1;
-            return Err(Diagnostic::new(span, "`cross_entropy` takes scores, and these are probabilities already")
-                .code("loss-C2")
-                .found("a softmax")
-                .fits("the operand of that softmax")
-                .hint("softmax belongs to the output: `output probabilities = softmax(logits)`"));
-        }
-        build(call, Loss::CrossEntropy)
-    },
-};
-
 /// Mean squared error.
 pub static MSE: Definition = Definition {
     name: "mse",
@@ -380,7 +372,7 @@ pub static BINARY_CROSS_ENTROPY: Definition = Definition {
     build: |call| build(call, Loss::BinaryCrossEntropy),
 };
 
-fn build(call: &mut Call<'_>, loss: Loss) -> Result<ValueId, Diagnostic> {
+pub(super) fn build(call: &mut Call<'_>, loss: Loss) -> Result<ValueId, Diagnostic> {
     let operands = [call.operand(0), call.operand(1)];
     call.push(Op::Loss(loss), &operands)
 }

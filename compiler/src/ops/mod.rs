@@ -121,28 +121,41 @@ macro_rules! operators {
 }
 
 pub mod activation;
+pub mod adaptive_pool;
 pub mod along;
 pub mod batch_norm;
 pub mod boxes;
+mod compose;
 pub mod conv;
 mod conv_shifted;
 pub mod conv_transpose;
+pub mod convolutionalize;
 pub mod copy;
+pub mod cross_entropy;
 pub mod dense;
 pub mod dropout;
 pub mod elementwise;
+pub mod filter;
 pub mod gram;
 pub mod hard_swish;
 pub mod layout;
+pub mod likeness;
+pub mod literal;
+pub mod local_conv;
 pub mod loss;
 pub mod lrn;
+pub mod max_unpool;
 pub mod norm;
+pub mod one_hot;
 pub mod pad;
+pub mod perceptual;
+pub mod places;
 pub mod pointwise;
 pub mod pool;
 pub mod prelu;
 pub mod rcnn;
 pub mod reduce;
+pub mod regression;
 pub mod roi;
 pub mod scale;
 pub mod shape;
@@ -153,6 +166,7 @@ pub mod split;
 pub mod tile_conv;
 pub mod transpose;
 pub mod upsample;
+pub mod weight;
 pub mod window;
 pub mod yolo;
 
@@ -205,6 +219,12 @@ operators! {
     TileConvGradWeight(tile_conv::TileConvGradWeight),
     /// Sums over images and space: the gradient of a bias.
     ChannelSum(conv::ChannelSum),
+    /// local_conv.
+    LocalConv(local_conv::LocalConv),
+    /// Its gradient by the input.
+    LocalConvGradInput(local_conv::LocalConvGradInput),
+    /// Its gradient by the weights.
+    LocalConvGradWeight(local_conv::LocalConvGradWeight),
     /// Fully connected layer.
     Dense(dense::Dense),
     /// Its gradient by the input.
@@ -213,10 +233,16 @@ operators! {
     DenseGradWeight(dense::DenseGradWeight),
     /// max_pool and avg_pool.
     Pool(pool::Pool),
-    /// The gradient of max_pool.
+    /// The gradient of max_pool, and max_unpool.
     MaxPoolGrad(pool::MaxPoolGrad),
     /// The gradient of avg_pool.
     AvgPoolGrad(pool::AvgPoolGrad),
+    /// The gradient of max_unpool.
+    Switched(max_unpool::Switched),
+    /// adaptive_avg_pool and adaptive_max_pool.
+    AdaptivePool(adaptive_pool::AdaptivePool),
+    /// The gradient of one.
+    AdaptivePoolGrad(adaptive_pool::AdaptivePoolGrad),
     /// space_to_depth.
     SpaceToDepth(space_to_depth::SpaceToDepth),
     /// depth_to_space.
@@ -259,6 +285,10 @@ operators! {
     AddN(elementwise::AddN),
     /// A constant.
     Fill(elementwise::Fill),
+    /// Numbers of the specification.
+    Literal(literal::Literal),
+    /// one_hot.
+    OneHot(one_hot::OneHot),
     /// A view under another shape.
     Reshape(shape::Reshape),
     /// Values behind one another.
@@ -335,17 +365,24 @@ operators! {
 pub static DEFINITIONS: &[&Definition] = &[
     &conv::CONV,
     &conv_transpose::CONV_TRANSPOSE,
+    &filter::FILTER,
+    &local_conv::LOCAL_CONV,
+    &convolutionalize::CONVOLUTIONALIZE,
     &dense::DENSE,
     &pool::MAX_POOL,
     &pool::AVG_POOL,
     &pool::GLOBAL_AVG_POOL,
     &pool::GLOBAL_MAX_POOL,
+    &adaptive_pool::ADAPTIVE_AVG_POOL,
+    &adaptive_pool::ADAPTIVE_MAX_POOL,
+    &max_unpool::MAX_UNPOOL,
     &batch_norm::BATCH_NORM,
     &lrn::LRN,
     &norm::LAYER_NORM,
     &norm::GROUP_NORM,
     &norm::L2_NORMALIZE,
     &scale::SCALE,
+    &weight::WEIGHT,
     &dropout::DROPOUT,
     &activation::RELU,
     &activation::RELU6,
@@ -385,9 +422,20 @@ pub static DEFINITIONS: &[&Definition] = &[
     &split::SLICE,
     &split::SPLIT,
     &pad::PAD,
-    &loss::CROSS_ENTROPY,
-    &loss::MSE,
+    &one_hot::ONE_HOT,
+    &cross_entropy::CROSS_ENTROPY,
     &loss::BINARY_CROSS_ENTROPY,
+    &regression::BINARY_CROSS_ENTROPY_WITH_LOGITS,
+    &loss::MSE,
+    &regression::L1,
+    &regression::SMOOTH_L1,
+    &likeness::TRIPLET,
+    &likeness::CONTRASTIVE,
+    &places::LANDMARK,
+    &places::LOCALIZATION,
+    &perceptual::CONTENT,
+    &perceptual::STYLE,
+    &perceptual::TOTAL_VARIATION,
     &roi::ROI_POOL,
     &roi::ROI_ALIGN,
     &yolo::YOLO_DECODE,

@@ -3,8 +3,9 @@
 use quote::quote;
 use serde::Serialize;
 
-use super::window::padding;
-use super::{Attribute, Definition, Gradient, Kernel, KernelContext, Mismatch, Operator, Split};
+use super::window::{padding, pair};
+use super::{Attribute, Call, Definition, Gradient, Kernel, KernelContext, Mismatch, Operator, Split};
+use crate::diagnostics::Diagnostic;
 use crate::graph::{BLOCK, Layout, Type, show_shape};
 use crate::reference::{Evaluation, Tensor};
 
@@ -184,10 +185,12 @@ impl Operator for PadGrad {
 /// Rows and columns around a tensor.
 pub static PAD: Definition = Definition {
     name: "pad",
-    summary: "space around the axes of space: zeros, a mirror image, or the outermost elements again",
+    summary: "space around the axes of space, and channels around channels: zeros, a mirror image, or the outermost elements again",
     operands: &["x"],
     attributes: &[
-        Attribute::required("pad", "a number, one for each axis, or (before, after) pairs for each axis"),
+        Attribute::optional("pad", "0", "a number, one for each axis, or (before, after) pairs for each axis")
+            .positional(),
+        Attribute::optional("channels", "0", "channels before and after: a number, or a (before, after) pair"),
         Attribute::optional("mode", "zero", "`zero`, `reflect` or `replicate`").words(&[
             "zero",
             "reflect",
@@ -210,9 +213,19 @@ pub static PAD: Definition = Definition {
             "replicate" => PadMode::Replicate,
             _ => PadMode::Zero,
         };
-        let mut pad = vec![(0, 0)];
+        let mut pad = vec![channels(call)?];
         pad.extend(padding(call, rank)?);
         let x = call.operand(0);
         call.push(Pad { pad, mode }.into(), &[x])
     },
 };
+
+/// `channels`: as many before as after, or a pair.
+fn channels(call: &Call<'_>) -> Result<(usize, usize), Diagnostic> {
+    let (value, span) = call.optional("channels").expect("it has a default");
+    pair(&value).ok_or_else(|| {
+        Diagnostic::new(span, "`channels` does not fit")
+            .found(value.to_string())
+            .fits("a number from 0 to 65536, or a pair of them: `(before, after)`")
+    })
+}

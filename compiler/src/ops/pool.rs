@@ -3,6 +3,7 @@
 use quote::quote;
 use serde::Serialize;
 
+use super::max_unpool::Switched;
 use super::window::{self, Window};
 use super::{Attribute, Call, Cut, Definition, Gradient, Kernel, KernelContext, Mismatch, Op, Operator, Split};
 use crate::diagnostics::Diagnostic;
@@ -209,7 +210,7 @@ fn ends(window: &Window, input: &[usize]) -> proc_macro2::TokenStream {
     quote!([#(#all),*])
 }
 
-/// The gradient of a maximum: all of it to the first largest element. Operands: x, upstream.
+/// The gradient of a maximum, and max_unpool: all of it to the first largest element. Operands: x, upstream.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MaxPoolGrad {
     /// The window.
@@ -229,8 +230,14 @@ impl Operator for MaxPoolGrad {
         true
     }
 
-    /// Second derivatives are not part of the language.
-    fn gradient(&self, _cx: &mut Gradient<'_>) {}
+    /// As max_unpool: where the largest elements are does not change with a small step.
+    fn gradient(&self, cx: &mut Gradient<'_>) {
+        if cx.wants(1) {
+            let (x, upstream) = (cx.operand(0), cx.upstream());
+            let gradient = cx.push(Switched { window: self.window.clone() }, &[x, upstream]);
+            cx.set(1, gradient);
+        }
+    }
 
     fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
         let mut dx = cx.zeros();
@@ -331,9 +338,11 @@ impl Operator for AvgPoolGrad {
 }
 
 const SIZE: Attribute = Attribute::required("size", "size of the window: a number, or one for each axis");
-const POOL_STRIDE: Attribute =
+/// `stride`, as pools have it.
+pub(super) const POOL_STRIDE: Attribute =
     Attribute::optional("stride", "none", "steps between windows: a number, or one for each axis; the size by default");
-const CEIL: Attribute = Attribute::optional("ceil", "false", "whether a last, partly covered window counts");
+/// `ceil`.
+pub(super) const CEIL: Attribute = Attribute::optional("ceil", "false", "whether a last, partly covered window counts");
 
 /// The largest element of each window.
 pub static MAX_POOL: Definition = Definition {

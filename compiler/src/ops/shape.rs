@@ -4,7 +4,7 @@ use quote::quote;
 use serde::Serialize;
 
 use super::pad::{Pad, PadMode};
-use super::{Argument, Attribute, Definition, Gradient, Kernel, KernelContext, Mismatch, Op, Operator, Split};
+use super::{Attribute, Definition, Gradient, Kernel, KernelContext, Mismatch, Op, Operator, Split};
 use crate::diagnostics::Diagnostic;
 use crate::graph::{BLOCK, Kind, Type, show_shape};
 use crate::reference::{Evaluation, Tensor};
@@ -261,18 +261,7 @@ pub static RESHAPE: Definition = Definition {
     example: "reshape(x, [3, 144])",
     build: |call| {
         let (value, span) = call.optional("shape").expect("it is required");
-        let dims: Option<Vec<usize>> = match &value {
-            Argument::List(items) if (1..=4).contains(&items.len()) => items
-                .iter()
-                .map(|item| match item {
-                    Argument::Int(n) if (1..=1 << 31).contains(n) => Some(*n as usize),
-                    _ => None,
-                })
-                .collect(),
-            _ => None,
-        };
-        let small = |dims: &Vec<usize>| dims.iter().try_fold(1_usize, |n, d| n.checked_mul(*d)).is_some();
-        let Some(shape) = dims.filter(small) else {
+        let Some(shape) = value.shape() else {
             let len = call.ty(0).len();
             return Err(Diagnostic::new(span, "this is not a shape")
                 .found(value.to_string())

@@ -1,7 +1,8 @@
 //! slice and split: parts of a tensor along an axis.
 
 use super::along::axis;
-use super::shape::Slice;
+use super::pad::{Pad, PadMode};
+use super::shape::{Reshape, Slice};
 use super::{Argument, Attribute, Call, Definition};
 use crate::diagnostics::Diagnostic;
 use crate::graph::ValueId;
@@ -18,6 +19,7 @@ pub static SLICE: Definition = Definition {
         Attribute::required("start", "the first index, from 0"),
         Attribute::required("end", "the index behind the last"),
         AXIS,
+        Attribute::optional("stride", "1", "steps between the elements"),
     ],
     example: "slice(x, 0, 2)",
     build: |call| {
@@ -25,7 +27,8 @@ pub static SLICE: Definition = Definition {
         let size = size(call, axis)?;
         let start = call.per_axis("start", 1, 0..=size as i64 - 1)?[0];
         let end = call.per_axis("end", 1, start as i64 + 1..=size as i64)?[0];
-        part(call, axis, start, end - start)
+        let stride = call.positive("stride")?;
+        if stride == 1 { part(call, axis, start, end - start) } else { every(call, axis, start..end, stride) }
     },
 };
 
@@ -60,6 +63,29 @@ fn size(call: &Call<'_>, axis: usize) -> Result<usize, Diagnostic> {
 fn part(call: &mut Call<'_>, axis: usize, start: usize, len: usize) -> Result<ValueId, Diagnostic> {
     let x = call.operand(0);
     call.push(Slice { axis, start, len }.into(), &[x])
+}
+
+/// Every `stride`-th element of a range of an axis: the first of each group of as many, which are columns of a matrix.
+fn every(
+    call: &mut Call<'_>,
+    axis: usize,
+    range: std::ops::Range<usize>,
+    stride: usize,
+) -> Result<ValueId, Diagnostic> {
+    let (x, mut shape) = (call.operand(0), call.ty(0).shape);
+    let count = range.len().div_ceil(stride);
+    let whole = (count * stride).min(shape[axis] - range.start);
+    let mut groups = call.range(x, axis, range.start, whole)?;
+    if whole < count * stride {
+        let mut pad = vec![(0, 0); shape.len()];
+        pad[axis] = (0, count * stride - whole);
+        groups = call.push(Pad { pad, mode: PadMode::Zero }.into(), &[groups])?;
+    }
+    let (outer, inner) = (shape[..axis].iter().product(), shape[axis + 1..].iter().product::<usize>());
+    let groups = call.push(Reshape { shape: vec![outer, count, stride * inner] }.into(), &[groups])?;
+    let first = call.range(groups, 2, 0, inner)?;
+    shape[axis] = count;
+    call.push(Reshape { shape }.into(), &[first])
 }
 
 /// The sizes of the parts, which cover the axis.

@@ -55,7 +55,20 @@ impl Window {
         Ok(window)
     }
 
+    /// From the attributes of a call and the size of a kernel that is known otherwise.
+    pub fn of_kernel(call: &Call<'_>, kernel: Vec<usize>) -> Result<Self, Diagnostic> {
+        let mut window = Self::unpadded(call, kernel)?;
+        window.pad = window.padding(call, call.ty(0).spatial())?;
+        Ok(window)
+    }
+
     fn without_padding(call: &Call<'_>, kernel: &str, code: &'static str) -> Result<Self, Diagnostic> {
+        let rank = Self::rank(call, code)?;
+        Self::unpadded(call, call.per_axis(kernel, rank, 1..=65_536)?)
+    }
+
+    /// Axes of space of the operand, of which there must be one to three.
+    pub fn rank(call: &Call<'_>, code: &'static str) -> Result<usize, Diagnostic> {
         let shape = call.ty(0).shape;
         let rank = shape.len().saturating_sub(1);
         if !(1..=3).contains(&rank) {
@@ -65,8 +78,12 @@ impl Window {
                 .operand(0);
             return Err(call.explain(mismatch));
         }
-        let kernel = call.per_axis(kernel, rank, 1..=65_536)?;
-        let has = |name: &str| call.definition.attributes.iter().any(|a| a.name == name);
+        Ok(rank)
+    }
+
+    fn unpadded(call: &Call<'_>, kernel: Vec<usize>) -> Result<Self, Diagnostic> {
+        let rank = kernel.len();
+        let has = |name: &str| call.definition.has(name);
         let stride = match call.optional("stride") {
             None => kernel.clone(),
             Some(_) => call.per_axis("stride", rank, 1..=65_536)?,
@@ -78,6 +95,9 @@ impl Window {
 
     fn padding(&self, call: &Call<'_>, space: &[usize]) -> Result<Vec<(usize, usize)>, Diagnostic> {
         let rank = space.len();
+        if !call.definition.has("pad") {
+            return Ok(vec![(0, 0); rank]);
+        }
         match call.optional("pad") {
             Some((Argument::Word(word), _)) if word == "same" => {
                 Ok((0..rank).map(|a| self.same(a, space[a])).collect())
@@ -217,7 +237,8 @@ pub(super) fn padding(call: &Call<'_>, rank: usize) -> Result<Vec<(usize, usize)
     }
 }
 
-fn pair(argument: &Argument) -> Option<(usize, usize)> {
+/// One number for both sides, or one for each.
+pub(super) fn pair(argument: &Argument) -> Option<(usize, usize)> {
     let one = |a: &Argument| match a {
         Argument::Int(v) if (0..=65_536).contains(v) => Some(*v as usize),
         _ => None,

@@ -1,6 +1,7 @@
 //! What emitted loops call. Each function is a method of [`Isa`](crate::Isa).
 
 mod activation;
+mod adaptive;
 mod blocked;
 mod boxes;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod extent;
 mod gemm;
 mod gram;
 mod hard_swish;
+mod local;
 mod loss;
 mod lrn;
 mod math;
@@ -37,6 +39,7 @@ mod yolo;
 use extent::extent;
 
 pub use activation::Activation;
+pub use adaptive::Adaptive;
 pub use blocked::{BLOCK, Finish, Gate, Outer, Packing, Slope, Stage, Tile, Tiles, WINOGRAD_POINTS};
 pub use dropout::Dropout;
 pub use elementwise::{Arithmetic, Broadcast};

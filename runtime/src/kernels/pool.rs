@@ -200,20 +200,26 @@ impl Best {
     }
 }
 
+/// The places of the largest elements of the windows of a run.
+#[inline(always)]
+fn switches(window: &Window, run: Run, x: &[f32]) -> [u32; RUN] {
+    let stride = window.stride[2];
+    let mut best = Best { value: [f32::NEG_INFINITY; RUN], place: [Best::NOWHERE; RUN] };
+    taps(window, run, |outputs, input| {
+        let x = &x[input..input + (outputs.len() - 1) * stride + 1];
+        match stride {
+            1 => best.take(outputs, x.iter().copied(), input, 1),
+            2 => best.take(outputs, x.chunks(2).map(|x| x[0]), input, 2),
+            _ => best.take(outputs, x.iter().step_by(stride).copied(), input, stride),
+        }
+    });
+    best.place
+}
+
 #[inline(always)]
 fn max_pool_grad_plane(window: &Window, x: &[f32], dy: &[f32], dx: &mut [f32]) {
-    let stride = window.stride[2];
     runs(window, |run| {
-        let mut best = Best { value: [f32::NEG_INFINITY; RUN], place: [Best::NOWHERE; RUN] };
-        taps(window, run, |outputs, input| {
-            let x = &x[input..input + (outputs.len() - 1) * stride + 1];
-            match stride {
-                1 => best.take(outputs, x.iter().copied(), input, 1),
-                2 => best.take(outputs, x.chunks(2).map(|x| x[0]), input, 2),
-                _ => best.take(outputs, x.iter().step_by(stride).copied(), input, stride),
-            }
-        });
-        for (place, dy) in best.place.iter().zip(&dy[run.range()]) {
+        for (place, dy) in switches(window, run, x).iter().zip(&dy[run.range()]) {
             // Beyond the plane is only what saw nothing.
             if let Some(dx) = dx.get_mut(*place as usize) {
                 *dx += dy;
@@ -263,6 +269,19 @@ per_isa! {
             } else {
                 max_pool_grad_plane(window, x, dy, dx);
             }
+        }
+    }
+
+    /// The gradient of unpooling: the element of `from` that stands where the largest of each window of `x` does.
+    pub fn switched(window: &Window, x: &[f32], from: &[f32], y: &mut [f32]) {
+        let planes = x.chunks_exact(window.input_len()).zip(from.chunks_exact(window.input_len()));
+        for ((x, from), y) in planes.zip(y.chunks_exact_mut(window.output_len())) {
+            runs(window, |run| {
+                for (place, y) in switches(window, run, x).iter().zip(&mut y[run.range()]) {
+                    // Beyond the plane is only what saw nothing.
+                    *y = from.get(*place as usize).copied().unwrap_or(0.0);
+                }
+            });
         }
     }
 

@@ -42,22 +42,26 @@ fn count(window: &Window, divisor: &Divisor, output: usize) -> f64 {
 fn check_max(window: &Window, x: &[f32]) {
     let (len, out) = (window.input_len(), window.output_len());
     let dy = numbers(7, x.len() / len * out);
-    let (mut expected, mut gradient) = (Vec::new(), vec![0.0; x.len()]);
+    let from = numbers(9, x.len());
+    let (mut expected, mut gradient, mut picked) = (Vec::new(), vec![0.0; x.len()], Vec::new());
     for (plane, x) in x.chunks_exact(len).enumerate() {
         for o in 0..out {
             let seen = seen(window, o);
             let first = seen.iter().copied().reduce(|best, i| if x[i] > x[best] { i } else { best });
             expected.push(first.map_or(f32::NEG_INFINITY, |i| x[i]));
+            picked.push(first.map_or(0.0, |i| from[plane * len + i]));
             if let Some(i) = first {
                 gradient[plane * len + i] += f64::from(dy[plane * out + o]);
             }
         }
     }
     for (isa, edge) in everywhere() {
-        let [x, dy] = [x, &dy].map(|values| edge.of(values));
+        let [x, dy, from] = [x, &dy, &from].map(|values| edge.of(values));
         let (mut y, mut dx) = (edge.unset(dy.len()), edge.unset(x.len()));
         isa.max_pool(window, &x, &mut y);
         assert_eq!(y[..], expected, "{isa:?} {window:?}");
+        isa.switched(window, &x, &from, &mut y);
+        assert_eq!(y[..], picked, "{isa:?} {window:?}");
         isa.max_pool_grad(window, &x, &dy, &mut dx);
         assert_close(&dx, &gradient, 1e-6, &alloc::format!("{isa:?} {window:?}"));
     }
