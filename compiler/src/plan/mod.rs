@@ -120,7 +120,9 @@ pub fn plan(graph: &Graph, prepare: bool) -> Plan {
 /// The nodes that need code, with the code.
 fn steps(graph: &Graph) -> Vec<Step> {
     let computed = graph.values().filter(|v| !is_source(&graph.node(*v).op) && view(graph, *v).is_none());
-    let mut made: HashMap<(Vec<Type>, &Type), Vec<(&Op, Rc<Kernel>)>> = HashMap::new();
+    /// Kernels by the types they work on, beside the operators they are of.
+    type Made<'a> = HashMap<(Vec<Type>, &'a Type), Vec<(&'a Op, Rc<Kernel>)>>;
+    let mut made = Made::new();
     computed
         .map(|value| {
             let node = graph.node(value);

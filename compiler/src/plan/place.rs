@@ -277,7 +277,7 @@ impl<'a> Placer<'a> {
                 (0..homes.len()).filter(|i| area_of(graph, homes[*i], &lasting) == area).collect();
             let request = |i: &usize| Buffer {
                 len: graph.ty(homes[*i]).floats(),
-                life: if area == Area::Prepared { 0..=usize::MAX } else { lives[homes[*i].0 as usize].clone() },
+                life: if area == Area::Prepared { 0..=usize::MAX } else { lives[&homes[*i]].clone() },
             };
             let requests: Vec<Buffer> = members.iter().map(request).collect();
             let layout = memory::place(&requests);
@@ -320,11 +320,11 @@ impl<'a> Placer<'a> {
     }
 
     /// By home: the first and the last step at which anything in it is alive.
-    fn lives(&self) -> Vec<RangeInclusive<usize>> {
-        let mut lives = vec![usize::MAX..=0; self.home.len()];
+    fn lives(&self) -> BTreeMap<ValueId, RangeInclusive<usize>> {
+        let mut lives = BTreeMap::new();
         for value in self.steps.iter().map(|step| step.value) {
             let (born, dies) = (self.born[value.0 as usize], self.dies[value.0 as usize]);
-            let life = &mut lives[self.located(value).0.0 as usize];
+            let life = lives.entry(self.located(value).0).or_insert(born..=born);
             *life = born.min(*life.start())..=dies.max(born).max(*life.end());
         }
         lives

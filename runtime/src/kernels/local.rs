@@ -80,10 +80,10 @@ mod tests {
             let (wide_w, wide_patches, wide_dy) = (wide(&w), wide(&patches), wide(&dy));
             let mut value = vec![0.0; filters * places];
             let (mut by_patches, mut by_weight) = (vec![0.0; depth * places], vec![1.0; depth * places]);
-            for at in 0..w.len() {
+            for (at, w) in wide_w.iter().enumerate() {
                 let (filter, row, place) = (at / places / depth, at / places % depth, at % places);
-                value[filter * places + place] += wide_w[at] * wide_patches[row * places + place];
-                by_patches[row * places + place] += wide_w[at] * wide_dy[filter * places + place];
+                value[filter * places + place] += w * wide_patches[row * places + place];
+                by_patches[row * places + place] += w * wide_dy[filter * places + place];
                 if filter == 0 {
                     by_weight[row * places + place] += wide_patches[row * places + place] * wide_dy[place];
                 }

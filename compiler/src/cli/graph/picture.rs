@@ -261,7 +261,7 @@ fn beginning(docs: &str) -> &str {
         let quoted = before.matches('"').count() % 2 == 1;
         before.chars().count() <= LINE && after.starts_with(' ') && !quoted && !before.ends_with(" al")
     };
-    let last = |ends: &[char]| docs.match_indices(ends).map(|(at, _)| at).filter(whole).last();
+    let last = |ends: &[char]| docs.match_indices(ends).map(|(at, _)| at).rfind(whole);
     last(&[';', ':', '.']).or_else(|| last(&[','])).map_or("", |at| &docs[..at])
 }
 
