@@ -66,26 +66,38 @@ fn value(expression: &str) -> usize {
     shape("[4, 6, 5]", &format!("output y = conv(x, {expression}, 1)"))[0]
 }
 
+/// What the example of an operator calculates with, beside the input `x` and `vector`; `scores` are an output.
+fn setting(operator: &str) -> &'static str {
+    match operator {
+        "roi_pool" | "roi_align" => "features = x rois = vector |> slice(0, 8) |> reshape([2, 4]) scores = rois",
+        "yolo_v1" => "map = conv(x, 13, 1) scores = map",
+        "yolo_v2" => "map = conv(x, 16, 1) scores = map",
+        "yolo_v3" | "yolo_decode" => "map = conv(x, 24, 1) scores = map",
+        "proposals" | "rpn" => "scores = conv(x, 9, 1) deltas = conv(x, 36, 1)",
+        "fast_rcnn" => {
+            "rois = vector |> slice(0, 12) |> reshape([3, 4]) scores = vector |> dense(12) |> reshape([3, 4])
+             deltas = vector |> dense(48) |> reshape([3, 16])"
+        }
+        _ => "scores = vector |> dense(10)",
+    }
+}
+
 #[test]
 fn examples_of_definitions_elaborate() {
     for definition in DEFINITIONS {
         let compares = |target: &str| definition.example.contains(target);
-        let loss = compares("label)") || compares("label,") || compares("wanted");
-        let (kind, wanted) = if compares("wanted") { ("wanted", "[10]") } else { ("label", "class(10)") };
-        let text = format!(
-            "net A {{
-                input x: [3, 12, 12]
-                vector = flatten(x)
-                scores = vector |> dense(10)
-                {}
-            }}",
-            if loss {
-                format!("output scores target {kind}: {wanted} loss {}", definition.example)
-            } else {
-                format!("output y = {} output scores", definition.example)
+        let target = [("objects", "[3, 5]"), ("wanted", "[10]"), ("label)", "class(10)"), ("label,", "class(10)")]
+            .into_iter()
+            .find(|(name, _)| compares(name));
+        let used = match target {
+            Some((name, shape)) => {
+                let name = name.trim_end_matches([')', ',']);
+                format!("output scores target {name}: {shape} loss {}", definition.example)
             }
-        );
-        graph(&text);
+            None => format!("output y = {} output scores", definition.example),
+        };
+        let setting = setting(definition.name);
+        graph(&format!("net A {{ input x: [3, 12, 12] vector = flatten(x) {setting} {used} }}"));
     }
 }
 

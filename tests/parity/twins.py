@@ -372,17 +372,23 @@ class Style(nn.Module):
         self.image = Canvas(3, size, size)
 
     def forward(self, photo, painting):
-        return self.image.weight.expand_as(photo)
+        image = self.image.weight.expand_as(photo)
+        kept = F.relu(self.walk(image, 22)[21]) - F.relu(self.walk(photo, 22)[21])
+        return image, (kept**2).sum((1, 2, 3)) / 2
 
-    def see(self, x):
+    def walk(self, x, layers):
         seen = []
-        for layer in self.features:
+        for layer in self.features[:layers]:
             x = F.relu(x) if isinstance(layer, nn.ReLU) else layer(x)
             seen.append(x)
+        return seen
+
+    def see(self, x):
+        seen = self.walk(x, 29)
         return F.relu(seen[21]), [F.relu(seen[i]) for i in (0, 5, 10, 19, 28)]
 
     def loss(self, photo, painting):
-        (things, layers), (real, _), (_, painted) = (self.see(x) for x in (self(photo, painting), photo, painting))
+        (things, layers), (real, _), (_, painted) = (self.see(x) for x in (self.image.weight.expand_as(photo), photo, painting))
         gram = lambda x: x.flatten(2) @ x.flatten(2).mT
         style = [((gram(a) - gram(b)) ** 2).sum((1, 2)) / (2 * a[0].numel()) ** 2 for a, b in zip(layers, painted)]
         return (((things - real) ** 2).sum((1, 2, 3)) / 2 + 200 * sum(style)).mean()
@@ -439,5 +445,5 @@ TWINS = {
     "deepface": Twin(DeepFace, outputs=("logits", "embedding"), settings=("dropped=0.0",)),
     "siamese_koch": Twin(SiameseKoch, outputs=("same",)),
     "deconvnet": Twin(DeconvNet, outputs=("logits", "pattern")),
-    "style": Twin(lambda: Style(64), outputs=("image",), settings=("size=64",)),
+    "style": Twin(lambda: Style(64), outputs=("image", "kept"), settings=("size=64",)),
 }

@@ -2,7 +2,7 @@
 
 use super::{Elaborator, Freeze, MAX_MISTAKES};
 use crate::diagnostics::{Diagnostic, Outcome, Span, nearest};
-use crate::graph::{Graph, Role, ValueId};
+use crate::graph::{Graph, Node, Role, ValueId};
 use crate::ops::Op;
 use crate::ops::elementwise::AddN;
 use crate::ops::loss::BatchMean;
@@ -15,6 +15,7 @@ impl Elaborator {
             self.total_loss();
             self.freeze_weights();
             self.check_complete(net);
+            self.check_outputs_need_an_input();
         }
         if self.mistakes.is_empty() {
             return Ok(self.graph);
@@ -81,19 +82,38 @@ impl Elaborator {
 
     /// Which weights a value was computed from.
     fn weights_of(&self, value: ValueId) -> Vec<bool> {
-        let (mut chosen, mut seen) = (vec![false; self.graph.params.len()], vec![false; self.graph.nodes.len()]);
-        let mut open = vec![value];
-        while let Some(value) = open.pop() {
-            if std::mem::replace(&mut seen[value.0 as usize], true) {
-                continue;
-            }
-            let node = self.graph.node(value);
+        let mut chosen = vec![false; self.graph.params.len()];
+        for node in self.behind(value).iter().zip(&self.graph.nodes).filter_map(|(seen, node)| seen.then_some(node)) {
             if let Op::Param(param) = &node.op {
                 chosen[param.id.0 as usize] = true;
             }
-            open.extend(&node.inputs);
         }
         chosen
+    }
+
+    /// Which values a value was computed from, itself among them.
+    fn behind(&self, value: ValueId) -> Vec<bool> {
+        let mut seen = vec![false; self.graph.nodes.len()];
+        let mut open = vec![value];
+        while let Some(value) = open.pop() {
+            if !std::mem::replace(&mut seen[value.0 as usize], true) {
+                open.extend(&self.graph.node(value).inputs);
+            }
+        }
+        seen
+    }
+
+    /// A net that is deployed takes something in.
+    fn check_outputs_need_an_input(&mut self) {
+        let Some(first) = self.graph.outputs.first().map(|output| output.span) else { return };
+        let is_input = |(seen, node): (&bool, &Node)| *seen && matches!(node.op, Op::Input(_));
+        let needs = |value| self.behind(value).iter().zip(&self.graph.nodes).any(is_input);
+        if !self.graph.outputs.iter().any(|output| needs(output.value)) {
+            let wrong = Diagnostic::new(first, "no output is computed from an input")
+                .found("outputs that are the same whatever comes in")
+                .fits("at least one output that an input decides; weights can be read by their names");
+            self.report(wrong);
+        }
     }
 
     fn check_complete(&mut self, net: &ast::Definition) {
