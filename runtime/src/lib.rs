@@ -8,6 +8,8 @@
 extern crate alloc;
 
 mod batch;
+#[cfg(feature = "std")]
+pub mod boxes;
 mod buffer;
 mod check;
 #[cfg(feature = "data")]
@@ -22,6 +24,8 @@ mod isa;
 pub mod job;
 mod kernels;
 mod memory;
+#[cfg(feature = "std")]
+pub mod metrics;
 mod network;
 pub mod optimizer;
 mod pool;
