@@ -7,6 +7,8 @@
 
 extern crate alloc;
 
+#[cfg(feature = "data")]
+pub mod augment;
 mod batch;
 #[cfg(feature = "std")]
 pub mod boxes;
@@ -14,6 +16,8 @@ mod buffer;
 mod check;
 #[cfg(feature = "data")]
 pub mod data;
+#[cfg(feature = "data")]
+pub mod draw;
 #[cfg(feature = "std")]
 pub mod files;
 #[cfg(feature = "harness")]

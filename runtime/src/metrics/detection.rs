@@ -134,7 +134,7 @@ pub fn coco(truths: &[TrueBox], found: &[Found]) -> Coco {
         truths.iter().map(|t| (t.class, t.image)).chain(found.iter().map(|f| (f.class, f.image))).collect();
     groups.sort_unstable();
     groups.dedup();
-    let groups: Vec<(u32, Group)> = groups
+    let groups: Vec<(u32, Group<'_>)> = groups
         .iter()
         .map(|&(class, image)| {
             let truths = truths.iter().filter(|t| t.class == class && t.image == image).collect();
