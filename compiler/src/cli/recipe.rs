@@ -510,12 +510,18 @@ impl<'a> Page<'a> {
         let files = files.map(|file| (file, recipe.data.as_path())).chain(own.map(|file| (file, recipe.home())));
         for ((part, (key, path, is)), folder) in files {
             let full = folder.join(path);
-            if if is == Is::File { full.is_file() } else { full.is_dir() } {
+            let (there, missing) = match is {
+                Is::File => (full.is_file(), "there is no such file"),
+                Is::Folder => (full.is_dir(), "there is no such folder"),
+            };
+            if there {
                 continue;
             }
-            let missing = if is == Is::File { "there is no such file" } else { "there is no such folder" };
             // Several parts have keys of this name.
-            let after = self.yaml.key(part).filter(|_| !part.is_empty()).map_or(0, |part| part.end as usize);
+            let after = match part {
+                "" => 0,
+                part => self.yaml.key(part).map_or(0, |part| part.end as usize),
+            };
             let place = self.yaml.key_from(key, after).map_or_else(|| self.yaml.at(key), |key| self.yaml.value(key));
             mistakes.push(Diagnostic::new(place, missing).found(full.display().to_string()).fits(
                 "a path relative to the recipe, or to the folder of the data: `data: { folder: ... }`, `--data DIR`",
