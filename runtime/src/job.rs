@@ -10,8 +10,11 @@ use std::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::data::{Part, Picture};
-use crate::optimizer::Rule;
+use crate::augment::Pipeline;
+pub use crate::data::readers::Cifar;
+pub use crate::data::{Answer, Part, Picture};
+use crate::init::Scheme;
+use crate::optimizer::{Clip, DecayOn, Rule};
 use crate::schedule::Schedule;
 
 /// One run of a network's program.
@@ -64,6 +67,22 @@ pub struct Train {
     pub optimizer: Rule,
     /// How the learning rate changes.
     pub schedule: Schedule,
+    /// Which parameters weight decay applies to.
+    pub decay_on: DecayOn,
+    /// How gradients that are too large are cut.
+    pub clip: Option<Clip>,
+    /// Batches whose gradients make one step.
+    pub accumulate: usize,
+    /// The decay of a moving average of the weights.
+    pub average: Option<f64>,
+    /// Ends the run when so many epochs in a row were not the best.
+    pub patience: Option<u64>,
+    /// How weights start; as the network is compiled where it is missing.
+    pub init: Option<Scheme>,
+    /// How pictures that are learnt from change at random.
+    pub augment: Pipeline,
+    /// What targets hold, where their shapes do not say so.
+    pub targets: Vec<(String, Answer)>,
     /// Where the run is saved.
     pub checkpoints: Checkpoints,
     /// Weights to start from instead of random ones.
@@ -111,6 +130,12 @@ pub struct Eval {
     pub weights: PathBuf,
     /// The data.
     pub data: Source,
+    /// What targets hold, where their shapes do not say so.
+    #[serde(default)]
+    pub targets: Vec<(String, Answer)>,
+    /// Names of the classes, in order; empty where there are none.
+    #[serde(default)]
+    pub classes: Vec<String>,
     /// How pictures become inputs; what the weights file says where it is missing.
     pub picture: Option<Picture>,
     /// Images of a batch.
@@ -221,9 +246,49 @@ pub enum Files {
         /// Bytes, `[images]`.
         labels: PathBuf,
     },
-    /// A safetensors file: tensors named like the inputs and targets, batch first, classes as integers.
+    /// A safetensors or `.npz` file: tensors named like the inputs and targets, batch first, classes as integers.
     Tensors {
         /// The file.
         path: PathBuf,
+    },
+    /// A folder of pictures for each class.
+    Folders {
+        /// The folder of these folders.
+        root: PathBuf,
+    },
+    /// The binary files of CIFAR, plain or `.gz`.
+    Cifar {
+        /// Which of the two.
+        kind: Cifar,
+        /// One after another.
+        files: Vec<PathBuf>,
+    },
+    /// Pascal VOC.
+    Voc {
+        /// The folder of the XML files.
+        annotations: PathBuf,
+        /// The folder of the pictures.
+        images: PathBuf,
+    },
+    /// COCO.
+    Coco {
+        /// The JSON file.
+        annotations: PathBuf,
+        /// The folder of the pictures.
+        images: PathBuf,
+    },
+    /// Darknet.
+    Yolo {
+        /// The folder of the text files.
+        labels: PathBuf,
+        /// The folder of the pictures.
+        images: PathBuf,
+    },
+    /// Points of pictures.
+    Landmarks {
+        /// The CSV file.
+        points: PathBuf,
+        /// The folder of the pictures.
+        images: PathBuf,
     },
 }

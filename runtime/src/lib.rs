@@ -7,11 +7,17 @@
 
 extern crate alloc;
 
+#[cfg(feature = "data")]
+pub mod augment;
 mod batch;
+#[cfg(feature = "std")]
+pub mod boxes;
 mod buffer;
 mod check;
 #[cfg(feature = "data")]
 pub mod data;
+#[cfg(feature = "data")]
+pub mod draw;
 #[cfg(feature = "std")]
 pub mod files;
 #[cfg(feature = "harness")]
@@ -22,6 +28,8 @@ mod isa;
 pub mod job;
 mod kernels;
 mod memory;
+#[cfg(feature = "std")]
+pub mod metrics;
 mod network;
 pub mod optimizer;
 mod pool;

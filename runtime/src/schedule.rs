@@ -37,11 +37,119 @@ pub enum Decay {
         /// Usually below 1.
         factor: f64,
     },
-    /// Half a cosine from 1 at the first step to `end` after the last one.
+    /// Times `factor` after every epoch.
+    Exponential {
+        /// Usually below 1.
+        factor: f64,
+    },
+    /// Half a cosine from 1 at the first step to `end` after the last one (Loshchilov & Hutter 2017).
     Cosine {
         /// The factor that is reached.
         end: f64,
     },
+    /// `(1 - done)^power`, from 1 at the first step to 0 after the last one.
+    Polynomial {
+        /// 1 for a straight line.
+        power: f64,
+    },
+    /// Half a cosine up from `1 / start` to 1, then one down to `1 / (start * end)` in the last step (Smith & Topin 2018;
+    /// `OneCycleLR`). The learning rate of the optimizer is the highest one.
+    OneCycle {
+        /// The share of the steps in which it rises, between 0 and 1.
+        #[cfg_attr(feature = "harness", serde(default = "a_third"))]
+        rise: f64,
+        /// How much lower than the highest rate the first one is.
+        #[cfg_attr(feature = "harness", serde(default = "twenty_five"))]
+        start: f64,
+        /// How much lower than the first rate the last one is.
+        #[cfg_attr(feature = "harness", serde(default = "ten_thousand"))]
+        end: f64,
+    },
+    /// Times `factor` when the loss has not fallen for `patience` epochs: the loss of what is held out, or of learning where
+    /// nothing is.
+    OnPlateau(OnPlateau),
+}
+
+#[cfg(feature = "harness")]
+fn a_third() -> f64 {
+    0.3
+}
+
+#[cfg(feature = "harness")]
+fn twenty_five() -> f64 {
+    25.0
+}
+
+#[cfg(feature = "harness")]
+fn ten_thousand() -> f64 {
+    1e4
+}
+
+/// The numbers of [`Decay::OnPlateau`], those of `ReduceLROnPlateau`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "harness", derive(Serialize, Deserialize), serde(default, deny_unknown_fields))]
+pub struct OnPlateau {
+    /// Below 1.
+    pub factor: f64,
+    /// So many epochs may go by without progress.
+    pub patience: u64,
+    /// By which share of the best loss the next one must be lower to count as progress.
+    pub threshold: f64,
+    /// So many epochs after a change do not count.
+    pub cooldown: u64,
+    /// The factor that is not gone below.
+    pub end: f64,
+}
+
+impl Default for OnPlateau {
+    fn default() -> Self {
+        Self { factor: 0.1, patience: 10, threshold: 1e-4, cooldown: 0, end: 0.0 }
+    }
+}
+
+/// What [`Decay::OnPlateau`] has seen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "harness", derive(Serialize, Deserialize))]
+pub struct Plateau {
+    /// The factor of the epochs to come.
+    pub factor: f64,
+    /// The lowest loss.
+    pub best: Option<f64>,
+    /// Epochs without progress.
+    pub waited: u64,
+    /// Epochs that do not count.
+    pub cooling: u64,
+}
+
+impl Default for Plateau {
+    fn default() -> Self {
+        Self { factor: 1.0, best: None, waited: 0, cooling: 0 }
+    }
+}
+
+impl Plateau {
+    /// Notes the loss of an epoch.
+    pub fn note(&mut self, loss: f64, rule: &OnPlateau) {
+        if self.best.is_none_or(|best| loss < best * (1.0 - rule.threshold)) {
+            self.best = Some(loss);
+            self.waited = 0;
+        } else {
+            self.waited += 1;
+        }
+        if self.cooling > 0 {
+            self.cooling -= 1;
+            self.waited = 0;
+        }
+        if self.waited > rule.patience {
+            let lower = (self.factor * rule.factor).max(rule.end);
+            // Smaller changes are not worth it to PyTorch.
+            if self.factor - lower > 1e-8 {
+                self.factor = lower;
+            }
+            self.cooling = rule.cooldown;
+            self.waited = 0;
+        }
+    }
 }
 
 impl Schedule {
@@ -60,7 +168,25 @@ impl Schedule {
                 Err(format!("`at` is {at:?}, but the epochs must ascend"))
             }
             Decay::MultiStep { factor, .. } => not_negative("factor", *factor),
+            Decay::Exponential { factor } => not_negative("factor", *factor),
             Decay::Cosine { end } => not_negative("end", *end),
+            Decay::Polynomial { power } => not_negative("power", *power),
+            Decay::OneCycle { rise, start, end } => {
+                if !(*rise > 0.0 && *rise < 1.0) {
+                    return Err(format!("`rise` is {rise}, but it must be between 0 and 1"));
+                }
+                match [("start", *start), ("end", *end)].into_iter().find(|(_, x)| !(x.is_finite() && *x >= 1.0)) {
+                    Some((name, x)) => Err(format!("`{name}` is {x}, but it must be 1 or more")),
+                    None => Ok(()),
+                }
+            }
+            Decay::OnPlateau(OnPlateau { factor, threshold, end, .. }) => {
+                if !(0.0..1.0).contains(factor) {
+                    return Err(format!("`factor` is {factor}, but it must be at least 0 and below 1"));
+                }
+                not_negative("threshold", *threshold)?;
+                not_negative("end", *end)
+            }
         }
     }
 
@@ -68,13 +194,20 @@ impl Schedule {
     pub fn factor(&self, step: u64, steps_per_epoch: u64, epochs: u64) -> f64 {
         let steps_per_epoch = steps_per_epoch.max(1);
         let epoch = step / steps_per_epoch;
+        let all = (steps_per_epoch * epochs).max(1) as f64;
         let falling = match &self.decay {
-            Decay::Constant => 1.0,
+            Decay::Constant | Decay::OnPlateau(_) => 1.0,
+            Decay::Exponential { factor } => power(*factor, epoch),
             Decay::Step { every, factor } => power(*factor, epoch / (*every).max(1)),
             Decay::MultiStep { at, factor } => power(*factor, at.iter().filter(|&&at| at <= epoch).count() as u64),
-            Decay::Cosine { end } => {
-                let done = step as f64 / (steps_per_epoch * epochs).max(1) as f64;
-                end + (1.0 - end) * 0.5 * (1.0 + (core::f64::consts::PI * done.min(1.0)).cos())
+            Decay::Cosine { end } => half_cosine(1.0, *end, step as f64 / all),
+            Decay::Polynomial { power } => (1.0 - (step as f64 / all).min(1.0)).powf(*power),
+            Decay::OneCycle { rise, start, end } => {
+                let (low, top, last) = (1.0 / start, rise * all - 1.0, all - 1.0);
+                match step as f64 {
+                    x if x <= top => half_cosine(low, 1.0, x / top.max(f64::MIN_POSITIVE)),
+                    x => half_cosine(1.0, low / end, (x - top) / (last - top).max(f64::MIN_POSITIVE)),
+                }
             }
         };
         let warmup = self.warmup * steps_per_epoch as f64;
@@ -83,56 +216,14 @@ impl Schedule {
     }
 }
 
+/// From one value to another as `done` goes from 0 to 1.
+fn half_cosine(from: f64, to: f64, done: f64) -> f64 {
+    to + (from - to) * 0.5 * (1.0 + (core::f64::consts::PI * done.min(1.0)).cos())
+}
+
 fn power(factor: f64, exponent: u64) -> f64 {
     factor.powi(i32::try_from(exponent).unwrap_or(i32::MAX))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::vec;
-
-    fn course(schedule: &Schedule) -> Vec<f64> {
-        (0..12).map(|step| (schedule.factor(step, 3, 4) * 1e4).round() / 1e4).collect()
-    }
-
-    #[test]
-    fn steps_change_at_epochs() {
-        let step = Schedule { warmup: 0.0, decay: Decay::Step { every: 2, factor: 0.1 } };
-        assert_eq!(course(&step), [[1.0; 6], [0.1; 6]].concat());
-        let multi = Schedule { warmup: 0.0, decay: Decay::MultiStep { at: vec![1, 3], factor: 0.5 } };
-        assert_eq!(course(&multi), [[1.0; 3], [0.5; 3], [0.5; 3], [0.25; 3]].concat());
-        assert_eq!(course(&Schedule::default()), [1.0; 12]);
-    }
-
-    #[test]
-    fn cosine_falls_to_its_end() {
-        let cosine = Schedule { warmup: 0.0, decay: Decay::Cosine { end: 0.1 } };
-        assert_eq!(cosine.factor(0, 3, 4), 1.0);
-        assert!((cosine.factor(6, 3, 4) - 0.55).abs() < 1e-12);
-        assert!((cosine.factor(12, 3, 4) - 0.1).abs() < 1e-12);
-        assert!(course(&cosine).windows(2).all(|pair| pair[0] > pair[1]));
-    }
-
-    #[test]
-    fn warm_up_rises_in_front() {
-        let warm = Schedule { warmup: 4.0 / 3.0, decay: Decay::Constant };
-        assert_eq!(course(&warm)[..5], [0.25, 0.5, 0.75, 1.0, 1.0]);
-    }
-
-    #[test]
-    fn numbers_out_of_range_are_named() {
-        let complaint = |decay| Schedule { warmup: 0.0, decay }.check().expect_err("a complaint");
-        assert!(complaint(Decay::Step { every: 0, factor: 0.1 }).contains("`every` is 0"));
-        assert!(complaint(Decay::Step { every: 1, factor: -0.1 }).contains("`factor` is -0.1"));
-        assert!(complaint(Decay::MultiStep { at: vec![3, 3], factor: 0.1 }).contains("must ascend"));
-        assert!(complaint(Decay::Cosine { end: f64::NAN }).contains("`end` is NaN"));
-        assert_eq!(Schedule::default().check(), Ok(()));
-    }
-
-    #[test]
-    fn nonsense_gives_numbers() {
-        let odd = Schedule { warmup: 1e9, decay: Decay::Step { every: 0, factor: 0.5 } };
-        assert!(odd.factor(u64::MAX / 2, 0, 0).is_finite());
-    }
-}
+mod tests;

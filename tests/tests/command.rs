@@ -233,6 +233,18 @@ fn wrong_recipes_are_explained() {
         ("optimizer key", good.to_owned() + "optimizer: { sgd: { lr: 1 } }\n", "learning_rate"),
         ("momentum", good.to_owned() + "optimizer: { sgd: { momentum: 2 } }\n", "momentum"),
         ("schedule", good.to_owned() + "schedule: { decay: { step: { every: 0, factor: 0.1 } } }\n", "every"),
+        ("plateau", good.to_owned() + "schedule: { decay: { on_plateau: { factor: 2 } } }\n", "`factor` is 2"),
+        ("history", good.to_owned() + "optimizer: { lbfgs: { history: 0 } }\n", "`history` is 0"),
+        ("clip", good.to_owned() + "clip: { norm: 0 }\n", "`norm` is 0, but it must be above 0"),
+        ("average", good.to_owned() + "average: 1\n", "from 0 to below 1"),
+        ("accumulate", good.to_owned() + "accumulate: 0\n", "from 1 to 65536"),
+        ("decay_on", good.to_owned() + "decay_on: biases\n", "weights"),
+        ("init", good.to_owned() + "init: xavier\n", "xavier_normal"),
+        ("augment", good.to_owned() + "augment: [{ mirror: 2 }]\n", "`mirror` is 2, but it must be from 0 to 1"),
+        ("a step misspelt", good.to_owned() + "augment: [{ miror: 0.5 }]\n", "did you mean `mirror`?"),
+        ("two kinds of data", good.replace("labels: b", "labels: b, tensors: a"), "does not say where its data is"),
+        ("no such folder", good.replace("images: a, labels: b", "folders: c"), "there is no such folder"),
+        ("annotations", good.replace("images: a, labels: b", "coco: { images: . }"), "annotations"),
         ("unknown spec", good.replace("lenet5", "lenet6"), "did you mean `lenet5`?"),
         ("not YAML", "spec: [\n".to_owned(), "cannot be read"),
         ("a list", "- 1\n".to_owned(), "cannot be read"),
@@ -246,6 +258,24 @@ fn wrong_recipes_are_explained() {
         assert!(!error.contains("struct ") && !error.contains("u64"), "{what}: {error}");
     }
     refused(home.path(), 1, &["train", "none.yaml"]);
+}
+
+#[test]
+fn augmented_pictures_are_shown() {
+    let home = folder();
+    let data = repository().join("data/mnist").display().to_string();
+    let recipe = format!(
+        "spec: lenet5\ndata:\n  folder: {data}\n  train: {{ images: t10k-images-idx3-ubyte.gz, labels: t10k-labels-idx1-ubyte.gz }}\n\
+         epochs: 1\naugment: [{{ rotate: 15 }}, {{ warp: {{ strength: 0.1 }} }}, {{ cutout: 8 }}]\n"
+    );
+    std::fs::write(home.path().join("r.yaml"), recipe).expect("a file");
+    let sheet = ["augment", "r.yaml", "-o", "sheet.png", "--pictures", "2", "--variants", "3"];
+    let text = said(home.path(), &sheet);
+    assert_eq!(text, "sheet.png: 2 pictures, each as it is and changed 3 times: rotate, warp, cutout\n");
+    let first = std::fs::read(home.path().join("sheet.png")).expect("a sheet");
+    said(home.path(), &sheet);
+    assert_eq!(first, std::fs::read(home.path().join("sheet.png")).expect("a sheet"));
+    refused(home.path(), 1, &["augment", "r.yaml", "-o", "none/sheet.png"]);
 }
 
 #[test]

@@ -49,6 +49,8 @@ pub enum Command {
     Build(Build),
     /// Train a network by a recipe
     Train(Train),
+    /// Draw a sheet of the pictures of a recipe as they are augmented
+    Augment(Augment),
     /// Say how good weights are on data
     Eval(Eval),
     /// Classify pictures
@@ -247,6 +249,34 @@ pub struct Train {
     /// Instruction set instead of the best: avx512, avx2, neon, portable
     #[arg(long, value_parser = parse_isa)]
     pub isa: Option<String>,
+}
+
+/// `cnnc augment`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Each row shows a picture of those that are learnt from as it is, then changed at random as the
+recipe's `augment` says, in the size of the network's input, with boxes, points and classes.
+
+Example:
+  cnnc augment specs/lenet5.yaml -o sheet.png")]
+pub struct Augment {
+    /// The recipe
+    pub recipe: PathBuf,
+    /// The PNG file to write
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Pictures, a row for each
+    #[arg(long, default_value_t = 6, value_parser = within::<usize>(1, 100))]
+    pub pictures: usize,
+    /// How often each is changed
+    #[arg(long, default_value_t = 7, value_parser = within::<usize>(1, 50))]
+    pub variants: usize,
+    /// Decides which pictures, and all that is random
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Folder of the data, instead of the recipe's own, that file names of the recipe are looked up in
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
 }
 
 /// `cnnc eval`

@@ -193,6 +193,10 @@ pub fn execute(program: &Path, job: &Job, stdout: Stdio) -> Result<Vec<u8>, Fail
     serde_json::to_writer(&mut file, job).map_err(|e| failed("write", &e))?;
     let mut command = Command::new(program);
     command.arg(file.path()).stdin(Stdio::inherit()).stdout(stdout).stderr(Stdio::inherit());
+    // Ctrl-C is for the program: it saves its run, and its end is ours.
+    if matches!(job, Job::Train(_)) {
+        cnnc_runtime::harness::leave_interrupts();
+    }
     let output = command.output().map_err(|e| failed("start", &e))?;
     match output.status.code() {
         Some(0) => Ok(output.stdout),

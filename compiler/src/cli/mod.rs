@@ -4,6 +4,7 @@
 //! wrong; 3 the machine is at fault (no cargo, no disk).
 
 mod arguments;
+mod augment;
 mod cache;
 mod graph;
 mod jobs;
@@ -92,6 +93,7 @@ fn run(arguments: Arguments) -> Done {
         Command::Build(build) => build_crate(&build),
         Command::Dump(dump) => dump_graph(&dump),
         Command::Train(train) => jobs::train(&train),
+        Command::Augment(arguments) => augment::augment(&arguments),
         Command::Eval(eval) => jobs::eval(&eval),
         Command::Predict(predict) => jobs::predict(&predict),
         Command::Run(run) => jobs::run(&run),

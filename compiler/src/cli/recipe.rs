@@ -5,9 +5,11 @@
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
-use cnnc_runtime::data::{Part, Picture};
-use cnnc_runtime::job::{self, Checkpoints, Files, Job, Machine, Show, Source};
-use cnnc_runtime::optimizer::{Rule, Sgd};
+use cnnc_runtime::augment::Pipeline;
+use cnnc_runtime::data::{Answer, Part, Picture};
+use cnnc_runtime::init::Scheme;
+use cnnc_runtime::job::{self, Checkpoints, Cifar, Files, Job, Machine, Show, Source};
+use cnnc_runtime::optimizer::{Clip, DecayOn, Rule, Sgd};
 use cnnc_runtime::schedule::Schedule;
 use serde::Deserialize;
 
@@ -47,6 +49,28 @@ struct Written {
     /// How the learning rate changes.
     #[serde(default, with = "serde_yaml::with::singleton_map_recursive")]
     schedule: Schedule,
+    /// Which parameters weight decay applies to.
+    #[serde(default)]
+    decay_on: DecayOn,
+    /// How gradients that are too large are cut.
+    #[serde(default, with = "serde_yaml::with::singleton_map_recursive")]
+    clip: Option<Clip>,
+    /// Batches whose gradients make one step.
+    #[serde(default = "one")]
+    accumulate: usize,
+    /// The decay of a moving average of the weights.
+    average: Option<f64>,
+    /// Epochs without a new best one before the run ends.
+    early_stopping: Option<u64>,
+    /// How weights start.
+    #[serde(default, with = "serde_yaml::with::singleton_map_recursive")]
+    init: Option<Scheme>,
+    /// How pictures that are learnt from change at random.
+    #[serde(default, with = "serde_yaml::with::singleton_map_recursive")]
+    augment: Pipeline,
+    /// What targets hold.
+    #[serde(default, with = "serde_yaml::with::singleton_map_recursive")]
+    targets: std::collections::BTreeMap<String, Answer>,
     /// Decides initial weights, order of images and dropout.
     #[serde(default)]
     seed: u64,
@@ -68,6 +92,10 @@ fn default_batch() -> usize {
     64
 }
 
+fn one() -> usize {
+    1
+}
+
 fn default_optimizer() -> Rule {
     Rule::Sgd(Sgd::default())
 }
@@ -81,15 +109,115 @@ struct Data {
     test: Option<Images>,
 }
 
-/// Either images and labels in IDX files, or tensors.
+/// One kind of files.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Images {
     images: Option<PathBuf>,
     labels: Option<PathBuf>,
     tensors: Option<PathBuf>,
+    folders: Option<PathBuf>,
+    cifar10: Option<Vec<PathBuf>>,
+    cifar100: Option<Vec<PathBuf>>,
+    voc: Option<Annotated>,
+    coco: Option<Annotated>,
+    yolo: Option<Annotated>,
+    landmarks: Option<Annotated>,
     #[serde(default, with = "serde_yaml::with::singleton_map_recursive")]
     part: Part,
+}
+
+/// What stands beside a folder of pictures.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Annotated {
+    /// The folder of the pictures.
+    images: PathBuf,
+    /// What is known of them: a file or a folder.
+    annotations: PathBuf,
+}
+
+/// What a path must lead to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Is {
+    File,
+    Folder,
+}
+
+impl Images {
+    /// The kinds of data that are given, by name.
+    fn kinds(&self) -> Vec<&'static str> {
+        let kinds = [
+            ("images", self.images.is_some() || self.labels.is_some()),
+            ("tensors", self.tensors.is_some()),
+            ("folders", self.folders.is_some()),
+            ("cifar10", self.cifar10.is_some()),
+            ("cifar100", self.cifar100.is_some()),
+            ("voc", self.voc.is_some()),
+            ("coco", self.coco.is_some()),
+            ("yolo", self.yolo.is_some()),
+            ("landmarks", self.landmarks.is_some()),
+        ];
+        kinds.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
+    }
+
+    /// Whether exactly one kind is given, and all of it.
+    fn is_clear(&self) -> bool {
+        let whole = self.images.is_some() == self.labels.is_some();
+        let some = [&self.cifar10, &self.cifar100].into_iter().flatten().all(|files| !files.is_empty());
+        self.kinds().len() == 1 && whole && some
+    }
+
+    /// All paths, with their keys.
+    fn paths(&self) -> Vec<(&'static str, &Path, Is)> {
+        let mut paths = Vec::new();
+        let single = [("images", &self.images), ("labels", &self.labels), ("tensors", &self.tensors)];
+        paths.extend(single.into_iter().filter_map(|(key, path)| Some((key, path.as_deref()?, Is::File))));
+        paths.extend(self.folders.as_deref().map(|path| ("folders", path, Is::Folder)));
+        for (key, files) in [("cifar10", &self.cifar10), ("cifar100", &self.cifar100)] {
+            paths.extend(files.iter().flatten().map(|path| (key, path.as_path(), Is::File)));
+        }
+        let annotated =
+            [(&self.voc, Is::Folder), (&self.coco, Is::File), (&self.yolo, Is::Folder), (&self.landmarks, Is::File)];
+        for (annotated, is) in annotated {
+            let Some(Annotated { images, annotations }) = annotated else { continue };
+            paths.extend([("annotations", annotations.as_path(), is), ("images", images.as_path(), Is::Folder)]);
+        }
+        paths
+    }
+
+    /// For the job, with paths found from `folder`.
+    fn files(&self, folder: &Path) -> Files {
+        let at = |path: &PathBuf| folder.join(path);
+        let all = |files: &[PathBuf]| files.iter().map(at).collect();
+        let beside = |a: &Annotated| (at(&a.annotations), at(&a.images));
+        match self {
+            Self { tensors: Some(path), .. } => Files::Tensors { path: at(path) },
+            Self { folders: Some(root), .. } => Files::Folders { root: at(root) },
+            Self { cifar10: Some(files), .. } => Files::Cifar { kind: Cifar::Ten, files: all(files) },
+            Self { cifar100: Some(files), .. } => Files::Cifar { kind: Cifar::Hundred, files: all(files) },
+            Self { voc: Some(voc), .. } => {
+                let (annotations, images) = beside(voc);
+                Files::Voc { annotations, images }
+            }
+            Self { coco: Some(coco), .. } => {
+                let (annotations, images) = beside(coco);
+                Files::Coco { annotations, images }
+            }
+            Self { yolo: Some(yolo), .. } => {
+                let (labels, images) = beside(yolo);
+                Files::Yolo { labels, images }
+            }
+            Self { landmarks: Some(landmarks), .. } => {
+                let (points, images) = beside(landmarks);
+                Files::Landmarks { points, images }
+            }
+            Self { images, labels, .. } => {
+                let or_none = |path: &Option<PathBuf>| folder.join(path.as_deref().unwrap_or(Path::new("")));
+                Files::Idx { images: or_none(images), labels: or_none(labels) }
+            }
+        }
+    }
 }
 
 /// A recipe that was read and checked.
@@ -214,12 +342,21 @@ impl Recipe {
     }
 
     fn source(&self, images: &Images) -> Source {
-        let at = |path: &Option<PathBuf>| self.data.join(path.as_deref().unwrap_or(Path::new("")));
-        let files = match &images.tensors {
-            Some(_) => Files::Tensors { path: at(&images.tensors) },
-            None => Files::Idx { images: at(&images.images), labels: at(&images.labels) },
-        };
-        Source { files, part: images.part }
+        Source { files: images.files(&self.data), part: images.part }
+    }
+
+    /// What is learnt from.
+    pub fn learnt_from(&self) -> Source {
+        self.source(&self.written.data.train)
+    }
+
+    /// How pictures that are learnt from change at random.
+    pub fn augment(&self) -> &Pipeline {
+        &self.written.augment
+    }
+
+    fn targets(&self) -> Vec<(String, Answer)> {
+        self.written.targets.iter().map(|(name, answer)| (name.clone(), answer.clone())).collect()
     }
 
     /// The job of training.
@@ -239,6 +376,14 @@ impl Recipe {
             epochs: self.epochs,
             optimizer: self.written.optimizer,
             schedule: self.written.schedule.clone(),
+            decay_on: self.written.decay_on,
+            clip: self.written.clip,
+            accumulate: self.written.accumulate,
+            average: self.written.average,
+            patience: self.written.early_stopping,
+            init: self.written.init,
+            augment: self.written.augment.clone(),
+            targets: self.targets(),
             checkpoints: Checkpoints { folder, resume, every_steps: self.written.save_every, recipe },
             weights: self.written.weights.as_ref().map(|w| self.home().join(w)),
             output: self.output(),
@@ -253,6 +398,8 @@ impl Recipe {
             machine,
             weights,
             data: self.source(data),
+            targets: self.targets(),
+            classes: self.classes.clone(),
             picture: Some(self.picture.clone()),
             batch: self.written.batch,
             json,
@@ -261,7 +408,7 @@ impl Recipe {
 }
 
 /// What training leaves in its folder.
-const RESULTS: [&str; 3] = ["weights.safetensors", "best.safetensors", "last.safetensors"];
+const RESULTS: [&str; 5] = ["weights.safetensors", "best.safetensors", "last.safetensors", "epochs.csv", "report.html"];
 
 /// Refuses networks, which are easily taken for recipes.
 fn is_recipe(path: &Path) -> Result<(), Failed> {
@@ -316,7 +463,18 @@ impl<'a> Page<'a> {
         if recipe.threads > 1024 {
             wrong("threads", recipe.threads.to_string(), "0 for one on each core, or up to 1024");
         }
-        let checks = [("optimizer", recipe.optimizer.check()), ("schedule", recipe.schedule.check())];
+        if !(1..=65_536).contains(&recipe.accumulate) {
+            wrong("accumulate", recipe.accumulate.to_string(), "a whole number from 1 to 65536");
+        }
+        if let Some(average) = recipe.average.filter(|average| !(0.0..1.0).contains(average)) {
+            wrong("average", average.to_string(), "a number from 0 to below 1; 0.999 is usual");
+        }
+        if recipe.early_stopping == Some(0) {
+            wrong("early_stopping", "0".to_owned(), "a whole number of epochs, at least 1");
+        }
+        let mut checks = vec![("optimizer", recipe.optimizer.check()), ("schedule", recipe.schedule.check())];
+        checks.extend(recipe.clip.map(|clip| ("clip", clip.check())));
+        checks.extend(recipe.augment.0.iter().map(|step| (step.name(), step.check())));
         for (name, result) in checks {
             if let Err(text) = result {
                 let inner = text.split('`').nth(1).unwrap_or(name).to_owned();
@@ -326,13 +484,12 @@ impl<'a> Page<'a> {
         }
         for (name, images) in [("train", Some(&recipe.data.train)), ("test", recipe.data.test.as_ref())] {
             let Some(images) = images else { continue };
-            let idx = images.images.is_some() && images.labels.is_some() && images.tensors.is_none();
-            let tensors = images.tensors.is_some() && images.images.is_none() && images.labels.is_none();
-            if !idx && !tensors {
+            if !images.is_clear() {
                 let place = self.yaml.key(name).unwrap_or_else(|| self.yaml.span(0, 0));
                 mistakes.push(
                     Diagnostic::new(place, format!("`{name}` does not say where its data is")).fits(
-                        "`images` and `labels` (IDX files, as MNIST has them), or `tensors` (a safetensors file)",
+                        "one of `images` with `labels` (IDX files, as MNIST has them), `tensors` (a safetensors or .npz file), \
+                         `folders`, `cifar10`, `cifar100`, `voc`, `coco`, `yolo` and `landmarks`",
                     ),
                 );
             }
@@ -344,23 +501,29 @@ impl<'a> Page<'a> {
     fn found(&self, recipe: &Recipe) -> Result<(), Failed> {
         let mut mistakes = Vec::new();
         let data = [("train", Some(&recipe.written.data.train)), ("test", recipe.written.data.test.as_ref())];
-        let files = data.into_iter().filter_map(|(part, images)| Some((part, images?))).flat_map(|(part, i)| {
-            [("images", &i.images), ("labels", &i.labels), ("tensors", &i.tensors)].map(|(key, path)| (part, key, path))
-        });
-        let own = [("", "weights", &recipe.written.weights), ("", "show", &recipe.written.show)];
-        let files = files
-            .map(|(part, key, path)| (part, key, path, recipe.data.as_path()))
-            .chain(own.map(|(part, key, path)| (part, key, path, recipe.home())));
-        for (part, key, path, folder) in files {
-            let Some(path) = path else { continue };
+        let files = data
+            .into_iter()
+            .filter_map(|(part, images)| Some((part, images?)))
+            .flat_map(|(part, images)| images.paths().into_iter().map(move |file| (part, file)));
+        let own = [("weights", &recipe.written.weights), ("show", &recipe.written.show)];
+        let own = own.into_iter().filter_map(|(key, path)| Some(("", (key, path.as_deref()?, Is::File))));
+        let files = files.map(|file| (file, recipe.data.as_path())).chain(own.map(|file| (file, recipe.home())));
+        for ((part, (key, path, is)), folder) in files {
             let full = folder.join(path);
-            if full.is_file() {
+            let (there, missing) = match is {
+                Is::File => (full.is_file(), "there is no such file"),
+                Is::Folder => (full.is_dir(), "there is no such folder"),
+            };
+            if there {
                 continue;
             }
             // Several parts have keys of this name.
-            let after = self.yaml.key(part).filter(|_| !part.is_empty()).map_or(0, |part| part.end as usize);
+            let after = match part {
+                "" => 0,
+                part => self.yaml.key(part).map_or(0, |part| part.end as usize),
+            };
             let place = self.yaml.key_from(key, after).map_or_else(|| self.yaml.at(key), |key| self.yaml.value(key));
-            mistakes.push(Diagnostic::new(place, "there is no such file").found(full.display().to_string()).fits(
+            mistakes.push(Diagnostic::new(place, missing).found(full.display().to_string()).fits(
                 "a path relative to the recipe, or to the folder of the data: `data: { folder: ... }`, `--data DIR`",
             ));
         }

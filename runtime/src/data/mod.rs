@@ -1,9 +1,20 @@
 //! Data sets: images, what they show, and batches of them.
 
+mod batch;
+mod columns;
 mod dataset;
 mod idx;
+mod loader;
+mod part;
+mod photos;
 mod picture;
+pub mod readers;
 
-pub use dataset::{BatchData, Dataset, Part, TargetValues};
+pub use batch::BatchData;
+pub use columns::TargetValues;
+pub use dataset::{Dataset, Draw};
 pub use idx::Idx;
+pub use loader::each_batch;
+pub use part::Part;
+pub use photos::{Answer, Collection, Example, Pixels, Plan};
 pub use picture::{Picture, Raster};

@@ -4,21 +4,17 @@ use std::format;
 use std::fs;
 use std::io::Cursor;
 use std::path::Path;
-use std::string::{String, ToString};
+use std::string::String;
 use std::vec;
 use std::vec::Vec;
 
 #[cfg(feature = "harness")]
 use serde::{Deserialize, Serialize};
-use zune_jpeg::JpegDecoder;
-use zune_jpeg::zune_core::colorspace::ColorSpace;
-use zune_jpeg::zune_core::options::DecoderOptions;
 
 use crate::files::{FileError, write_atomically};
 
 /// No side of a picture may be longer.
-const MOST_PIXELS: u64 = 1 << 28;
-const LONGEST_SIDE: usize = 1 << 16;
+const LONGEST_SIDE: u32 = 1 << 16;
 
 /// How pictures become inputs: bytes are divided by 255, where asked inverted, then `(x - mean) / std`.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,17 +69,14 @@ pub struct Raster {
 }
 
 impl Raster {
-    /// Reads a PNG or JPEG file; which one is seen from its first bytes. Transparent places become white.
+    /// Reads a PNG or JPEG file, or a GIF, BMP, PNM or WebP; which one is seen from its first bytes. Transparent places become
+    /// white.
     pub fn read(path: &Path) -> Result<Self, FileError> {
         let bytes = fs::read(path).map_err(|e| FileError::io(path, &e))?;
-        let raster = if bytes.starts_with(b"\x89PNG") {
-            decode_png(&bytes)
-        } else if bytes.starts_with(&[0xff, 0xd8]) {
-            decode_jpeg(&bytes)
-        } else {
-            return Err(FileError::new(path, "this is neither a PNG nor a JPEG file"));
-        };
-        raster.map_err(|message| FileError::new(path, message))
+        if bytes.starts_with(&[0xff, 0xd8]) && !is_whole_jpeg(&bytes) {
+            return Err(FileError::new(path, "damaged JPEG: it is cut off, its end is missing"));
+        }
+        decode(&bytes).map_err(|message| FileError::new(path, message))
     }
 
     /// The input of a network, `[channels, height, width]`: colours are mixed to grey or grey repeated as its channels
@@ -101,6 +94,41 @@ impl Raster {
             input.extend(plane.into_iter().map(|x| invert(x) * factor + summand));
         }
         Ok(input)
+    }
+
+    /// The same picture as grey (1) or coloured (3).
+    #[must_use]
+    pub fn with_channels(&self, channels: usize) -> Self {
+        if channels == self.channels {
+            return self.clone();
+        }
+        let planes: Vec<Vec<f32>> = (0..channels).map(|channel| self.plane(channel, channels)).collect();
+        let byte = |i: usize| (planes[i % channels][i / channels] * 255.0).round() as u8;
+        let bytes = (0..self.width * self.height * channels).map(byte).collect();
+        Self { width: self.width, height: self.height, channels, bytes }
+    }
+
+    /// The same picture, stretched to a size as inputs of networks are.
+    #[must_use]
+    pub fn stretched(&self, width: usize, height: usize) -> Self {
+        let to =
+            |channel: usize| resize(&self.plane(channel, self.channels), (self.height, self.width), (height, width));
+        let planes: Vec<Vec<f32>> = (0..self.channels).map(to).collect();
+        let byte = |i: usize| (planes[i % self.channels][i / self.channels] * 255.0).round() as u8;
+        let bytes = (0..width * height * self.channels).map(byte).collect();
+        Self { width, height, channels: self.channels, bytes }
+    }
+
+    /// The same picture with so many pixels, all alike, in the place of each.
+    #[must_use]
+    pub fn enlarged(&self, times: usize) -> Self {
+        let (width, height) = (self.width * times, self.height * times);
+        let from = |i: usize| {
+            let (x, y) = (i / self.channels % width / times, i / self.channels / width / times);
+            (y * self.width + x) * self.channels + i % self.channels
+        };
+        let bytes = (0..width * height * self.channels).map(|i| self.bytes[from(i)]).collect();
+        Self { width, height, channels: self.channels, bytes }
     }
 
     /// One channel of a picture that is seen as one of so many, from 0 to 1.
@@ -134,68 +162,49 @@ impl Raster {
     pub fn write_png(&self, path: &Path) -> Result<(), FileError> {
         let side = |n: usize| u32::try_from(n).map_err(|_| FileError::new(path, "the picture is too large for PNG"));
         let (width, height) = (side(self.width)?, side(self.height)?);
+        let color = if self.channels == 1 { image::ExtendedColorType::L8 } else { image::ExtendedColorType::Rgb8 };
         write_atomically(path, |file| {
-            let mut encoder = png::Encoder::new(file, width, height);
-            encoder.set_color(if self.channels == 1 { png::ColorType::Grayscale } else { png::ColorType::Rgb });
-            encoder.set_depth(png::BitDepth::Eight);
-            let mut writer = encoder.write_header()?;
-            writer.write_image_data(&self.bytes)?;
-            Ok(writer.finish()?)
+            let encoder = image::codecs::png::PngEncoder::new(file);
+            image::ImageEncoder::write_image(encoder, &self.bytes, width, height, color).map_err(std::io::Error::other)
         })
     }
 }
 
-fn decode_png(bytes: &[u8]) -> Result<Raster, String> {
-    let damaged = |e: png::DecodingError| format!("damaged PNG: {e}");
-    let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), png::Limits { bytes: 1 << 30 });
-    decoder.set_transformations(png::Transformations::EXPAND | png::Transformations::STRIP_16);
-    decoder.set_ignore_text_chunk(true);
-    let mut reader = decoder.read_info().map_err(damaged)?;
-    let (width, height) = reader.info().size();
-    if u64::from(width) * u64::from(height) > MOST_PIXELS {
-        return Err(format!("{width} x {height} pixels are too many"));
-    }
-    let size = reader.output_buffer_size().ok_or_else(|| format!("{width} x {height} pixels are too many"))?;
-    let mut pixels = vec![0; size];
-    let frame = reader.next_frame(&mut pixels).map_err(damaged)?;
-    pixels.truncate(frame.buffer_size());
+/// Decodes by the `image` crate. Transparent places become white.
+fn decode(bytes: &[u8]) -> Result<Raster, String> {
+    let format = image::guess_format(bytes)
+        .map_err(|_| String::from("this is neither a PNG nor a JPEG file, nor a GIF, BMP, PNM or WebP"))?;
+    let name = format!("{format:?}").to_uppercase();
+    let damaged = |e: &dyn std::fmt::Display| format!("damaged {name}: {e}");
+    let mut reader = image::ImageReader::with_format(Cursor::new(bytes), format);
+    let mut limits = image::Limits::default();
+    limits.max_image_width = Some(LONGEST_SIDE);
+    limits.max_image_height = Some(LONGEST_SIDE);
+    reader.limits(limits);
+    let decoded = reader.decode().map_err(|e| damaged(&e))?;
+    let (width, height) = (decoded.width() as usize, decoded.height() as usize);
     let on_white = |value: u8, alpha: u8| {
         let (value, alpha) = (u32::from(value), u32::from(alpha));
         ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8
     };
-    let (channels, bytes) = match frame.color_type {
-        png::ColorType::Grayscale => (1, pixels),
-        png::ColorType::Rgb => (3, pixels),
-        png::ColorType::GrayscaleAlpha => (1, pixels.chunks_exact(2).map(|p| on_white(p[0], p[1])).collect()),
-        png::ColorType::Rgba => (
-            3,
-            pixels
-                .chunks_exact(4)
-                .flat_map(|p| [on_white(p[0], p[3]), on_white(p[1], p[3]), on_white(p[2], p[3])])
-                .collect(),
-        ),
-        png::ColorType::Indexed => return Err("a PNG with a palette that cannot be expanded".to_string()),
+    let (channels, bytes) = match (decoded.color().has_color(), decoded.color().has_alpha()) {
+        (false, false) => (1, decoded.into_luma8().into_raw()),
+        (true, false) => (3, decoded.into_rgb8().into_raw()),
+        (false, true) => {
+            (1, decoded.into_luma_alpha8().into_raw().as_chunks().0.iter().map(|&[v, a]| on_white(v, a)).collect())
+        }
+        (true, true) => {
+            let pixels = decoded.into_rgba8().into_raw();
+            (3, pixels.as_chunks().0.iter().flat_map(|&[r, g, b, a]| [r, g, b].map(|v| on_white(v, a))).collect())
+        }
     };
-    Ok(Raster { width: width as usize, height: height as usize, channels, bytes })
+    Ok(Raster { width, height, channels, bytes })
 }
 
-fn decode_jpeg(bytes: &[u8]) -> Result<Raster, String> {
-    let options = DecoderOptions::default()
-        .jpeg_set_out_colorspace(ColorSpace::RGB)
-        .set_max_width(LONGEST_SIDE)
-        .set_max_height(LONGEST_SIDE);
-    let mut decoder = JpegDecoder::new_with_options(Cursor::new(bytes), options);
-    decoder.decode_headers().map_err(|e| format!("damaged JPEG: {e:?}"))?;
-    let info = decoder.info().ok_or("damaged JPEG: it has no size")?;
-    let (width, height) = (usize::from(info.width), usize::from(info.height));
-    if width as u64 * height as u64 > MOST_PIXELS {
-        return Err(format!("{width} x {height} pixels are too many"));
-    }
-    let bytes = decoder.decode().map_err(|e| format!("damaged JPEG: {e:?}"))?;
-    match bytes.len() == width * height * 3 {
-        true => Ok(Raster { width, height, channels: 3, bytes }),
-        false => Err("damaged JPEG: not all of its pixels are there".to_string()),
-    }
+/// Whether a JPEG file ends as one should. Decoders fill up what is missing with grey, and say nothing.
+fn is_whole_jpeg(bytes: &[u8]) -> bool {
+    let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |at| at + 1);
+    bytes[..end].windows(2).rev().take(1 << 10).any(|pair| pair == [0xff, 0xd9])
 }
 
 /// Stretches a plane with a triangle filter that is widened when the plane shrinks: PIL's `BILINEAR`.

@@ -4,9 +4,9 @@ use serde_json::json;
 
 use super::about::About;
 use super::draw::percent;
-use super::{Failure, Harness, load, thousands};
-use crate::data::BatchData;
+use super::{Failure, Harness, Reading, load, thousands};
 use crate::job::Eval;
+use crate::metrics::{ClassMetrics, Confusion};
 use crate::train::{Metrics, evaluate};
 use crate::weights;
 
@@ -17,15 +17,16 @@ impl Harness<'_> {
         let loaded = weights::load(&mut *network, &job.weights)?;
         let about = About::read(loaded.metadata.as_deref());
         let picture = job.picture.clone().or(about.picture).unwrap_or_default();
-        let data = load(&job.data, network.spec(), &picture)?;
-        let mut batch = BatchData::new(network.spec(), job.batch);
-        let metrics = evaluate(&mut *network, &data, &mut batch, job.batch)?;
+        let reading = Reading { classes: &job.classes, picture, targets: &job.targets, ..Reading::default() };
+        let data = load(&job.data, network.spec(), reading)?;
+        let metrics = evaluate(&mut *network, &data, job.batch)?;
         if metrics.metrics.is_empty() {
             let message = std::format!("no output of {} has the shape of a target", network.spec().name);
             return Err(Failure::new(message));
         }
+        let classes = if job.classes.is_empty() { &about.classes } else { &job.classes };
         match job.json {
-            true => writeln!(self.out, "{:#}", as_json(&metrics))?,
+            true => writeln!(self.out, "{:#}", as_json(&metrics, classes))?,
             false => self.print_metrics(&metrics)?,
         }
         Ok(())
@@ -46,12 +47,31 @@ impl Harness<'_> {
                     thousands(metrics.images)
                 )?;
             }
+            if let Some(top5) = metric.top5 {
+                writeln!(self.out, "top-5 accuracy: {}", percent(top5).trim_start())?;
+            }
+            if let Some(confusion) = &metric.confusion {
+                let mean = confusion.mean();
+                let [precision, recall, f1] = [mean.precision, mean.recall, mean.f1].map(percent);
+                let [precision, recall, f1] = [&precision, &recall, &f1].map(|text| text.trim_start());
+                writeln!(self.out, "mean over classes: precision {precision}, recall {recall}, F1 {f1}")?;
+            }
         }
         Ok(())
     }
 }
 
-fn as_json(metrics: &Metrics) -> serde_json::Value {
+/// How well each class is told from the others.
+fn by_class(confusion: &Confusion, names: &[String]) -> serde_json::Value {
+    let one = |class: usize| {
+        let ClassMetrics { support, precision, recall, f1 } = confusion.class(class);
+        let name = super::predict::class_name(names, class);
+        json!({ "name": name, "images": support, "precision": precision, "recall": recall, "f1": f1 })
+    };
+    (0..confusion.classes()).map(one).collect()
+}
+
+fn as_json(metrics: &Metrics, classes: &[String]) -> serde_json::Value {
     let outputs: std::vec::Vec<_> = metrics
         .metrics
         .iter()
@@ -62,6 +82,8 @@ fn as_json(metrics: &Metrics) -> serde_json::Value {
                 "loss": metric.loss,
                 "accuracy": metric.accuracy,
                 "correct": metric.correct,
+                "top5": metric.top5,
+                "classes": metric.confusion.as_ref().map(|confusion| by_class(confusion, classes)),
             })
         })
         .collect();

@@ -12,6 +12,8 @@ mod about;
 mod bench;
 mod draw;
 mod eval;
+mod load;
+mod log;
 mod predict;
 mod progress;
 mod run;
@@ -26,9 +28,12 @@ use std::string::{String, ToString};
 use std::vec::Vec;
 
 use crate::files::FileError;
-use crate::job::{Files, Job, Machine, Picture, Source};
+use crate::job::{Job, Machine};
 use crate::train::TrainError;
-use crate::{Error, Isa, Network, Options, Spec};
+use crate::{Error, Isa, Network, Options};
+
+pub use load::collect;
+use load::{Reading, load};
 
 /// Constructs the network.
 pub type Construct<'a> = dyn Fn(&Options) -> Result<Box<dyn Network>, Error> + 'a;
@@ -64,6 +69,12 @@ pub fn main(construct: &Construct<'_>) -> ExitCode {
             ExitCode::from(failure.code)
         }
     }
+}
+
+/// Makes Ctrl-C do nothing to this process, so that it waits for the program it has started to save its run.
+pub fn leave_interrupts() {
+    // An error says that there is a handler already, which will know what to do.
+    let _ = ctrlc::set_handler(|| {});
 }
 
 fn read_job(path: &Path) -> Result<Job, String> {
@@ -147,15 +158,6 @@ impl Harness<'_> {
         let isa = machine.isa.as_ref().map(named).transpose()?;
         Ok((self.construct)(&Options { seed, batch, threads: machine.threads, isa })?)
     }
-}
-
-/// Loads a data set.
-fn load(source: &Source, spec: &Spec, picture: &Picture) -> Result<crate::data::Dataset, Failure> {
-    let (data, path) = match &source.files {
-        Files::Idx { images, labels } => (crate::data::Dataset::idx(images, labels, spec, picture)?, images),
-        Files::Tensors { path } => (crate::data::Dataset::tensors(path, spec)?, path),
-    };
-    data.part(source.part).map_err(|message| FileError::new(path, message).into())
 }
 
 /// `60,000`

@@ -4,12 +4,16 @@ use std::format;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::string::String;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::Failure;
 use super::draw::percent;
+use super::log::Log;
 use super::thousands;
+use crate::files::FileError;
 use crate::train::{Epoch, Observer, Progress};
 
 /// How often the text beside the bar changes.
@@ -27,22 +31,43 @@ pub(super) struct Lines<'a> {
     /// Images per second of the present epoch.
     speed: f64,
     failure: Option<std::io::Error>,
+    log: Log,
+    /// The first file of the log that could not be written.
+    log_failure: Option<FileError>,
+    /// Set by Ctrl-C.
+    interrupted: &'a AtomicBool,
 }
 
 impl<'a> Lines<'a> {
-    pub(super) fn new(out: &'a mut dyn Write) -> Self {
+    pub(super) fn new(out: &'a mut dyn Write, log: Log, interrupted: &'a AtomicBool) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         let style = ProgressStyle::with_template("{prefix} {wide_bar:.cyan/blue} {msg}");
         if let Ok(style) = style {
             bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
         }
-        Self { out, bar, epoch: None, run: None, refreshed: None, speed: 0.0, failure: None }
+        Self {
+            out,
+            bar,
+            epoch: None,
+            run: None,
+            refreshed: None,
+            speed: 0.0,
+            failure: None,
+            log,
+            log_failure: None,
+            interrupted,
+        }
     }
 
     /// Removes the bar. An error is that of the first line that could not be printed.
-    pub(super) fn finish(self) -> std::io::Result<()> {
+    pub(super) fn finish(self) -> Result<(), Failure> {
         self.bar.finish_and_clear();
-        self.failure.map_or(Ok(()), Err)
+        self.failure.map_or(Ok(()), Err)?;
+        Ok(self.log_failure.map_or(Ok(()), Err)?)
+    }
+
+    fn note(&mut self, written: Result<(), FileError>) {
+        self.log_failure = self.log_failure.take().or(written.err());
     }
 
     fn time_left(&self, progress: &Progress) -> Duration {
@@ -55,6 +80,8 @@ impl<'a> Lines<'a> {
 
 impl Observer for Lines<'_> {
     fn started(&mut self, epoch: u64, step: u64) {
+        let started = self.log.start(epoch);
+        self.note(started);
         if (epoch, step) != (0, 0) {
             let steps = if step > 0 { format!(" and {}", super::plural(step, "step")) } else { String::new() };
             let line = writeln!(self.out, "going on after {}{steps}", super::plural(epoch, "epoch"));
@@ -86,7 +113,13 @@ impl Observer for Lines<'_> {
         ControlFlow::Continue(())
     }
 
+    fn stop(&mut self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+
     fn epoch(&mut self, epoch: &Epoch) {
+        let logged = self.log.add(epoch);
+        self.note(logged);
         let train = &epoch.train;
         let width = format!("{}", train.epochs).len();
         let seconds = self.epoch.map_or(0.0, |(start, _)| start.elapsed().as_secs_f64());

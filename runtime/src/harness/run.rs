@@ -4,7 +4,7 @@ use std::vec;
 use std::vec::Vec;
 
 use super::{Failure, Harness};
-use crate::data::{BatchData, Dataset};
+use crate::data::{BatchData, Dataset, Draw};
 use crate::job::Run;
 use crate::tensors::{self, Tensor};
 use crate::{Network, Role, ValueSpec, weights};
@@ -40,7 +40,7 @@ fn infer(network: &mut dyn Network, data: &Dataset, size: usize, job: &Run) -> R
     let mut outputs: Vec<Vec<f32>> = vec![Vec::new(); spec.outputs.len()];
     let numbers: Vec<usize> = (0..data.len()).collect();
     for numbers in numbers.chunks(size) {
-        batch.load(data, numbers);
+        batch.load(data, numbers, Draw::default())?;
         network.infer(numbers.len(), &batch.inputs())?;
         for (index, values) in outputs.iter_mut().enumerate() {
             values.extend_from_slice(network.output(index));
@@ -59,7 +59,7 @@ fn differentiate(network: &mut dyn Network, data: &Dataset, path: &std::path::Pa
     let spec = network.spec();
     let mut batch = BatchData::new(spec, data.len());
     let numbers: Vec<usize> = (0..data.len()).collect();
-    batch.load(data, &numbers);
+    batch.load(data, &numbers, Draw::default())?;
     let loss = [network.train(data.len(), &batch.inputs(), &batch.targets(), None)?];
     let mut all = vec![Tensor::new("loss", &[], &loss)];
     let gradients = network.gradients();

@@ -1,7 +1,8 @@
 use super::*;
+use crate::augment::Pipeline;
 use crate::data::{Part, Raster};
-use crate::job::{Checkpoints, Eval, Predict, Run, Show, Train};
-use crate::optimizer::Sgd;
+use crate::job::{Checkpoints, Eval, Files, Picture, Predict, Run, Show, Source, Train};
+use crate::optimizer::{DecayOn, Sgd};
 use crate::schedule::Schedule;
 use crate::tensors::{Tensor, TensorFile, Values, write};
 use crate::testing::{CLASSES, Folder, PIXELS, SIDE, SPEC, Tiny, pictures};
@@ -50,6 +51,14 @@ fn train_job(folder: &Folder) -> Train {
         epochs: 3,
         optimizer: Sgd { learning_rate: 0.05, momentum: 0.9, ..Sgd::default() }.into(),
         schedule: Schedule::default(),
+        decay_on: DecayOn::All,
+        clip: None,
+        accumulate: 1,
+        average: None,
+        patience: None,
+        init: None,
+        augment: Pipeline::default(),
+        targets: Vec::new(),
         checkpoints: Checkpoints {
             folder: folder.path("run"),
             resume: true,
@@ -82,12 +91,15 @@ fn train_eval_and_predict_go_together() {
         machine: Machine::default(),
         weights: job.output.clone(),
         data: job.test.clone().expect("held-out data"),
+        targets: Vec::new(),
+        classes: Vec::new(),
         picture: None,
         batch: 32,
         json,
     };
     let text = run(&Job::Eval(eval(false))).expect("evaluated");
-    assert!(text.starts_with("loss: 0.") && text.ends_with("accuracy: 100.00 % (100 of 100)\n"), "{text}");
+    assert!(text.starts_with("loss: 0.") && text.contains("accuracy: 100.00 % (100 of 100)\n"), "{text}");
+    assert!(text.ends_with("mean over classes: precision 100.00 %, recall 100.00 %, F1 100.00 %\n"), "{text}");
     let json: serde_json::Value = serde_json::from_str(&run(&Job::Eval(eval(true))).expect("evaluated")).expect("JSON");
     assert_eq!(
         (&json["accuracy"], &json["images"], &json["outputs"][0]["correct"]),

@@ -2,18 +2,19 @@
 
 use std::format;
 use std::string::String;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::vec::Vec;
 
 use super::about::About;
 use super::draw::percent;
+use super::log::Log;
 use super::progress::Lines;
-use super::{Failure, Harness, load, plural, thousands};
-use crate::data::{BatchData, Dataset, Raster};
+use super::{Failure, Harness, Reading, load, plural, thousands};
+use crate::data::{BatchData, Dataset, Draw, Raster};
 use crate::files::FileError;
 use crate::job::{Show, Train};
-use crate::optimizer::Rule;
 use crate::train::{Checkpoints, FitOptions, evaluate, fit, load_best};
-use crate::{Network, Role, weights};
+use crate::{Network, Role, init, weights};
 
 impl Harness<'_> {
     /// Learns, says how well, saves the weights of the best epoch and classifies a picture.
@@ -23,8 +24,17 @@ impl Harness<'_> {
         if let Some(path) = &job.weights {
             weights::load(network, path)?;
         }
-        let data = load(&job.data, network.spec(), &job.picture)?;
-        let test = job.test.as_ref().map(|test| load(test, network.spec(), &job.picture)).transpose()?;
+        if let (Some(scheme), None) = (&job.init, &job.weights) {
+            init::apply(network, scheme, job.seed);
+        }
+        let plain = Reading {
+            classes: &job.classes,
+            picture: job.picture.clone(),
+            targets: &job.targets,
+            ..Reading::default()
+        };
+        let data = load(&job.data, network.spec(), Reading { augment: job.augment.clone(), ..plain.clone() })?;
+        let test = job.test.as_ref().map(|test| load(test, network.spec(), plain)).transpose()?;
         check_ahead(network, job)?;
         self.greet(network, job, &data, test.as_ref())?;
         let about = About::new(network.spec(), &job.picture, &job.classes).to_text();
@@ -40,13 +50,28 @@ impl Harness<'_> {
             epochs: job.epochs,
             optimizer: job.optimizer,
             schedule: job.schedule.clone(),
+            decay_on: job.decay_on,
+            clip: job.clip,
+            accumulate: job.accumulate,
+            average: job.average,
+            patience: job.patience,
             seed: job.seed,
             checkpoints: Some(checkpoints.clone()),
         };
-        let mut lines = Lines::new(self.out);
+        let title = format!("{} on {} images", network.spec().name, thousands(data.len()));
+        let log = Log::new(&checkpoints.folder, title);
+        let mut lines = Lines::new(self.out, log, interrupted());
         let outcome = fit(network, &data, test.as_ref(), &options, &mut lines);
         lines.finish()?;
-        if outcome?.best.is_some() {
+        let outcome = outcome?;
+        if !outcome.finished {
+            writeln!(self.out, "interrupted; the run is saved in {}", checkpoints.last().display())?;
+            return Ok(writeln!(self.out, "  help: `--resume` goes on")?);
+        }
+        if outcome.early {
+            writeln!(self.out, "no progress any more: the best epoch is kept")?;
+        }
+        if outcome.best.is_some() {
             load_best(network, &checkpoints)?;
         }
         weights::save(network, &job.output, Some(&about))?;
@@ -81,12 +106,7 @@ impl Harness<'_> {
             memory.isa.name(),
             plural(memory.pool.threads() as u64, "thread"),
         )?;
-        let optimizer = match job.optimizer {
-            Rule::Sgd(sgd) if sgd.nesterov => "SGD with Nesterov momentum",
-            Rule::Sgd(sgd) if sgd.momentum > 0.0 => "SGD with momentum",
-            Rule::Sgd(_) => "SGD",
-            Rule::Adam(_) => "Adam",
-        };
+        let optimizer = job.optimizer.name();
         let held_out = test.map_or(String::new(), |test| format!(", {} held out", thousands(test.len())));
         writeln!(
             self.out,
@@ -100,8 +120,7 @@ impl Harness<'_> {
 
     /// The line that scripts look for.
     fn say_how_good(&mut self, network: &mut dyn Network, test: &Dataset, size: usize) -> Result<(), Failure> {
-        let mut batch = BatchData::new(network.spec(), size);
-        let metrics = evaluate(network, test, &mut batch, size)?;
+        let metrics = evaluate(network, test, size)?;
         if let Some(accuracy) = metrics.accuracy() {
             writeln!(self.out, "accuracy: {}", percent(accuracy).trim_start())?;
         } else if let Some(loss) = metrics.loss() {
@@ -126,7 +145,7 @@ impl Harness<'_> {
                     return Ok(());
                 }
                 let mut batch = BatchData::new(spec, 1);
-                batch.load(test, &[0]);
+                batch.load(test, &[0], Draw::default())?;
                 let values: Vec<f32> = batch.inputs()[0].to_vec();
                 let range = values.iter().fold((f32::MAX, f32::MIN), |(low, high), &x| (low.min(x), high.max(x)));
                 let raster = Raster::from_tensor(&values, input.shape, range)?;
@@ -135,6 +154,18 @@ impl Harness<'_> {
             }
         }
     }
+}
+
+/// Becomes true with the first Ctrl-C: the run is saved behind the present step and ends. A second one ends it at once.
+fn interrupted() -> &'static AtomicBool {
+    static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+    // An error says that there is a handler already, or that the system has none to give; then Ctrl-C ends the program.
+    let _ = ctrlc::set_handler(|| {
+        if INTERRUPTED.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    });
+    &INTERRUPTED
 }
 
 /// What would fail at the end fails at the start.

@@ -1,53 +1,150 @@
+use super::steps::newton_root;
 use super::*;
-use std::vec::Vec;
+use crate::{Init, Role};
 
-const START: [f32; 3] = [0.5, -1.25, 2.0];
-const GRADIENTS: [[f32; 3]; 5] =
-    [[0.262, -0.2, -0.1], [-0.025, -0.4, -0.05], [-0.197, -0.6, 0.0], [-0.096, -0.8, 0.05], [0.185, -1.0, 0.1]];
+const SPECS: [ParamSpec; 2] = [
+    ParamSpec { name: "weight", shape: &[3, 4], role: Role::Trained, init: Init::Constant(0.0), range: 0..12 },
+    ParamSpec { name: "bias", shape: &[3], role: Role::Trained, init: Init::Constant(0.0), range: 16..19 },
+];
+const LEN: usize = 32;
+const START_OF_BIAS: [f32; 3] = [0.5, -0.25, 0.1];
 
-/// Five steps against numbers that the algorithms of the documentation of `torch.optim` give in double precision.
-fn check(rule: Rule, expected: [f32; 3]) {
+/// A weight of 12 numbers and a bias of 3, with padding behind each.
+fn padded(row: &[f32]) -> Vec<f32> {
+    let mut all = vec![0.0; LEN];
+    all[..12].copy_from_slice(&row[..12]);
+    all[16..19].copy_from_slice(&row[12..]);
+    all
+}
+
+/// A stored tensor of PyTorch, see `tests/parity/runtime/trajectories.py`.
+fn stored(name: &str) -> Vec<Vec<f32>> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/parity/runtime/trajectories.safetensors");
+    let mut file = crate::tensors::TensorFile::open(path.as_ref()).expect("the stored trajectories");
+    let entry = file.entry(name).expect("a stored tensor").clone();
+    let mut values = vec![0.0; entry.len()];
+    file.floats(&entry, &mut values).expect("floats");
+    values.chunks_exact(15).map(padded).collect()
+}
+
+/// Every step of a stored trajectory.
+fn check(name: &str, rule: impl Into<Rule>, decay_on: DecayOn, clip: Option<Clip>, factors: &[f64]) {
+    let rule = rule.into();
     rule.check().expect("a valid rule");
     let pool = Pool::new(1);
-    let mut weights = START;
-    let mut optimizer = Optimizer::with(rule, 3, 1);
-    for gradients in &GRADIENTS {
-        optimizer.update(Isa::detect(), &pool, &mut weights, gradients);
-    }
-    for (w, e) in weights.iter().zip(expected) {
-        assert!((w - e).abs() < 4e-7, "{weights:?} instead of {expected:?}");
+    let start: Vec<f32> = (0..12).map(|i| -1.5 + i as f32 * (3.0 / 11.0)).chain(START_OF_BIAS).collect();
+    let mut weights = padded(&start);
+    let mut optimizer = Optimizer::with(rule, decay_on, &SPECS, LEN, 1).clipping(clip);
+    let steps = stored(&format!("{name}.gradients")).into_iter().zip(stored(&format!("{name}.weights")));
+    for (step, (mut gradients, expected)) in steps.enumerate() {
+        optimizer.set_factor(factors.get(step).copied().unwrap_or(1.0));
+        optimizer.update(Isa::detect(), &pool, &mut weights, &mut gradients);
+        for (i, (w, e)) in weights.iter().zip(&expected).enumerate() {
+            assert!((w - e).abs() < 2e-6 * e.abs().max(1.0), "{name}, step {step}, weight {i}: {w} instead of {e}");
+        }
     }
 }
 
 #[test]
-fn sgd_is_that_of_pytorch() {
+fn trajectories_are_those_of_pytorch() {
+    let factors = [0.1, 0.2, 0.5, 1.0, 1.0, 0.5, 0.25, 0.1];
+    let plain = |name: &str, rule: Rule| check(name, rule, DecayOn::All, None, &[]);
+    let with_factors = |name: &str, rule: Rule| check(name, rule, DecayOn::All, None, &factors);
+
     let sgd = Sgd { learning_rate: 0.1, ..Sgd::default() };
-    check(Rule::Sgd(sgd), [0.4871, -0.95, 2.0]);
-    let sgd = Sgd { weight_decay: 0.01, ..sgd };
-    check(Rule::Sgd(sgd), [0.484_653_17, -0.944_162_2, 1.989_970_1]);
-    check(Rule::Sgd(Sgd { momentum: 0.9, ..sgd }), [0.448_218_83, -0.600_558_65, 2.012_208]);
-    let nesterov = Sgd { momentum: 0.9, nesterov: true, weight_decay: 5e-4, ..sgd };
-    check(Rule::Sgd(nesterov), [0.445_699_3, -0.378_412_9, 2.033_077_5]);
-    let damped = Sgd { momentum: 0.8, dampening: 0.3, weight_decay: 0.0, ..sgd };
-    check(Rule::Sgd(damped), [0.449_885_68, -0.826_832, 2.030_648]);
+    let momentum = Sgd { learning_rate: 0.05, momentum: 0.9, weight_decay: 0.01, ..sgd };
+    plain("sgd", Sgd { weight_decay: 0.01, ..sgd }.into());
+    with_factors("sgd_momentum", momentum.into());
+    plain("sgd_dampening", Sgd { momentum: 0.8, dampening: 0.3, ..sgd }.into());
+    plain("sgd_nesterov", Sgd { nesterov: true, weight_decay: 5e-4, ..momentum }.into());
+    let decayed = Sgd { momentum: 0.9, weight_decay: 0.1, ..sgd };
+    check("sgd_groups", decayed, DecayOn::Weights, None, &[]);
+
+    let rmsprop = RmsProp { learning_rate: 0.01, alpha: 0.9, ..RmsProp::default() };
+    let slower = RmsProp { learning_rate: 0.02, weight_decay: 0.01, ..RmsProp::default() };
+    with_factors("rmsprop", slower.into());
+    plain("rmsprop_momentum", RmsProp { momentum: 0.8, ..rmsprop }.into());
+    plain("rmsprop_centered", RmsProp { centered: true, epsilon: 1e-3, ..rmsprop }.into());
+
+    plain("adagrad", Adagrad { learning_rate: 0.1, ..Adagrad::default() }.into());
+    let decayed =
+        Adagrad { learning_rate: 0.2, rate_decay: 0.1, initial: 0.5, weight_decay: 0.01, ..Adagrad::default() };
+    plain("adagrad_decay", decayed.into());
+
+    let adam = Adam { learning_rate: 0.05, ..Adam::default() };
+    with_factors("adam", adam.into());
+    plain("adam_decay", Adam { beta1: 0.8, beta2: 0.99, epsilon: 1e-3, weight_decay: 0.02, ..adam }.into());
+    let adamw = AdamW { learning_rate: 0.05, weight_decay: 0.1, ..AdamW::default() };
+    with_factors("adamw", adamw.into());
+    check("adamw_groups", AdamW { weight_decay: 0.5, ..adamw }, DecayOn::Weights, None, &[]);
+
+    plain("lars", Lars { learning_rate: 1.0, trust: 0.05, weight_decay: 0.01, ..Lars::default() }.into());
+    plain("lbfgs", Lbfgs { learning_rate: 0.5, history: 3 }.into());
+
+    check("clip_value", sgd, DecayOn::All, Some(Clip::Value(0.5)), &[]);
+    check("clip_norm", Sgd { momentum: 0.9, ..sgd }, DecayOn::All, Some(Clip::Norm(1.0)), &[]);
 }
 
 #[test]
-fn adam_is_that_of_pytorch() {
-    let adam = Adam { learning_rate: 0.01, ..Adam::default() };
-    check(Rule::Adam(adam), [0.484_619_76, -1.201_491_7, 2.028_056_4]);
-    let other = Adam { learning_rate: 0.05, beta1: 0.8, beta2: 0.99, epsilon: 1e-3, weight_decay: 0.02 };
-    check(Rule::Adam(other), [0.425_949_8, -0.999_215_95, 2.024_467]);
+fn averages_are_those_of_pytorch() {
+    let mut network = crate::testing::Tiny::new(&crate::Options::default());
+    let mut average = Average::new(0.8, &network);
+    for (weights, expected) in stored("sgd_momentum.weights").iter().zip(stored("average")) {
+        network.params_mut()[..LEN].copy_from_slice(weights);
+        average.update(&mut network);
+        for (a, e) in average.weights().iter().zip(&expected) {
+            assert!((a - e).abs() < 1e-6, "{a} instead of {e}");
+        }
+    }
+    let (before, mean) = (network.params().to_vec(), average.weights().to_vec());
+    average.swap(&mut network);
+    assert_eq!(network.params()[..LEN], mean[..LEN]);
+    assert_eq!(network.params()[160..], before[160..]);
+    average.swap(&mut network);
+    assert_eq!(network.params(), before);
 }
+
+#[test]
+fn accumulated_gradients_are_those_of_one_batch() {
+    let mut network = crate::testing::Tiny::new(&crate::Options { batch: 8, ..crate::Options::default() });
+    let images: Vec<f32> = (0..8 * crate::testing::PIXELS).map(|i| (i as f32 * 0.37).sin()).collect();
+    let labels = [0, 1, 2, 3, 3, 2, 1, 1];
+    network.train(8, &[&images], &[crate::Targets::Classes(&labels)], None).expect("a pass");
+    let whole = network.gradients().to_vec();
+    let mut accumulator = Accumulator::new(&network);
+    for range in [0..5, 5..8] {
+        let (x, y) =
+            (&images[range.start * crate::testing::PIXELS..range.end * crate::testing::PIXELS], &labels[range.clone()]);
+        network.train(range.len(), &[x], &[crate::Targets::Classes(y)], None).expect("a pass");
+        accumulator.add(&mut network, range.len());
+    }
+    accumulator.finish(&mut network);
+    assert!(accumulator.is_empty());
+    assert!(network.gradients().iter().zip(&whole).all(|(a, b)| (a - b).abs() < 1e-6));
+}
+
+/// One rule of each kind, with all of its state.
+fn all_rules() -> Vec<Rule> {
+    vec![
+        Sgd { weight_decay: 1e-3, ..Sgd::default() }.into(),
+        Sgd { momentum: 0.9, nesterov: true, ..Sgd::default() }.into(),
+        RmsProp::default().into(),
+        RmsProp { centered: true, ..RmsProp::default() }.into(),
+        Adagrad::default().into(),
+        Adam::default().into(),
+        AdamW::default().into(),
+        Lars::default().into(),
+        Lbfgs { history: 2, ..Lbfgs::default() }.into(),
+    ]
+}
+
+/// Parameters that end within pieces.
+const LARGE: [ParamSpec; 2] =
+    [ParamSpec { range: 0..40_003, ..SPECS[0] }, ParamSpec { range: 40_016..50_001, ..SPECS[1] }];
 
 #[test]
 fn neither_threads_nor_instruction_sets_change_a_bit() {
-    let rules = [
-        Rule::Sgd(Sgd { weight_decay: 1e-3, ..Sgd::default() }),
-        Rule::Sgd(Sgd { momentum: 0.9, nesterov: true, ..Sgd::default() }),
-        Rule::Adam(Adam::default()),
-    ];
-    for rule in rules {
+    for rule in all_rules() {
         let detected = [1, 2, 5].map(|threads| (threads, Isa::detect()));
         let results: Vec<Vec<u32>> = Isa::available()
             .map(|isa| (2, isa))
@@ -55,11 +152,12 @@ fn neither_threads_nor_instruction_sets_change_a_bit() {
             .map(|(threads, isa)| {
                 let pool = Pool::new(threads);
                 let mut weights: Vec<f32> = (0..50_001).map(|i| (i as f32).sin()).collect();
-                let mut optimizer = Optimizer::with(rule, weights.len(), threads);
+                let mut optimizer = Optimizer::with(rule, DecayOn::Weights, &LARGE, weights.len(), threads)
+                    .clipping(Some(Clip::Norm(10.0)));
                 optimizer.set_factor(0.5);
                 for step in 0..3 {
-                    let gradients: Vec<f32> = (0..weights.len()).map(|i| ((i + step) as f32).cos()).collect();
-                    optimizer.update(isa, &pool, &mut weights, &gradients);
+                    let mut gradients: Vec<f32> = (0..weights.len()).map(|i| ((i + step) as f32).cos()).collect();
+                    optimizer.update(isa, &pool, &mut weights, &mut gradients);
                 }
                 weights.iter().map(|w| w.to_bits()).collect()
             })
@@ -70,11 +168,12 @@ fn neither_threads_nor_instruction_sets_change_a_bit() {
 
 #[test]
 fn padding_stays_zero() {
-    for rule in [Rule::Sgd(Sgd { momentum: 0.9, ..Sgd::default() }), Rule::Adam(Adam::default())] {
+    for rule in all_rules() {
         let pool = Pool::new(1);
-        let mut weights = [0.0; 4];
-        Optimizer::with(rule, 4, 1).update(Isa::detect(), &pool, &mut weights, &[0.0; 4]);
-        assert_eq!(weights, [0.0; 4]);
+        let mut weights = [0.0; LEN];
+        let mut optimizer = Optimizer::with(rule, DecayOn::All, &SPECS, LEN, 1);
+        optimizer.update(Isa::detect(), &pool, &mut weights, &mut [0.0; LEN]);
+        assert_eq!(weights, [0.0; LEN]);
     }
 }
 
@@ -86,6 +185,11 @@ fn numbers_out_of_range_are_named() {
     assert!(complaint(Rule::Sgd(Sgd { learning_rate: f64::NAN, ..Sgd::default() })).contains("learning_rate"));
     assert!(complaint(Rule::Adam(Adam { beta2: 1.0, ..Adam::default() })).contains("`beta2`"));
     assert!(complaint(Rule::Adam(Adam { epsilon: 0.0, ..Adam::default() })).contains("above 0"));
+    assert!(complaint(RmsProp { alpha: -0.1, ..RmsProp::default() }.into()).contains("`alpha` is -0.1"));
+    assert!(complaint(Adagrad { initial: -1.0, ..Adagrad::default() }.into()).contains("`initial` is -1"));
+    assert!(complaint(Lars { trust: 0.0, ..Lars::default() }.into()).contains("`trust` is 0"));
+    assert!(complaint(Lbfgs { history: 101, ..Lbfgs::default() }.into()).contains("`history` is 101"));
+    assert!(Clip::Norm(0.0).check().expect_err("a complaint").contains("`norm` is 0"));
 }
 
 #[test]

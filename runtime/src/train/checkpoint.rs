@@ -10,9 +10,14 @@ use serde_json::{Map, Value, json};
 use super::Checkpoints;
 use super::evaluate::Tally;
 use crate::files::FileError;
+use crate::optimizer::Average;
+use crate::schedule::Plateau;
 use crate::tensors::{self, Tensor, TensorFile};
 use crate::weights::{self, Lenience, OPTIMIZER_PREFIX};
 use crate::{Network, Optimizer, Role};
+
+/// The name of the moving average among the states of the optimizer.
+const AVERAGE: &str = "average";
 
 /// How good an epoch was.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,6 +45,8 @@ pub(super) struct Position {
     pub(super) step: u64,
     /// What was seen in these.
     pub(super) tally: Tally,
+    /// What a schedule on plateaus has seen.
+    pub(super) plateau: Plateau,
     best: Option<(u64, Score)>,
 }
 
@@ -64,6 +71,12 @@ impl Position {
             "images": self.tally.images,
             "loss_sum": self.tally.loss_sum,
             "correct": self.tally.correct,
+            "plateau": {
+                "factor": self.plateau.factor,
+                "best": self.plateau.best,
+                "waited": self.plateau.waited,
+                "cooling": self.plateau.cooling,
+            },
             "best": self.best.map(|(epoch, score)| json!({
                 "epoch": epoch, "accuracy": score.accuracy, "loss": score.loss,
             })),
@@ -83,7 +96,14 @@ impl Position {
             loss_sum: value.get("loss_sum")?.as_f64()?,
             correct: value.get("correct")?.as_u64().map(|n| n as usize),
         };
-        Some(Self { epoch: value.get("epoch")?.as_u64()?, step: value.get("step")?.as_u64()?, tally, best })
+        let seen = value.get("plateau")?;
+        let plateau = Plateau {
+            factor: seen.get("factor")?.as_f64()?,
+            best: seen.get("best")?.as_f64(),
+            waited: seen.get("waited")?.as_u64()?,
+            cooling: seen.get("cooling")?.as_u64()?,
+        };
+        Some(Self { epoch: value.get("epoch")?.as_u64()?, step: value.get("step")?.as_u64()?, tally, plateau, best })
     }
 }
 
@@ -96,14 +116,16 @@ pub(super) fn save_weights(network: &dyn Network, path: &Path, about: &str) -> R
 pub(super) fn save(
     network: &dyn Network,
     optimizer: &Optimizer,
+    average: Option<&Average>,
     position: &Position,
     checkpoints: &Checkpoints,
 ) -> Result<(), FileError> {
     let path = checkpoints.last();
     let mut all = weights::tensors_of(network);
-    for (name, state) in optimizer.state() {
+    let average = average.filter(|average| average.started()).map(|average| (AVERAGE.into(), average.weights()));
+    for (name, state) in optimizer.state().chain(average) {
         let trained = network.spec().params.iter().filter(|param| param.role == Role::Trained);
-        all.extend(trained.map(|p| Tensor::new(state_name(name, p.name), p.shape, &state[p.range.clone()])));
+        all.extend(trained.map(|p| Tensor::new(state_name(&name, p.name), p.shape, &state[p.range.clone()])));
     }
     let mut about: Map<String, Value> = match checkpoints.about.as_str() {
         "" => Map::new(),
@@ -127,6 +149,7 @@ fn state_name(state: &str, param: &str) -> String {
 pub(super) fn resume(
     network: &mut dyn Network,
     optimizer: &mut Optimizer,
+    average: Option<&mut Average>,
     checkpoints: &Checkpoints,
 ) -> Result<Option<Position>, FileError> {
     let path = checkpoints.last();
@@ -150,9 +173,10 @@ pub(super) fn resume(
     weights::load_from(network, &mut file, Lenience::default())?;
     let params = network.spec().params.iter().filter(|param| param.role == Role::Trained);
     let entries: Vec<_> = file.entries().to_vec();
-    for (name, state) in optimizer.state_mut() {
+    let average = average.filter(|_| steps > 0).map(|average| (AVERAGE.into(), average.restore()));
+    for (name, state) in optimizer.state_mut().chain(average) {
         for param in params.clone() {
-            let full = state_name(name, param.name);
+            let full = state_name(&name, param.name);
             let Some(entry) = entries.iter().find(|entry| entry.name == full) else {
                 return Err(file.error(format!("the checkpoint lacks `{full}`")));
             };

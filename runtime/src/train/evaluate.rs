@@ -1,10 +1,12 @@
 //! How good a network is.
 
+use std::ops::ControlFlow;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-use crate::data::{BatchData, Dataset};
-use crate::{Error, Network, Spec, TargetKind, Targets};
+use crate::data::{BatchData, Dataset, Draw, each_batch};
+use crate::metrics::{Confusion, top_k};
+use crate::{Error, Network, Spec, TargetKind, Targets, ValueSpec};
 
 /// How well one output matches one target.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +21,10 @@ pub struct Metric {
     pub accuracy: Option<f64>,
     /// How many these are.
     pub correct: Option<usize>,
+    /// For more than five classes, the fraction of images whose right class is among the five largest outputs.
+    pub top5: Option<f64>,
+    /// For classes, what was taken for what.
+    pub confusion: Option<Confusion>,
 }
 
 /// How well a network does on a data set.
@@ -64,23 +70,17 @@ fn pairs(spec: &Spec) -> Vec<Pair> {
     pairs
 }
 
-/// Runs inference over a whole data set and compares outputs with targets. `batch` is overwritten; at most `size` images
-/// are run at a time.
+/// Runs inference over a whole data set, at most `size` images at a time, and compares outputs with targets.
 ///
 /// An output of classes that is nowhere negative and sums to 1 is taken for probabilities, any other for their
 /// logarithms up to a constant ("logits").
-pub fn evaluate(
-    network: &mut dyn Network,
-    data: &Dataset,
-    batch: &mut BatchData,
-    size: usize,
-) -> Result<Metrics, Error> {
+pub fn evaluate(network: &mut dyn Network, data: &Dataset, size: usize) -> Result<Metrics, Error> {
     let spec = network.spec();
     let pairs = pairs(spec);
-    let mut sums = std::vec![(0.0_f64, 0_usize); pairs.len()];
+    let mut sums: Vec<Sums> = pairs.iter().map(|pair| Sums::new(&spec.targets[pair.target])).collect();
     let numbers: Vec<usize> = (0..data.len()).collect();
-    for numbers in numbers.chunks(size.max(1)) {
-        batch.load(data, numbers);
+    let threads = network.memory().pool.threads();
+    let mut compare = |batch: &BatchData, numbers: &[usize]| -> Result<(), Error> {
         network.infer(numbers.len(), &batch.inputs())?;
         let targets = batch.targets();
         for (pair, sum) in pairs.iter().zip(&mut sums) {
@@ -88,31 +88,60 @@ pub fn evaluate(
             match targets.get(pair.target) {
                 Some(Targets::Classes(classes)) => {
                     let of_classes = y.len() / numbers.len();
-                    sum.0 += cross_entropy(y, classes, of_classes);
-                    sum.1 += correct(y, classes, of_classes);
+                    sum.loss += cross_entropy(y, classes, of_classes);
+                    sum.top5 += top_k(y, of_classes, classes, 5);
+                    for (y, &class) in y.chunks_exact(of_classes).zip(*classes) {
+                        sum.confusion.add(class as usize, largest(y));
+                    }
                 }
                 Some(Targets::Floats(floats)) => {
                     let squares = y.iter().zip(*floats).map(|(y, t)| f64::from(y - t).powi(2));
-                    sum.0 += squares.sum::<f64>() / (y.len() / numbers.len()) as f64;
+                    sum.loss += squares.sum::<f64>() / (y.len() / numbers.len()) as f64;
                 }
                 None => {}
             }
         }
+        Ok(())
+    };
+    let failed = each_batch(data, spec, &numbers, size, Draw::default(), threads, |batch, numbers| {
+        compare(batch, numbers).map_or_else(ControlFlow::Break, ControlFlow::Continue)
+    })?;
+    if let Some(error) = failed {
+        return Err(error);
     }
     let n = data.len().max(1) as f64;
-    let metric = |(pair, (loss, correct)): (&Pair, (f64, usize))| {
+    let metric = |(pair, sums): (&Pair, Sums)| {
         let target = &spec.targets[pair.target];
-        let correct = (target.kind != TargetKind::Float).then_some(correct);
+        let Sums { loss, top5, confusion } = sums;
+        let classes = confusion.classes();
+        let is_class = target.kind != TargetKind::Float;
+        let correct = is_class.then(|| (0..classes).map(|class| confusion.count(class, class) as usize).sum::<usize>());
         Metric {
             output: spec.outputs[pair.output].name.to_string(),
             target: target.name.to_string(),
             loss: loss / n,
             accuracy: correct.map(|correct| correct as f64 / n),
             correct,
+            top5: (is_class && classes > 5).then_some(top5 as f64 / n),
+            confusion: is_class.then_some(confusion),
         }
     };
     let metrics = if data.has_targets() { pairs.iter().zip(sums).map(metric).collect() } else { Vec::new() };
     Ok(Metrics { images: data.len(), metrics })
+}
+
+/// What is added up over the images for one target.
+struct Sums {
+    loss: f64,
+    top5: usize,
+    confusion: Confusion,
+}
+
+impl Sums {
+    fn new(target: &ValueSpec) -> Self {
+        let classes = if let TargetKind::Class(classes) = target.kind { classes } else { 0 };
+        Self { loss: 0.0, top5: 0, confusion: Confusion::new(classes) }
+    }
 }
 
 /// Whether every row is a distribution.

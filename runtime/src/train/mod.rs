@@ -11,10 +11,10 @@ use std::vec::Vec;
 
 pub use evaluate::{Metric, Metrics, evaluate};
 
-use crate::data::{BatchData, Dataset};
+use crate::data::{BatchData, Dataset, Draw, each_batch};
 use crate::files::FileError;
-use crate::optimizer::Rule;
-use crate::schedule::Schedule;
+use crate::optimizer::{Accumulator, Average, Clip, DecayOn, Rule};
+use crate::schedule::{Decay, Schedule};
 use crate::{Error, Network, Optimizer};
 use checkpoint::Position;
 use evaluate::Tally;
@@ -30,6 +30,16 @@ pub struct FitOptions {
     pub optimizer: Rule,
     /// How the learning rate changes.
     pub schedule: Schedule,
+    /// Which parameters weight decay applies to.
+    pub decay_on: DecayOn,
+    /// How gradients that are too large are cut.
+    pub clip: Option<Clip>,
+    /// Batches whose gradients make one step, each image with the same weight; at least 1. At the end of an epoch fewer do.
+    pub accumulate: usize,
+    /// The decay of a moving average of the weights, which is evaluated and saved as the best in their place.
+    pub average: Option<f64>,
+    /// Ends the run when so many epochs in a row were not the best.
+    pub patience: Option<u64>,
     /// Decides the order of the images and which units drop.
     pub seed: u64,
     /// Where the run is saved, if at all.
@@ -44,6 +54,11 @@ impl Default for FitOptions {
             epochs: 10,
             optimizer: Rule::Adam(crate::optimizer::Adam::default()),
             schedule: Schedule::default(),
+            decay_on: DecayOn::All,
+            clip: None,
+            accumulate: 1,
+            average: None,
+            patience: None,
             seed: 0,
             checkpoints: None,
         }
@@ -122,6 +137,11 @@ pub trait Observer {
         ControlFlow::Continue(())
     }
 
+    /// Whether the run is to be saved and to end; asked after every step.
+    fn stop(&mut self) -> bool {
+        false
+    }
+
     /// An epoch is over, evaluated and saved.
     fn epoch(&mut self, _epoch: &Epoch) {}
 }
@@ -134,8 +154,10 @@ impl Observer for () {}
 pub struct Outcome {
     /// The epochs made in this call.
     pub epochs: Vec<Epoch>,
-    /// Whether all epochs are done, or the observer broke off.
+    /// Whether all epochs are done, or enough of them without progress; otherwise the observer ended the run.
     pub finished: bool,
+    /// Whether it ended for lack of progress.
+    pub early: bool,
     /// Which epoch was best (from 0): the highest accuracy on held-out data, the lowest loss where there is none.
     pub best: Option<u64>,
 }
@@ -213,12 +235,13 @@ pub fn fit(
     observer: &mut dyn Observer,
 ) -> Result<Outcome, TrainError> {
     check(network, data, options)?;
-    let mut optimizer = Optimizer::new(options.optimizer, network).seeded(options.seed);
+    let mut optimizer = Optimizer::decaying(options.optimizer, options.decay_on, network).clipping(options.clip);
+    let mut average = options.average.map(|decay| Average::new(decay, network));
     let mut position = Position::default();
     if let Some(checkpoints) = &options.checkpoints {
         std::fs::create_dir_all(&checkpoints.folder).map_err(|e| FileError::io(&checkpoints.folder, &e))?;
         if checkpoints.resume {
-            position = checkpoint::resume(network, &mut optimizer, checkpoints)?.unwrap_or_default();
+            position = checkpoint::resume(network, &mut optimizer, average.as_mut(), checkpoints)?.unwrap_or_default();
         }
         let steps = data.len().div_ceil(options.batch) as u64;
         if position.step >= steps {
@@ -227,20 +250,30 @@ pub fn fit(
         }
     }
     observer.started(position.epoch, position.step);
-    let batch = BatchData::new(network.spec(), options.batch);
-    let mut run = Run { network, data, options, optimizer, position, batch, order: Vec::new() };
+    let accumulator = (options.accumulate > 1).then(|| Accumulator::new(network));
+    let mut run = Run { network, data, options, optimizer, average, accumulator, position, order: Vec::new() };
     let mut epochs = Vec::new();
-    while run.position.epoch < options.epochs {
+    let mut early = run.is_stale();
+    while run.position.epoch < options.epochs && !early {
+        let ended =
+            |run: &Run<'_>, epochs| Outcome { epochs, finished: false, early: false, best: run.position.best_epoch() };
         let Some(train) = run.epoch(observer)? else {
-            return Ok(Outcome { epochs, finished: false, best: run.position.best_epoch() });
+            return Ok(ended(&run, epochs));
         };
-        let test = test.map(|test| evaluate(run.network, test, &mut run.batch, options.batch)).transpose()?;
+        run.swap_average();
+        let test = test.map(|test| evaluate(run.network, test, options.batch)).transpose();
+        run.swap_average();
+        let test = test?;
         let best = run.end_epoch(&train, test.as_ref())?;
         let epoch = Epoch { train, test, best };
         observer.epoch(&epoch);
         epochs.push(epoch);
+        early = run.is_stale();
+        if run.position.epoch < options.epochs && !early && observer.stop() {
+            return Ok(ended(&run, epochs));
+        }
     }
-    Ok(Outcome { epochs, finished: true, best: run.position.best_epoch() })
+    Ok(Outcome { epochs, finished: true, early, best: run.position.best_epoch() })
 }
 
 fn check(network: &dyn Network, data: &Dataset, options: &FitOptions) -> Result<(), TrainError> {
@@ -257,6 +290,13 @@ fn check(network: &dyn Network, data: &Dataset, options: &FitOptions) -> Result<
     if data.target_count() != network.spec().targets.len() {
         return complain(String::from("the data has no targets to learn"));
     }
+    if options.accumulate == 0 {
+        return complain(String::from("`accumulate` is 0, but it must be at least 1"));
+    }
+    if let Some(decay) = options.average.filter(|decay| !(0.0..1.0).contains(decay)) {
+        return complain(format!("`average` is {decay}, but it must be at least 0 and below 1"));
+    }
+    options.clip.map_or(Ok(()), |clip| clip.check()).or_else(complain)?;
     options.optimizer.check().or_else(complain)?;
     options.schedule.check().or_else(complain)
 }
@@ -266,64 +306,132 @@ struct Run<'a> {
     data: &'a Dataset,
     options: &'a FitOptions,
     optimizer: Optimizer,
+    average: Option<Average>,
+    accumulator: Option<Accumulator>,
     position: Position,
-    batch: BatchData,
     order: Vec<usize>,
 }
 
+/// Why an epoch ends within.
+enum End {
+    /// The observer breaks off, or stops and the run is saved.
+    Observer,
+    Failed(TrainError),
+}
+
+impl From<TrainError> for End {
+    fn from(error: TrainError) -> Self {
+        Self::Failed(error)
+    }
+}
+
 impl Run<'_> {
-    /// The steps of the present epoch from the present position on; `None` if the observer breaks off.
+    /// The steps of the present epoch from the present position on; `None` if the observer ends it.
     fn epoch(&mut self, observer: &mut dyn Observer) -> Result<Option<Progress>, TrainError> {
-        let (options, epoch) = (self.options, self.position.epoch);
-        let steps = self.data.len().div_ceil(options.batch) as u64;
+        let (options, data, epoch) = (self.options, self.data, self.position.epoch);
         let mut order = std::mem::take(&mut self.order);
-        self.data.shuffle(options.seed, epoch, &mut order);
+        data.shuffle(options.seed, epoch, &mut order);
+        let rest = &order[(self.position.step as usize * options.batch).min(order.len())..];
+        let (draw, threads) = (Draw { seed: options.seed, epoch }, self.network.memory().pool.threads());
         let mut progress = None;
-        for (step, numbers) in (0..).zip(order.chunks(options.batch)).skip(self.position.step as usize) {
-            let factor = options.schedule.factor(epoch * steps + step, steps, options.epochs);
-            let learning_rate = options.optimizer.learning_rate() * factor;
-            let loss = self.step(numbers, factor)?;
-            if !loss.is_finite() {
-                return Err(self.diverged(step, loss, learning_rate));
+        let ended = each_batch(data, self.network.spec(), rest, options.batch, draw, threads, |batch, _| {
+            match self.batch(batch, observer) {
+                Ok(now) => {
+                    progress = Some(now);
+                    ControlFlow::Continue(())
+                }
+                Err(end) => ControlFlow::Break(end),
             }
-            self.position.step = step + 1;
-            let tally = &self.position.tally;
-            let now = Progress {
-                epoch,
-                epochs: options.epochs,
-                step: step + 1,
-                steps,
-                images: tally.images(),
-                of_images: self.data.len(),
-                loss: tally.loss(),
-                accuracy: tally.accuracy(),
-                learning_rate,
-            };
-            progress = Some(now);
-            let every = options.checkpoints.as_ref().map_or(0, |checkpoints| checkpoints.every_steps);
-            if every > 0 && (step + 1).is_multiple_of(every) && step + 1 < steps {
-                self.check_weights(loss, learning_rate)?;
-                self.save()?;
-            }
-            if observer.stepped(&now).is_break() {
-                return Ok(None);
-            }
-        }
+        })?;
         self.order = order;
-        Ok(progress)
+        match ended {
+            Some(End::Failed(error)) => Err(error),
+            Some(End::Observer) => Ok(None),
+            None => Ok(progress),
+        }
     }
 
-    /// One step: the loss before the update. Where it is not finite, there is no update.
-    fn step(&mut self, numbers: &[usize], factor: f64) -> Result<f32, TrainError> {
-        self.batch.load(self.data, numbers);
-        let (inputs, targets) = (self.batch.inputs(), self.batch.targets());
-        let loss = self.network.train(numbers.len(), &inputs, &targets, Some(self.optimizer.dropout()))?;
+    /// A batch: forward, backward, and an update where enough were accumulated.
+    fn batch(&mut self, batch: &BatchData, observer: &mut dyn Observer) -> Result<Progress, End> {
+        let (options, epoch, step) = (self.options, self.position.epoch, self.position.step);
+        let steps = self.data.len().div_ceil(options.batch) as u64;
+        let number = epoch * steps + step;
+        let factor = options.schedule.factor(number, steps, options.epochs) * self.position.plateau.factor;
+        let learning_rate = options.optimizer.learning_rate() * factor;
+        let last = step + 1 == steps;
+        let updates = last || (step + 1).is_multiple_of(options.accumulate as u64);
+        let loss = self.pass(batch, number)?;
+        if !loss.is_finite() {
+            return Err(self.diverged(step, loss, learning_rate).into());
+        }
+        if updates {
+            self.update(factor);
+        }
+        self.position.step = step + 1;
+        let tally = &self.position.tally;
+        let now = Progress {
+            epoch,
+            epochs: options.epochs,
+            step: step + 1,
+            steps,
+            images: tally.images(),
+            of_images: self.data.len(),
+            loss: tally.loss(),
+            accuracy: tally.accuracy(),
+            learning_rate,
+        };
+        let every = options.checkpoints.as_ref().map_or(0, |checkpoints| checkpoints.every_steps);
+        // A run is saved behind updates only, so that no sum of gradients is lost.
+        let since = step + 1 - (step - step % options.accumulate as u64);
+        let due = every > 0 && (step + 1) / every != (step + 1 - since) / every;
+        let stops = updates && !last && observer.stop();
+        if updates && !last && (due || stops) {
+            self.check_weights(loss, learning_rate)?;
+            self.save()?;
+        }
+        if observer.stepped(&now).is_break() || stops {
+            return Err(End::Observer);
+        }
+        Ok(now)
+    }
+
+    /// Forward and backward: the loss. Where it is finite, the batch counts.
+    fn pass(&mut self, batch: &BatchData, number: u64) -> Result<f32, TrainError> {
+        let (inputs, targets) = (batch.inputs(), batch.targets());
+        let loss = self.network.train(batch.count(), &inputs, &targets, Some((self.options.seed, number)))?;
         if loss.is_finite() {
-            self.position.tally.add(self.network, &targets, numbers.len(), loss);
-            self.optimizer.set_factor(factor);
-            self.optimizer.step(self.network);
+            self.position.tally.add(self.network, &targets, batch.count(), loss);
+            if let Some(accumulator) = &mut self.accumulator {
+                accumulator.add(self.network, batch.count());
+            }
         }
         Ok(loss)
+    }
+
+    fn update(&mut self, factor: f64) {
+        if let Some(accumulator) = &mut self.accumulator {
+            accumulator.finish(self.network);
+        }
+        self.optimizer.set_factor(factor);
+        self.optimizer.step(self.network);
+        if let Some(average) = &mut self.average {
+            average.update(self.network);
+        }
+    }
+
+    /// Puts the average in the place of the weights, or these back.
+    fn swap_average(&mut self) {
+        if let Some(average) = &mut self.average {
+            average.swap(self.network);
+        }
+    }
+
+    /// Whether too many epochs went by without a new best one.
+    fn is_stale(&self) -> bool {
+        match (self.options.patience, self.position.best_epoch()) {
+            (Some(patience), Some(best)) => self.position.epoch - best > patience,
+            _ => false,
+        }
     }
 
     /// Moves to the next epoch, and saves. Returns whether the one that ends is the best so far.
@@ -334,12 +442,18 @@ impl Run<'_> {
             None => checkpoint::Score { accuracy: None, loss: train.loss },
         };
         let best = self.position.rate(score);
+        if let Decay::OnPlateau(rule) = &self.options.schedule.decay {
+            self.position.plateau.note(score.loss, rule);
+        }
         self.position.step = 0;
         self.position.epoch += 1;
         self.position.tally = Tally::default();
         // First the best, then the last: after a crash between the two the epoch is made again and finds the same.
         if best && let Some(checkpoints) = &self.options.checkpoints {
-            checkpoint::save_weights(self.network, &checkpoints.best(), &checkpoints.about)?;
+            self.swap_average();
+            let saved = checkpoint::save_weights(self.network, &checkpoints.best(), &checkpoints.about);
+            self.swap_average();
+            saved?;
         }
         self.save()?;
         Ok(best)
@@ -347,7 +461,10 @@ impl Run<'_> {
 
     fn save(&self) -> Result<(), TrainError> {
         match &self.options.checkpoints {
-            Some(checkpoints) => Ok(checkpoint::save(self.network, &self.optimizer, &self.position, checkpoints)?),
+            Some(checkpoints) => {
+                let (optimizer, average) = (&self.optimizer, self.average.as_ref());
+                Ok(checkpoint::save(self.network, optimizer, average, &self.position, checkpoints)?)
+            }
             None => Ok(()),
         }
     }

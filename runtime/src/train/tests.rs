@@ -1,9 +1,9 @@
 use super::*;
 use crate::Options;
 use crate::data::TargetValues;
-use crate::optimizer::{Adam, Sgd};
+use crate::optimizer::{Adam, AdamW, Lars, Lbfgs, RmsProp, Sgd};
 use crate::random::Random;
-use crate::schedule::Decay;
+use crate::schedule::{Decay, OnPlateau};
 use crate::testing::{Folder, SPEC, Tiny, pictures};
 use std::vec;
 
@@ -25,7 +25,7 @@ fn options() -> FitOptions {
         optimizer: Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 1e-4, ..Sgd::default() }.into(),
         schedule: Schedule { warmup: 0.5, decay: Decay::Cosine { end: 0.0 } },
         seed: 11,
-        checkpoints: None,
+        ..FitOptions::default()
     }
 }
 
@@ -58,8 +58,7 @@ fn a_network_learns() {
     for rule in [options().optimizer, Adam { learning_rate: 0.02, ..Adam::default() }.into()] {
         let mut network = network(1);
         let (train, test) = (data(200, 1), data(100, 2));
-        let mut batch = BatchData::new(&SPEC, 16);
-        let before = evaluate(&mut network, &test, &mut batch, 16).expect("metrics");
+        let before = evaluate(&mut network, &test, 16).expect("metrics");
         let options = FitOptions { optimizer: rule, ..options() };
         let outcome = fit(&mut network, &train, Some(&test), &options, &mut ()).expect("a run");
         assert!(outcome.finished && outcome.epochs.len() == 4);
@@ -71,7 +70,7 @@ fn a_network_learns() {
         // The last batch has 8 images; none is left out.
         assert_eq!((last.train.step, last.train.steps, last.train.images), (13, 13, 200));
         assert!(last.train.accuracy > Some(0.9) && last.train.loss < outcome.epochs[0].train.loss);
-        assert_eq!(evaluate(&mut network, &test, &mut batch, 7).expect("metrics").accuracy(), after.accuracy());
+        assert_eq!(evaluate(&mut network, &test, 7).expect("metrics").accuracy(), after.accuracy());
     }
 }
 
@@ -208,4 +207,88 @@ fn options_out_of_range_are_errors() {
     assert!(message(FitOptions { optimizer: bad, ..options() }).contains("`momentum` is 2"));
     let schedule = Schedule { warmup: -1.0, decay: Decay::Constant };
     assert!(message(FitOptions { schedule, ..options() }).contains("`warmup` is -1"));
+}
+
+/// Saves and ends the run behind so many steps.
+struct StopAfter(u64);
+
+impl Observer for StopAfter {
+    fn stop(&mut self) -> bool {
+        self.0 = self.0.saturating_sub(1);
+        self.0 == 0
+    }
+}
+
+/// Every option, with all the state that it has.
+fn all_options() -> Vec<FitOptions> {
+    let plateau = OnPlateau { factor: 0.5, patience: 0, threshold: 0.3, ..OnPlateau::default() };
+    let falling = Schedule { warmup: 0.0, decay: Decay::OnPlateau(plateau) };
+    vec![
+        FitOptions {
+            optimizer: AdamW { learning_rate: 0.02, ..AdamW::default() }.into(),
+            decay_on: DecayOn::Weights,
+            average: Some(0.9),
+            accumulate: 2,
+            schedule: falling,
+            ..options()
+        },
+        FitOptions { optimizer: Lbfgs { learning_rate: 0.1, history: 3 }.into(), ..options() },
+        FitOptions {
+            optimizer: Lars { trust: 0.02, ..Lars::default() }.into(),
+            clip: Some(Clip::Norm(0.5)),
+            ..options()
+        },
+        FitOptions { optimizer: RmsProp { centered: true, ..RmsProp::default() }.into(), accumulate: 3, ..options() },
+    ]
+}
+
+#[test]
+fn runs_that_are_stopped_go_on_to_the_same_bits() {
+    let (train, test) = (data(100, 1), data(40, 2));
+    for options in all_options() {
+        let mut whole = network(2);
+        fit(&mut whole, &train, Some(&test), &options, &mut ()).expect("a run");
+        let folder = Folder::new("stopped");
+        let saved = FitOptions { checkpoints: Some(saved_in(&folder)), ..options };
+        let mut pieces = 0;
+        let last = loop {
+            let mut network = network(2);
+            let outcome = fit(&mut network, &train, Some(&test), &saved, &mut StopAfter(3)).expect("a run");
+            pieces += 1;
+            if outcome.finished {
+                break network;
+            }
+        };
+        assert!(pieces > 3, "{pieces}");
+        assert_eq!(bits(&last), bits(&whole), "{:?}", saved.optimizer);
+    }
+}
+
+#[test]
+fn a_run_without_progress_ends_early() {
+    let (train, test) = (data(100, 1), data(40, 2));
+    let options = FitOptions {
+        optimizer: Sgd { learning_rate: 0.0, ..Sgd::default() }.into(),
+        epochs: 50,
+        patience: Some(2),
+        ..options()
+    };
+    let outcome = fit(&mut network(1), &train, Some(&test), &options, &mut ()).expect("a run");
+    assert!(outcome.finished && outcome.early);
+    assert_eq!((outcome.epochs.len(), outcome.best), (3, Some(0)));
+}
+
+#[test]
+fn the_average_is_what_is_evaluated_and_kept() {
+    let (train, test) = (data(100, 1), data(40, 2));
+    let folder = Folder::new("average");
+    let options = FitOptions { average: Some(0.95), checkpoints: Some(saved_in(&folder)), ..options() };
+    let mut network = network(1);
+    let outcome = fit(&mut network, &train, Some(&test), &options, &mut ()).expect("a run");
+    let own = bits(&network);
+    load_best(&mut network, &saved_in(&folder)).expect("weights");
+    assert_ne!(bits(&network), own);
+    let best = outcome.best.expect("one") as usize;
+    let again = evaluate(&mut network, &test, 16).expect("metrics");
+    assert_eq!(Some(&again), outcome.epochs[best].test.as_ref());
 }

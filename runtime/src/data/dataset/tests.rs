@@ -1,5 +1,7 @@
 use super::*;
+use crate::data::BatchData;
 use crate::testing::{CLASSES, Folder, PIXELS, SIDE, SPEC, pictures};
+use crate::{TargetKind, Targets, ValueSpec};
 
 /// Images and labels as IDX files.
 fn idx_files(folder: &Folder, images: &[u8], labels: &[u8]) -> (std::path::PathBuf, std::path::PathBuf) {
@@ -23,7 +25,7 @@ fn idx_images_become_normalised_batches() {
     let data = Dataset::idx(&x, &y, &SPEC, &picture).expect("a data set").part(Part::Last(15)).expect("a part");
     assert_eq!(data.len(), 15);
     let mut batch = BatchData::new(&SPEC, 4);
-    batch.load(&data, &[14, 0, 3]);
+    batch.load(&data, &[14, 0, 3], Draw::default()).expect("loaded");
     assert_eq!((batch.count(), batch.inputs().len(), batch.inputs()[0].len()), (3, 1, 3 * PIXELS));
     for (place, image) in [19, 5, 8].into_iter().enumerate() {
         let x = &batch.inputs()[0][place * PIXELS..][..PIXELS];
@@ -131,7 +133,7 @@ mod safetensors {
         write(&path, &[image.clone(), label.clone()], None).expect("written");
         let data = Dataset::tensors(&path, &SPEC).expect("a data set");
         let mut batch = BatchData::new(&SPEC, 2);
-        batch.load(&data, &[2, 1]);
+        batch.load(&data, &[2, 1], Draw::default()).expect("loaded");
         assert_eq!(batch.inputs()[0][..PIXELS], x[2 * PIXELS..]);
         assert!(matches!(batch.targets()[..], [Targets::Classes([2, 0])]));
         assert!(!Dataset::inputs(&path, &SPEC).expect("inputs").has_targets());

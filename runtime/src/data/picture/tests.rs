@@ -58,7 +58,7 @@ fn png_files_of_all_kinds_are_read() {
 #[test]
 fn jpeg_files_are_read() {
     let raster = read(&jpeg()).expect("a picture");
-    assert_eq!((raster.width, raster.height, raster.channels), (8, 8, 3));
+    assert_eq!((raster.width, raster.height, raster.channels), (8, 8, 1));
     assert!(raster.bytes.iter().all(|&byte| byte.abs_diff(200) <= 1), "{:?}", raster.bytes);
     let grey = raster.to_input(&[1, 2, 2], &Picture::default()).expect("an input");
     assert!(grey.iter().all(|x| (x - 200.0 / 255.0).abs() < 0.01));
@@ -67,7 +67,8 @@ fn jpeg_files_are_read() {
 #[test]
 fn damaged_pictures_are_errors() {
     let png = png_bytes(png::ColorType::Rgb, png::BitDepth::Eight, &[1; 6]);
-    assert_eq!(read(b"GIF89a").expect_err("no picture"), "this is neither a PNG nor a JPEG file");
+    assert!(read(b"hello!").expect_err("no picture").starts_with("this is neither a PNG nor a JPEG file"));
+    assert!(read(b"GIF89a").expect_err("cut off").starts_with("damaged GIF"));
     for bytes in [png, jpeg()] {
         for cut in 4..bytes.len() {
             let _ = read(&bytes[..cut]);

@@ -1,4 +1,9 @@
-//! Initial weights.
+//! Initial weights: those that a network is compiled with, and schemes that replace them.
+
+mod normal;
+mod scheme;
+
+pub use scheme::{Fan, Scheme, apply};
 
 use crate::random::Random;
 use crate::{Init, ParamSpec};

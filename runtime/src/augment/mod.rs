@@ -1,0 +1,268 @@
+//! Augmentation: pictures changed at random so that what they show stays the same. Boxes and points follow the pixels.
+//!
+//! A [`Pipeline`] is a list of [`Step`]s in order. All that is drawn comes from one stream of random numbers, so that the same
+//! seed gives the same pictures on every machine and at any number of threads.
+
+mod color;
+mod geometry;
+mod mix;
+mod warp;
+
+#[cfg(feature = "harness")]
+use serde::{Deserialize, Serialize};
+
+use crate::boxes::Corners;
+use crate::data::Raster;
+use crate::random::Random;
+use warp::Affine;
+
+/// A picture and what is known of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// The pixels.
+    pub raster: Raster,
+    /// Its classes with their shares, which sum to 1: one, but for blends of pictures. Empty where there is none.
+    pub classes: Vec<(u32, f32)>,
+    /// Boxes of things and their classes.
+    pub boxes: Vec<(Corners, u32)>,
+    /// Points in pixels, x and y, in a fixed order. What has left the picture has coordinates outside of it.
+    pub points: Vec<[f32; 2]>,
+}
+
+impl Sample {
+    /// The whole picture in another size; boxes and points go with it.
+    #[must_use]
+    pub fn stretched(&self, width: usize, height: usize) -> Self {
+        mix::stretched(self.clone(), width, height, self.raster.channels)
+    }
+}
+
+/// One change.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "harness", derive(Serialize, Deserialize), serde(rename_all = "snake_case", deny_unknown_fields))]
+pub enum Step {
+    /// Left and right are exchanged, with this probability.
+    Mirror(f32),
+    /// So many pixels of black are put around, then a piece as large as before is cut out anywhere (He et al. 2016, section 4.2).
+    RandomCrop {
+        /// On each side.
+        pad: usize,
+    },
+    /// A piece of random area and shape is cut out (Szegedy et al. 2015, section 6).
+    ResizedCrop(ResizedCrop),
+    /// Brightness, contrast and saturation change by factors, the hue by an angle, in random order.
+    Color(Color),
+    /// Colours move along the principal axes of the pictures of ImageNet, by normally distributed shares of this standard
+    /// deviation (Krizhevsky, Sutskever & Hinton 2012, section 4.1: 0.1).
+    PcaColor(f32),
+    /// Turned about the centre by up to so many degrees.
+    Rotate(f32),
+    /// Slanted by up to so many degrees.
+    Shear(f32),
+    /// Pixels move by a smooth random field (Simard, Steinkraus & Platt 2003).
+    Warp(Warp),
+    /// A square of this side becomes grey, anywhere (DeVries & Taylor 2017).
+    Cutout(usize),
+    /// Blended with another picture: the share is drawn from Beta(alpha, alpha) (Zhang et al. 2018).
+    Mixup(f32),
+    /// Four pictures around a random point, with this probability (Bochkovskiy, Wang & Liao 2020).
+    Mosaic(f32),
+}
+
+/// Which pieces [`Step::ResizedCrop`] cuts out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "harness", derive(Serialize, Deserialize), serde(default, deny_unknown_fields))]
+pub struct ResizedCrop {
+    /// Least and most share of the picture's area.
+    pub area: [f32; 2],
+    /// Least and most width over height.
+    pub ratio: [f32; 2],
+}
+
+impl Default for ResizedCrop {
+    fn default() -> Self {
+        Self { area: [0.08, 1.0], ratio: [0.75, 4.0 / 3.0] }
+    }
+}
+
+/// How far [`Step::Color`] goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "harness", derive(Serialize, Deserialize), serde(default, deny_unknown_fields))]
+pub struct Color {
+    /// Factors are drawn from 1 less this to 1 plus this; 0 to 1.
+    pub brightness: f32,
+    /// Likewise.
+    pub contrast: f32,
+    /// Likewise.
+    pub saturation: f32,
+    /// Shares of a full turn, both ways; 0 to 0.5.
+    pub hue: f32,
+}
+
+/// How [`Step::Warp`] moves pixels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "harness", derive(Serialize, Deserialize), serde(default, deny_unknown_fields))]
+pub struct Warp {
+    /// The furthest that a pixel moves, as a share of the shorter side; 0 to 0.25.
+    pub strength: f32,
+    /// How many independent places there are along the longer side; 2 to 64.
+    pub places: usize,
+}
+
+impl Default for Warp {
+    fn default() -> Self {
+        Self { strength: 0.05, places: 6 }
+    }
+}
+
+impl Step {
+    /// Whether all numbers are in their ranges; otherwise says which is not and what would fit.
+    pub fn check(&self) -> Result<(), String> {
+        let within = |name: &str, x: f32, low: f32, high: f32| match x.is_finite() && (low..=high).contains(&x) {
+            true => Ok(()),
+            false => Err(format!("`{name}` is {x}, but it must be from {low} to {high}")),
+        };
+        let pair = |name: &str, [a, b]: [f32; 2], most: f32| match a > 0.0 && a <= b && b <= most {
+            true => Ok(()),
+            false => {
+                Err(format!("`{name}` is [{a}, {b}], but both must be above 0 and at most {most}, the lower one first"))
+            }
+        };
+        match *self {
+            Self::Mirror(p) => within("mirror", p, 0.0, 1.0),
+            Self::RandomCrop { pad: 1..=4096 } | Self::Cutout(1..=65_536) => Ok(()),
+            Self::RandomCrop { pad } => Err(format!("`pad` is {pad}, but it must be from 1 to 4096")),
+            Self::ResizedCrop(ResizedCrop { area, ratio }) => {
+                pair("area", area, 1.0)?;
+                pair("ratio", ratio, 100.0)
+            }
+            Self::Color(Color { brightness, contrast, saturation, hue }) => {
+                within("brightness", brightness, 0.0, 1.0)?;
+                within("contrast", contrast, 0.0, 1.0)?;
+                within("saturation", saturation, 0.0, 1.0)?;
+                within("hue", hue, 0.0, 0.5)
+            }
+            Self::PcaColor(std) => within("pca_color", std, 0.0, 1.0),
+            Self::Rotate(degrees) => within("rotate", degrees, 0.0, 180.0),
+            Self::Shear(degrees) => within("shear", degrees, 0.0, 60.0),
+            Self::Warp(Warp { strength, places }) => {
+                within("strength", strength, 0.0, 0.25)?;
+                within("places", places as f32, 2.0, 64.0)
+            }
+            Self::Cutout(side) => Err(format!("`cutout` is {side}, but it must be from 1 to 65536")),
+            Self::Mixup(alpha) => within("mixup", alpha, 0.01, 100.0),
+            Self::Mosaic(p) => within("mosaic", p, 0.0, 1.0),
+        }
+    }
+
+    /// Its name in recipes.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Mirror(_) => "mirror",
+            Self::RandomCrop { .. } => "random_crop",
+            Self::ResizedCrop(_) => "resized_crop",
+            Self::Color(_) => "color",
+            Self::PcaColor(_) => "pca_color",
+            Self::Rotate(_) => "rotate",
+            Self::Shear(_) => "shear",
+            Self::Warp(_) => "warp",
+            Self::Cutout(_) => "cutout",
+            Self::Mixup(_) => "mixup",
+            Self::Mosaic(_) => "mosaic",
+        }
+    }
+
+    /// Applies it. `other` gives another picture of the data set, drawn with the stream of random numbers.
+    fn apply<E>(
+        &self,
+        sample: Sample,
+        random: &mut Random,
+        other: &mut dyn FnMut(&mut Random) -> Result<Sample, E>,
+    ) -> Result<Sample, E> {
+        Ok(match *self {
+            Self::Mirror(p) if random.unit() < p => geometry::mirrored(sample),
+            Self::Mosaic(p) if random.unit() < p => {
+                let others = [other(random)?, other(random)?, other(random)?];
+                mix::mosaic(sample, others, [random.unit(), random.unit()])
+            }
+            Self::Mirror(_) | Self::Mosaic(_) => sample,
+            Self::RandomCrop { pad } => {
+                let shift = [(); 2].map(|()| random.below(2 * pad as u64 + 1) as f32 - pad as f32);
+                let (width, height) = (sample.raster.width, sample.raster.height);
+                geometry::cropped(sample, shift, width, height)
+            }
+            Self::ResizedCrop(crop) => {
+                let (place, width, height) = geometry::draw_crop(&crop, &sample.raster, random);
+                geometry::cropped(sample, place, width, height)
+            }
+            Self::Color(color) => color::jitter(sample, &color, random),
+            Self::PcaColor(std) => color::pca(sample, std, random),
+            Self::Rotate(degrees) => {
+                let angle = (both_ways(random) * degrees).to_radians();
+                geometry::transformed(sample, Affine::rotation(angle))
+            }
+            Self::Shear(degrees) => {
+                let slope = (both_ways(random) * degrees).to_radians().tan();
+                geometry::transformed(sample, Affine::shear(slope))
+            }
+            Self::Warp(warp) => geometry::warped(sample, &warp, random),
+            Self::Cutout(side) => mix::cutout(sample, side, [random.unit(), random.unit()]),
+            Self::Mixup(alpha) => {
+                let share = mix::beta(alpha, random);
+                let other = other(random)?;
+                mix::mixup(sample, other, share)
+            }
+        })
+    }
+}
+
+/// From -1 to 1.
+fn both_ways(random: &mut Random) -> f32 {
+    random.unit() * 2.0 - 1.0
+}
+
+/// Steps in order.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "harness", derive(Serialize, Deserialize), serde(transparent))]
+pub struct Pipeline(pub Vec<Step>);
+
+impl Pipeline {
+    /// Applies all steps. `other` gives another picture of the data set, for those steps that join several; it is changed by the
+    /// steps in front of the one that asks for it.
+    pub fn apply<E>(
+        &self,
+        sample: Sample,
+        random: &mut Random,
+        other: &mut dyn FnMut(&mut Random) -> Result<Sample, E>,
+    ) -> Result<Sample, E> {
+        let mut sample = sample;
+        for (i, step) in self.0.iter().enumerate() {
+            let before = Self(self.0[..i].to_vec());
+            let mut next = |random: &mut Random| {
+                let sample = other(random)?;
+                before.without_others().apply(sample, random, &mut |random| other(random))
+            };
+            sample = step.apply(sample, random, &mut next)?;
+        }
+        Ok(sample)
+    }
+
+    /// The steps that need one picture only.
+    fn without_others(&self) -> Self {
+        let alone = |step: &&Step| !matches!(step, Step::Mixup(_) | Step::Mosaic(_));
+        Self(self.0.iter().filter(alone).cloned().collect())
+    }
+
+    /// Whether pictures are blended, so that they have several classes.
+    pub fn blends(&self) -> bool {
+        self.0.iter().any(|step| matches!(step, Step::Mixup(_)))
+    }
+
+    /// Whether there are no steps.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,193 @@
+use super::*;
+use crate::data::{Pixels, Raster};
+use crate::testing::Folder;
+
+/// A folder with files of these texts; those that end in `.png` become pictures of 40 × 30.
+fn folder(files: &[(&str, &str)]) -> Folder {
+    let folder = Folder::new("readers");
+    for (name, text) in files {
+        let path = folder.path(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        if name.ends_with(".png") {
+            let raster = Raster { width: 40, height: 30, channels: 1, bytes: vec![99; 1200] };
+            raster.write_png(&path).expect("written");
+        } else {
+            std::fs::write(&path, text).expect("written");
+        }
+    }
+    folder
+}
+
+/// What is said, without the folder, which is another one each time.
+fn complaint<T: std::fmt::Debug>(result: Result<T, FileError>) -> String {
+    let error = result.expect_err("a complaint");
+    format!("{}: {}", error.path.file_name().unwrap_or_default().to_string_lossy(), error.message)
+}
+
+#[test]
+fn folders_are_classes() {
+    let all = folder(&[("cat/b.png", ""), ("cat/a.png", ""), ("dog/c.png", ""), ("dog/notes.txt", "")]);
+    let found = folders(&all.path(""), &[]).expect("a collection");
+    assert_eq!(found.classes, ["cat", "dog"]);
+    assert_eq!(found.examples.iter().map(|e| e.class).collect::<Vec<_>>(), [Some(0), Some(0), Some(1)]);
+    let given = folders(&all.path(""), &["dog".into(), "cat".into()]).expect("a collection");
+    assert_eq!(given.examples[0].class, Some(1));
+    let missing = complaint(folders(&all.path(""), &["dog".into()]));
+    assert_eq!(missing, "cat: there is no class `cat`; the classes are `dog`");
+    assert!(complaint(folders(&all.path("cat"), &[])).contains("no folders in it"));
+    assert!(complaint(folders(&all.path("none"), &[])).ends_with("there is no such folder"));
+    let empty = folder(&[("cat/notes.txt", "")]);
+    assert_eq!(complaint(folders(&empty.path(""), &[])), "cat: there is no picture in it");
+}
+
+#[test]
+fn cifar_files_are_planes() {
+    let all = Folder::new("cifar");
+    let record = |label: u8| [vec![label], (0..3072).map(|i| (i / 1024) as u8 * 10).collect()].concat();
+    let path = all.path("x.bin");
+    std::fs::write(&path, [record(3), record(9)].concat()).expect("written");
+    let found = cifar(&path, Cifar::Ten).expect("a collection");
+    assert_eq!((found.examples.len(), found.examples[1].class), (2, Some(9)));
+    let Pixels::Memory(raster) = &found.examples[0].pixels else { panic!("in memory") };
+    assert_eq!(raster.bytes[..6], [0, 10, 20, 0, 10, 20]);
+    std::fs::write(&path, record(10)).expect("written");
+    assert_eq!(complaint(cifar(&path, Cifar::Ten)), "x.bin: byte 0: image 0 is class 10, but there are 10 classes");
+    std::fs::write(&path, [0; 100]).expect("written");
+    assert!(complaint(cifar(&path, Cifar::Hundred)).contains("no multiple of 3074"));
+}
+
+const VOC: &str = "<annotation>
+  <filename>a.png</filename>
+  <size><width>40</width><height>30</height><depth>1</depth></size>
+  <object>
+    <name>dog</name>
+    <bndbox><xmin>1</xmin><ymin>5</ymin><xmax>20</xmax><ymax>30</ymax></bndbox>
+  </object>
+</annotation>";
+
+#[test]
+fn voc_counts_from_one() {
+    let all = folder(&[("labels/a.xml", VOC), ("images/a.png", "")]);
+    let read = |names: &[String]| voc(&all.path("labels"), &all.path("images"), names);
+    let found = read(&[]).expect("a collection");
+    assert_eq!(found.classes, ["dog"]);
+    assert_eq!(found.examples[0].boxes, [(Corners { x1: 0.0, y1: 4.0, x2: 20.0, y2: 30.0 }, 0)]);
+    assert_eq!(complaint(read(&["cat".into()])), "a.xml: line 4: there is no class `dog`; the classes are `cat`");
+    let cases = [
+        (VOC.replace("<xmax>20", "<xmax>45"), "a.xml: line 6: the box from (0, 4) to (45, 30) lies outside"),
+        (VOC.replace("<xmax>20", "<xmax>much"), "a.xml: line 6: `xmax` is `much`, but it must be a number"),
+        (VOC.replace("<ymin>5</ymin>", ""), "a.xml: line 6: `bndbox` has no `ymin`"),
+        (VOC.replace("</object>", ""), "a.xml: line 8: no valid XML"),
+        (VOC.replace("<xmin>1", "<xmin>21"), "a.xml: line 6: the box from (20, 4) to (20, 30) has no area"),
+    ];
+    for (text, expected) in cases {
+        std::fs::write(all.path("labels/a.xml"), text).expect("written");
+        let said = complaint(read(&[]));
+        assert!(said.starts_with(expected), "`{said}` should be `{expected}`");
+    }
+}
+
+const COCO: &str = r#"{"images": [{"id": 7, "file_name": "a.png", "width": 40, "height": 30}],
+"categories": [{"id": 18, "name": "dog"}, {"id": 3, "name": "car"}],
+"annotations": [{"image_id": 7, "category_id": 18, "bbox": [1, 2, 10, 20], "iscrowd": 0}]}"#;
+
+#[test]
+fn coco_numbers_classes_anew() {
+    let all = folder(&[("a.json", COCO)]);
+    let read = || coco(&all.path("a.json"), &all.path("images"));
+    let found = read().expect("a collection");
+    assert_eq!((&found.classes[..], found.examples.len()), (&["car".to_owned(), "dog".into()][..], 1));
+    assert_eq!(found.examples[0].boxes, [(Corners::from_corner(1.0, 2.0, 10.0, 20.0), 1)]);
+    let cases = [
+        (COCO.replace("\"image_id\": 7", "\"image_id\": 8"), "a.json: annotations[0]: there is no image with the id 8"),
+        (
+            COCO.replace("\"category_id\": 18", "\"category_id\": 1"),
+            "a.json: annotations[0]: there is no category with the id 1",
+        ),
+        (COCO.replace("[1, 2, 10, 20]", "[1, 2, 10]"), "a.json: annotations[0]: `bbox` is [1,2,10]"),
+        (
+            COCO.replace("[1, 2, 10, 20]", "[1, 2, 50, 20]"),
+            "a.json: annotations[0]: the box from (1, 2) to (51, 22) lies outside",
+        ),
+        (COCO.replace("\"images\"", "\"pictures\""), "a.json: it has no list `images`"),
+        (COCO[..90].to_owned(), "a.json: line 2, column"),
+    ];
+    for (text, expected) in cases {
+        std::fs::write(all.path("a.json"), text).expect("written");
+        let said = complaint(read());
+        assert!(said.starts_with(expected), "`{said}` should be `{expected}`");
+    }
+}
+
+#[test]
+fn yolo_has_shares() {
+    let all = folder(&[("a.png", ""), ("b.png", ""), ("a.txt", "1 0.5 0.5 0.25 0.5\n\n0 0.1 0.1 0.1 0.1\n")]);
+    let read = |names: &[String]| yolo(&all.path(""), &all.path(""), names);
+    let found = read(&[]).expect("a collection");
+    assert_eq!(found.examples[0].boxes[0], (Corners { x1: 15.0, y1: 7.5, x2: 25.0, y2: 22.5 }, 1));
+    assert_eq!(found.examples[1].boxes, []);
+    assert_eq!(complaint(read(&["a".into()])), "a.txt: line 1: class 1, but there are 1 classes (0 to 0)");
+    let cases = [
+        ("0 0.5 0.5 0.5\n", "a.txt: line 1: 4 numbers, but `class x y width height` are five"),
+        ("0 0.5 0.5 0.5 0.5\nx 0 0 0 0", "a.txt: line 2: `x` is no number of a class"),
+        ("0 50 0.5 0.5 0.5", "a.txt: line 1: 50 is no share of the picture"),
+        ("0 0.1 0.5 0.5 0.5", "a.txt: line 1: the box from (-6, 7.5) to (14, 22.5) lies outside"),
+    ];
+    for (text, expected) in cases {
+        std::fs::write(all.path("a.txt"), text).expect("written");
+        let said = complaint(read(&[]));
+        assert!(said.starts_with(expected), "`{said}` should be `{expected}`");
+    }
+}
+
+#[test]
+fn landmarks_are_a_table() {
+    let all = folder(&[("a.png", ""), ("b.png", ""), ("p.csv", "file,x1,y1\na.png,1,2\nb.png, 3.5, 4\n")]);
+    let read = || landmarks(&all.path("p.csv"), &all.path(""));
+    let found = read().expect("a collection");
+    assert_eq!(found.examples.iter().map(|e| e.points[0]).collect::<Vec<_>>(), [[1.0, 2.0], [3.5, 4.0]]);
+    let cases = [
+        ("a.png,1,2\nb.png,1\n", "p.csv: line 2: 1 numbers behind the file"),
+        ("a.png,1,2\nb.png,1,2,3,4\n", "p.csv: line 2: 2 points, but the first picture has 1"),
+        ("a.png,1,2\nb.png,1,zwei\n", "p.csv: line 2: column 3: `zwei` is no number"),
+        ("a.png,1,200\n", "p.csv: line 1: the point (1, 200) lies outside of its picture of 40 x 30"),
+        ("c.png,1,2\n", "p.csv: line 1: "),
+        ("", "p.csv: there is no picture in it"),
+    ];
+    for (text, expected) in cases {
+        std::fs::write(all.path("p.csv"), text).expect("written");
+        let said = complaint(read());
+        assert!(said.starts_with(expected), "`{said}` should be `{expected}`");
+    }
+}
+
+/// A file of NumPy's, version 1.
+fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+    let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
+    while (10 + header.len() + 1) % 64 != 0 {
+        header.push(' ');
+    }
+    header.push('\n');
+    [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), data].concat()
+}
+
+#[test]
+fn arrays_of_numpy() {
+    let all = Folder::new("npy");
+    let path = all.path("x.npy");
+    let write = |bytes: &[u8]| std::fs::write(&path, bytes).expect("written");
+    write(&npy("<f4", "(2, 1)", &[0, 0, 128, 63, 0, 0, 0, 64]));
+    let array = &read_arrays(&path).expect("an array")[0];
+    assert_eq!(
+        (&*array.name, &array.shape[..], &array.values[..], array.whole),
+        ("x", &[2, 1][..], &[1.0, 2.0][..], false)
+    );
+    write(&npy("<i8", "(1,)", &[255; 8]));
+    assert_eq!(read_arrays(&path).expect("an array")[0].values, [-1.0]);
+    write(&npy("|u1", "(3,)", &[1, 2]));
+    assert!(complaint(read_arrays(&path)).contains("truncated or damaged"));
+    write(b"PK");
+    assert!(complaint(read_arrays(&path)).contains("no valid .npy file"));
+    std::fs::write(all.path("x.npz"), b"PK").expect("written");
+    assert!(complaint(read_arrays(&all.path("x.npz"))).contains("no valid .npz file"));
+}

@@ -1,0 +1,68 @@
+use super::*;
+
+fn grey(width: usize, height: usize) -> Raster {
+    Raster { width, height, channels: 1, bytes: vec![128; width * height] }
+}
+
+fn pixel(raster: &Raster, x: usize, y: usize) -> Rgb {
+    let at = (y * raster.width + x) * 3;
+    [raster.bytes[at], raster.bytes[at + 1], raster.bytes[at + 2]]
+}
+
+#[test]
+fn boxes_are_framed_and_named() {
+    let corners = Corners::from_corner(20.0, 30.0, 40.0, 20.0);
+    let found = [Detection { corners, score: 0.9, class: 3 }];
+    let drawn = detections(&grey(100, 80), &found, &[]);
+    let color = color_of(3);
+    assert_eq!([pixel(&drawn, 20, 45), pixel(&drawn, 59, 49), pixel(&drawn, 40, 40)], [color, color, [128; 3]]);
+    // The label stands above: something white in it.
+    let white = (20..60).flat_map(|x| (23..30).map(move |y| (x, y))).filter(|&(x, y)| pixel(&drawn, x, y) == [255; 3]);
+    assert!(white.count() > 10);
+    // What lies outside is cut off.
+    let wide = Detection { corners: Corners::from_corner(-50.0, -50.0, 1e6, 1e6), score: 0.5, class: 0 };
+    assert_eq!(detections(&grey(10, 10), &[wide], &["a".into()]).bytes.len(), 300);
+}
+
+#[test]
+fn samples_show_points() {
+    let sample = Sample { raster: grey(60, 60), classes: vec![(1, 1.0)], boxes: vec![], points: vec![[30.0, 20.0]] };
+    assert_eq!(pixel(&super::sample(&sample, &[]), 30, 20), color_of(0));
+}
+
+#[test]
+fn heat_goes_from_dark_to_bright() {
+    let map = heat_map(&[0.0, 1.0, 2.0, f32::NAN], 2, 2);
+    let light = |p: Rgb| p.iter().map(|&c| u32::from(c)).sum::<u32>();
+    assert!(light(pixel(&map, 0, 0)) < light(pixel(&map, 1, 0)) && light(pixel(&map, 1, 0)) < light(pixel(&map, 0, 1)));
+    assert_eq!(heat_map(&[5.0; 4], 2, 2).bytes.len(), 12);
+    let over = overlay(&grey(8, 8), &map, 0.0);
+    assert!(over.bytes.iter().all(|&byte| byte == 128));
+}
+
+#[test]
+fn sheets_hold_all_pictures() {
+    let sheet = sheet(&[grey(4, 3), grey(2, 2), grey(4, 3)], 2, 1);
+    assert_eq!((sheet.width, sheet.height), (11, 9));
+    assert_eq!([pixel(&sheet, 1, 1), pixel(&sheet, 0, 0), pixel(&sheet, 8, 3)], [[128; 3], [255; 3], [255; 3]]);
+    let filters = filters(&[0.5; 6 * 3 * 9], &[6, 3, 3, 3], 4).expect("filters");
+    assert_eq!((filters.width, filters.height), (4 * 16 + 4, 2 * 16 + 4));
+    assert!(super::filters(&[0.0; 4], &[2, 2], 1).is_err());
+}
+
+#[test]
+fn curves_are_valid_xml() {
+    let curve = |name: &str, points: &[(f64, f64)]| Curve { name: name.into(), points: points.to_vec() };
+    let cases = [
+        vec![],
+        vec![curve("one <point>", &[(1.0, 2.0)])],
+        vec![curve("loss", &[(0.0, 3.0), (1.0, f64::NAN), (2.0, 1.0)]), curve("flat", &[(0.0, 1.0), (2.0, 1.0)])],
+        vec![curve("tiny", &[(0.0, 1e-9), (1.0, 2e-9)])],
+    ];
+    for case in cases {
+        let svg = curves("a & b", "epoch", &case);
+        let document = roxmltree::Document::parse(&svg).expect("XML");
+        assert_eq!(document.descendants().filter(|n| n.has_tag_name("polyline")).count(), case.len());
+        assert!(!svg.contains("NaN") && !svg.contains("inf"));
+    }
+}

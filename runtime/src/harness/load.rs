@@ -1,0 +1,71 @@
+//! From the files of a job to a data set.
+
+use crate::Spec;
+use crate::augment::Pipeline;
+use crate::data::{Answer, Collection, Dataset, Picture, Plan, readers};
+use crate::files::FileError;
+use crate::job::{Files, Source};
+
+/// How the images of a source are read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Reading<'a> {
+    pub(super) classes: &'a [String],
+    pub(super) picture: Picture,
+    pub(super) augment: Pipeline,
+    pub(super) targets: &'a [(String, Answer)],
+}
+
+/// The photos of a source; `None` for tensors, which are no photos.
+pub fn collect(files: &Files, classes: &[String]) -> Result<Option<Collection>, FileError> {
+    Ok(Some(match files {
+        Files::Tensors { .. } => return Ok(None),
+        Files::Idx { images, labels } => readers::idx(images, labels)?,
+        Files::Folders { root } => readers::folders(root, classes)?,
+        Files::Cifar { kind, files } => {
+            let mut all = Collection::default();
+            for file in files {
+                all.examples.extend(readers::cifar(file, *kind)?.examples);
+            }
+            all
+        }
+        Files::Voc { annotations, images } => readers::voc(annotations, images, classes)?,
+        Files::Coco { annotations, images } => readers::coco(annotations, images)?,
+        Files::Yolo { labels, images } => readers::yolo(labels, images, classes)?,
+        Files::Landmarks { points, images } => readers::landmarks(points, images)?,
+    }))
+}
+
+/// Loads a data set. Digits and tensors that do not change at random lie in memory as the network takes them.
+pub(super) fn load(source: &Source, spec: &Spec, reading: Reading<'_>) -> Result<Dataset, FileError> {
+    let path = path_of(&source.files);
+    let at = |message: String| FileError::new(path, message);
+    let data = match &source.files {
+        Files::Idx { images, labels } if reading.augment.is_empty() => {
+            Dataset::idx(images, labels, spec, &reading.picture)?
+        }
+        files => match collect(files, reading.classes)? {
+            Some(collection) => {
+                let plan = Plan { augment: reading.augment, targets: reading.targets.to_vec() };
+                Dataset::photos(collection, spec, &reading.picture, &plan).map_err(at)?
+            }
+            None if !reading.augment.is_empty() => {
+                return Err(at("tensors cannot be augmented".into()).hint("`augment` is for pictures"));
+            }
+            None => Dataset::tensors(path, spec)?,
+        },
+    };
+    data.part(source.part).map_err(at)
+}
+
+/// The file or folder that stands for a source in messages.
+fn path_of(files: &Files) -> &std::path::Path {
+    match files {
+        Files::Idx { images, .. } => images,
+        Files::Tensors { path } => path,
+        Files::Folders { root } => root,
+        Files::Cifar { files, .. } => files.first().map_or(std::path::Path::new("CIFAR"), |file| file),
+        Files::Voc { annotations, .. } | Files::Coco { annotations, .. } => annotations,
+        Files::Yolo { labels, .. } => labels,
+        Files::Landmarks { points, .. } => points,
+    }
+}

@@ -1,0 +1,11 @@
+//! How good answers are: of classifiers, detectors, verifiers and finders of points.
+
+mod classes;
+mod detection;
+mod points;
+mod verification;
+
+pub use classes::{ClassMetrics, Confusion, top_k};
+pub use detection::{AveragePrecision, Coco, Found, TrueBox, coco, voc};
+pub use points::pck;
+pub use verification::{Roc, RocPoint};

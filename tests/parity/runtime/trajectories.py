@@ -1,0 +1,156 @@
+"""Writes trajectories.safetensors (gradients and weights of optimizers, step by step) and schedules.json (learning rates).
+
+    pip install torch safetensors && python tests/parity/runtime/trajectories.py
+
+The cases are those of `runtime/src/optimizer/tests.rs` and `runtime/src/schedule/tests.rs`. LARS is not part of PyTorch: here it
+scales the gradients of layers and hands them to SGD.
+"""
+
+import json
+import pathlib
+
+import torch
+from safetensors.torch import save_file
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+here = pathlib.Path(__file__).parent
+STEPS = 8
+START = torch.linspace(-1.5, 1.5, 12).reshape(3, 4), torch.tensor([0.5, -0.25, 0.1])
+CURVATURE = torch.linspace(0.3, 2.0, 12).reshape(3, 4), torch.tensor([1.0, 0.5, 2.0])
+MIDDLE = torch.linspace(1.0, -0.5, 12).reshape(3, 4), torch.tensor([0.2, 0.3, -0.4])
+
+
+def loss_of(params):
+    """Neither quadratic nor convex, and it couples the weights."""
+    parts = [(a * (p - c) ** 2 / 2).sum() + 0.3 * torch.sin(2 * p).sum() for a, p, c in zip(CURVATURE, params, MIDDLE)]
+    return sum(parts) + 0.05 * (params[0].sum() - params[1].sum()) ** 2
+
+
+class Lars(torch.optim.SGD):
+    def __init__(self, params, lr, momentum, trust, weight_decay):
+        super().__init__(params, lr=lr, momentum=momentum)
+        self.trust, self.decay = trust, weight_decay
+
+    def step(self):
+        for p in (p for group in self.param_groups for p in group["params"]):
+            w, g = p.detach().norm(), p.grad.norm()
+            p.grad.add_(p.detach(), alpha=self.decay)
+            if p.dim() >= 2 and w > 0 and g > 0:
+                p.grad.mul_(self.trust * w / (g + self.decay * w))
+        super().step()
+
+
+def run(make, clip=None, groups=False, rates=None):
+    params = [torch.nn.Parameter(p.clone()) for p in START]
+    optimizer = make([{"params": [params[0]]}, {"params": [params[1]], "weight_decay": 0.0}] if groups else params)
+    base = optimizer.param_groups[0]["lr"]
+    gradients, weights = [], []
+
+    def closure():
+        optimizer.zero_grad()
+        loss = loss_of(params)
+        loss.backward()
+        return loss
+
+    flat = lambda tensors: torch.cat([t.detach().flatten() for t in tensors]).clone()
+    for step in range(STEPS):
+        for group in optimizer.param_groups:
+            group["lr"] = base * (rates[step] if rates else 1.0)
+        closure()
+        gradients.append(flat(p.grad for p in params))
+        if clip:
+            clip(params)
+        if isinstance(optimizer, torch.optim.LBFGS):
+            optimizer.step(closure)
+        else:
+            optimizer.step()
+        weights.append(flat(params))
+    return torch.stack(gradients), torch.stack(weights)
+
+
+def cases():
+    optim, utils = torch.optim, torch.nn.utils
+    rates = [0.1, 0.2, 0.5, 1.0, 1.0, 0.5, 0.25, 0.1]
+    yield "sgd", run(lambda p: optim.SGD(p, lr=0.1, weight_decay=0.01))
+    yield "sgd_momentum", run(lambda p: optim.SGD(p, lr=0.05, momentum=0.9, weight_decay=0.01), rates=rates)
+    yield "sgd_dampening", run(lambda p: optim.SGD(p, lr=0.1, momentum=0.8, dampening=0.3))
+    yield "sgd_nesterov", run(lambda p: optim.SGD(p, lr=0.05, momentum=0.9, nesterov=True, weight_decay=5e-4))
+    yield "sgd_groups", run(lambda p: optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.1), groups=True)
+    yield "rmsprop", run(lambda p: optim.RMSprop(p, lr=0.02, weight_decay=0.01), rates=rates)
+    yield "rmsprop_momentum", run(lambda p: optim.RMSprop(p, lr=0.01, alpha=0.9, momentum=0.8))
+    yield "rmsprop_centered", run(lambda p: optim.RMSprop(p, lr=0.01, alpha=0.9, centered=True, eps=1e-3))
+    yield "adagrad", run(lambda p: optim.Adagrad(p, lr=0.1))
+    yield "adagrad_decay", run(
+        lambda p: optim.Adagrad(p, lr=0.2, lr_decay=0.1, initial_accumulator_value=0.5, weight_decay=0.01)
+    )
+    yield "adam", run(lambda p: optim.Adam(p, lr=0.05), rates=rates)
+    yield "adam_decay", run(lambda p: optim.Adam(p, lr=0.05, betas=(0.8, 0.99), eps=1e-3, weight_decay=0.02))
+    yield "adamw", run(lambda p: optim.AdamW(p, lr=0.05, weight_decay=0.1), rates=rates)
+    yield "adamw_groups", run(lambda p: optim.AdamW(p, lr=0.05, weight_decay=0.5), groups=True)
+    yield "lars", run(lambda p: Lars(p, lr=1.0, momentum=0.9, trust=0.05, weight_decay=0.01))
+    yield "lbfgs", run(lambda p: optim.LBFGS(p, lr=0.5, max_iter=1, max_eval=1, history_size=3))
+    yield "clip_value", run(lambda p: optim.SGD(p, lr=0.1), clip=lambda p: utils.clip_grad_value_(p, 0.5))
+    yield "clip_norm", run(lambda p: optim.SGD(p, lr=0.1, momentum=0.9), clip=lambda p: utils.clip_grad_norm_(p, 1.0))
+
+
+def average(weights):
+    """The moving averages of the weights of a trajectory."""
+    module = torch.nn.Module()
+    module.w = torch.nn.Parameter(weights[0].clone())
+    model = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(0.8))
+    averages = []
+    for row in weights:
+        module.w.data.copy_(row)
+        model.update_parameters(module)
+        averages.append(model.module.w.detach().clone())
+    return torch.stack(averages)
+
+
+def schedules():
+    """Factors of the learning rate in 4 epochs of 5 steps."""
+    lrs = torch.optim.lr_scheduler
+    steps, epochs = 5, 4
+
+    def course(make, by_epoch=False):
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+        schedule, rates = make(optimizer), []
+        for step in range(steps * epochs):
+            rates.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            if not by_epoch or (step + 1) % steps == 0:
+                schedule.step()
+        return rates
+
+    losses = [1.0, 0.9, 0.9, 0.95, 0.89999, 0.7, 0.71, 0.72, 0.73, 0.74, 0.75, 0.76, 0.6, 0.61, 0.62, 0.63]
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    plateau = lrs.ReduceLROnPlateau(optimizer, factor=0.5, patience=1, threshold=1e-3, cooldown=1, min_lr=0.1)
+    on_plateau = []
+    for loss in losses:
+        plateau.step(loss)
+        on_plateau.append(optimizer.param_groups[0]["lr"])
+    return {
+        "step": course(lambda o: lrs.StepLR(o, 2, gamma=0.3), by_epoch=True),
+        "multi_step": course(lambda o: lrs.MultiStepLR(o, [1, 3], gamma=0.3), by_epoch=True),
+        "exponential": course(lambda o: lrs.ExponentialLR(o, 0.7), by_epoch=True),
+        "cosine": course(lambda o: lrs.CosineAnnealingLR(o, steps * epochs, eta_min=0.1)),
+        "polynomial": course(lambda o: lrs.PolynomialLR(o, steps * epochs, power=2.0)),
+        "one_cycle": course(
+            lambda o: lrs.OneCycleLR(o, 1.0, total_steps=steps * epochs, pct_start=0.3, div_factor=10, final_div_factor=100)
+        ),
+        "warmup": course(lambda o: lrs.LinearLR(o, start_factor=1 / 7, total_iters=6)),
+        "losses": losses,
+        "on_plateau": on_plateau,
+    }
+
+
+def main():
+    tensors = {}
+    for name, (gradients, weights) in cases():
+        tensors[f"{name}.gradients"], tensors[f"{name}.weights"] = gradients, weights
+    tensors["average"] = average(tensors["sgd_momentum.weights"])
+    save_file(tensors, here / "trajectories.safetensors")
+    (here / "schedules.json").write_text(json.dumps(schedules(), separators=(",", ":")) + "\n")
+
+
+if __name__ == "__main__":
+    main()
