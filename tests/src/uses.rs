@@ -176,8 +176,11 @@ const USES: &[(&str, &str)] = &[
     ("[3, 4, 5]", "dropout(x, 0.4) |> sigmoid"),
     ("[9, 4, 5]", "dropout(x, 0.4, spatial: true) |> sigmoid"),
     ("[9]", "dropout(x, spatial: true)"),
+    // So many weights that their gradients are not summed by groups of images.
+    ("[32, 1, 3, 3]", "conv(x, 2048, [1, 3, 3], groups: 2)"),
     // Of a matrix each row is a vector.
     ("[5, 7]", "dense(x, 4) |> relu |> dense(70)"),
+    ("[2, 1100]", "dense(x, 3)"),
     ("[70, 3]", "dense(x, 130, bias: false) |> dense(2) |> tanh |> batch_norm"),
     // Regions that follow from x in steps, so that they have no slope, as no gradient either.
     ("[3, 7, 8]", "roi_pool(x, 9 * (x |> flatten |> slice(0, 12) |> reshape([3, 4])) + 3, [2, 3], scale: 0.7)"),

@@ -413,7 +413,9 @@ impl Operator for ConvGradWeight {
         let (split, body) = if large {
             let per_group_pieces = filters / rows;
             let g = if s.groups > 1 { quote!((piece / #per_group_pieces)) } else { quote!() };
-            let inner = product(g, quote!(dy), quote!(y));
+            // Where a name is bound for it, once for each image, `y` is lent.
+            let dw = if s.groups > 1 { quote!(&mut *y) } else { quote!(y) };
+            let inner = product(g, quote!(dy), dw);
             let body = quote! {
                 y.fill(0.0);
                 for (x, dy) in x0.images().zip(x1.images()) {

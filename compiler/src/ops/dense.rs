@@ -27,6 +27,9 @@ const PARTS: usize = 16;
 /// Rows of a matrix, and elements of each, that one call of a kernel works on: a square, so that little is read twice.
 const SQUARE: usize = 64;
 
+/// Elements of those rows that are multiplied at a time, so that both squares stay in the cache.
+const DEPTH: usize = 1024;
+
 /// How a product of the shape of a value, each element a sum of `depth` products, is divided; and whether its rows stay whole.
 fn division(shape: &[usize], depth: usize) -> (Split, bool) {
     let elements = last(shape);
@@ -169,11 +172,24 @@ impl Operator for Dense {
             name += &format!("_{}", activation.name());
             doc += &format!(", {}", activation.name());
         }
+        let product = match cx.output.shape.len() {
+            2 => quote! {
+                let (vectors, weights) = (#vectors, #weights);
+                for k in (0..#inputs).step_by(#DEPTH) {
+                    let part = rt::GemmNt { k: #DEPTH.min(#inputs - k), a_row: #pitch, b_row: #inputs };
+                    let start = if k == 0 { #start } else { rt::Start::Add };
+                    isa.gemm_nt(&part, &vectors[k..], &weights[k..], start, y);
+                }
+            },
+            _ => quote! {
+                let images = #vectors;
+                let weights = rt::GemmNt { k: #inputs, a_row: #pitch, b_row: #inputs };
+                isa.gemm_nt(&weights, images, #weights, #start, y);
+            },
+        };
         let body = quote! {
             #first
-            let images = #vectors;
-            let weights = rt::GemmNt { k: #inputs, a_row: #pitch, b_row: #inputs };
-            isa.gemm_nt(&weights, images, #weights, #start, y);
+            #product
             #activate
         };
         let block = match *cx.output.shape {
