@@ -57,7 +57,7 @@ fn npy(name: &str, bytes: &[u8]) -> Result<Array, String> {
     if field("fortran_order")?.starts_with("True") && shape.len() > 1 {
         return Err("it is in Fortran's order; numpy.ascontiguousarray(x), before it is saved, puts it right".into());
     }
-    let (width, read): (usize, fn(&[u8]) -> f64) = elements(descr)
+    let (width, read) = elements(descr)
         .ok_or_else(|| format!("its elements are `{descr}`; floats or whole numbers, `<f4` to `<i8`, are needed"))?;
     let needed = shape.iter().try_fold(width, |n, &dim| n.checked_mul(dim));
     let data = &rest[end..];
@@ -72,7 +72,10 @@ fn npy(name: &str, bytes: &[u8]) -> Result<Array, String> {
 }
 
 /// The bytes of an element, and how they are read.
-fn elements(descr: &str) -> Option<(usize, fn(&[u8]) -> f64)> {
+type Element = (usize, fn(&[u8]) -> f64);
+
+/// The elements that a description is of.
+fn elements(descr: &str) -> Option<Element> {
     macro_rules! of {
         ($ty:ty) => {
             Some((size_of::<$ty>(), |bytes| bytes.try_into().map_or(f64::NAN, |b| <$ty>::from_le_bytes(b) as f64)))
