@@ -6,7 +6,7 @@ use std::path::Path;
 use cnnc::graph::{Layout, Type};
 use cnnc::ops::Op;
 use cnnc::ops::along::Along;
-use cnnc::ops::batch_norm::Column;
+use cnnc::ops::batch_norm::{BatchStats, BatchSums, Column, Normalize};
 use cnnc::ops::conv::Conv;
 use cnnc::ops::dense::Dense;
 use cnnc::ops::elementwise::AddN;
@@ -30,11 +30,19 @@ fn broken() -> Vec<(&'static str, Op, Vec<Type>)> {
     let (rows, planes, activation) = (1, 1, None);
     let tiles =
         TileConv { window: window.clone(), groups: 1, bias, shortcut, activation, algorithm, rows, planes }.into();
+    let (channels, shifted) = (|| Type::single([3]), Normalize { eps: 1e-5, activation: None, shortcut: true });
     vec![
         ("add_n-C1", AddN.into(), vec![map(), Type::batched([3, 5])]),
         ("add_n-C1", AddN.into(), vec![map(), Type::single([3, 4])]),
         ("batch_mean-C1", BatchMean.into(), vec![map()]),
         ("batch_mean-C1", BatchMean.into(), vec![Type::single([])]),
+        (
+            "batch_norm-C2",
+            shifted.into(),
+            vec![map(), Type::single([3, 2]), channels(), channels(), Type::batched([3, 5])],
+        ),
+        ("batch_norm-C3", BatchStats { places: 4 }.into(), vec![map()]),
+        ("batch_norm-C3", BatchSums { places: 4 }.into(), vec![Type::single([3, 2])]),
         ("column-C1", Column { index: 2 }.into(), vec![Type::single([5, 2])]),
         ("column-C1", Column { index: 0 }.into(), vec![Type::single([5])]),
         ("conv-C4", conv.into(), vec![map(), Type::single([2, 4, 1])]),
