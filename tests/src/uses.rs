@@ -44,7 +44,7 @@ const USES: &[(&str, &str)] = &[
     ("[3, 7, 8]", "x * weight([3], init: 0.5) + weight([3, 7, 8]) |> conv(2, 3)"),
     ("[2, 9]", "adaptive_avg_pool(x, 4) + adaptive_max_pool(x, 4)"),
     ("[2, 7, 8]", "adaptive_avg_pool(x, [3, 5]) - adaptive_max_pool(x, [3, 5])"),
-    ("[2, 7, 8]", "adaptive_avg_pool(x, [7, 2]) * adaptive_max_pool(x, [1, 10])"),
+    ("[2, 7, 8]", "adaptive_avg_pool(x, [7, 10]) * adaptive_max_pool(x, [1, 10])"),
     ("[2, 3, 2, 4]", "adaptive_avg_pool(x, [2, 3, 3]) + adaptive_max_pool(x, [2, 3, 3])"),
     ("[2, 9]", "max_unpool(tanh(max_pool(x, 2)), x, 2)"),
     ("[2, 7, 8]", "max_unpool(conv(max_pool(x, 3, stride: 2, pad: 1), 2, 1), x, 3, stride: 2, pad: 1)"),
