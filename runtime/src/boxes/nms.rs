@@ -139,7 +139,53 @@ struct Cells {
     per_y: f32,
     side: usize,
     probes: usize,
-    cells: Vec<Vec<Corners>>,
+    cells: Vec<Vec<Group>>,
+}
+
+/// Boxes that are compared at once: as many as make loops over them worth vectors.
+const TOGETHER: usize = 8;
+
+/// Some kept boxes, number by number; places without a box hold one that meets nothing.
+#[derive(Clone, Copy)]
+struct Group {
+    count: usize,
+    x1: [f32; TOGETHER],
+    y1: [f32; TOGETHER],
+    x2: [f32; TOGETHER],
+    y2: [f32; TOGETHER],
+    area: [f32; TOGETHER],
+}
+
+impl Group {
+    const EMPTY: Self = Self {
+        count: 0,
+        x1: [f32::INFINITY; TOGETHER],
+        y1: [f32::INFINITY; TOGETHER],
+        x2: [f32::NEG_INFINITY; TOGETHER],
+        y2: [f32::NEG_INFINITY; TOGETHER],
+        area: [0.0; TOGETHER],
+    };
+
+    fn add(&mut self, b: &Corners) {
+        let at = self.count;
+        (self.x1[at], self.y1[at], self.x2[at], self.y2[at]) = (b.x1, b.y1, b.x2, b.y2);
+        self.area[at] = b.area();
+        self.count += 1;
+    }
+
+    /// Whether one of the boxes has this IoU with `b`, whose area is `area`. Without branches, so that all are compared at once.
+    fn covers(&self, b: &Corners, area: f32, iou: f32) -> bool {
+        let mut any = false;
+        for i in 0..TOGETHER {
+            let width = (self.x2[i].min(b.x2) - self.x1[i].max(b.x1)).max(0.0);
+            let height = (self.y2[i].min(b.y2) - self.y1[i].max(b.y1)).max(0.0);
+            let intersection = width * height;
+            let union = self.area[i] + area - intersection;
+            // As `Corners::iou` has it, so 0 where there is no union.
+            any |= if union > 0.0 { intersection / union >= iou } else { iou <= 0.0 };
+        }
+        any
+    }
 }
 
 /// With more probes than this in a row, one list of all boxes is faster.
@@ -176,7 +222,14 @@ impl Cells {
     fn add(&mut self, b: &Corners) {
         for row in self.row(b.y1)..=self.row(b.y2) {
             for column in self.column(b.x1)..=self.column(b.x2) {
-                self.cells[row * self.side + column].push(*b);
+                let cell = &mut self.cells[row * self.side + column];
+                match cell.last_mut() {
+                    Some(group) if group.count < TOGETHER => group.add(b),
+                    _ => {
+                        cell.push(Group::EMPTY);
+                        cell.last_mut().expect("just added").add(b);
+                    }
+                }
             }
         }
     }
@@ -188,12 +241,7 @@ impl Cells {
         (0..self.probes * self.probes).any(|probe| {
             let row = self.row(at(b.y1, b.y2, probe / self.probes));
             let column = self.column(at(b.x1, b.x2, probe % self.probes));
-            self.cells[row * self.side + column].iter().any(|kept| {
-                let intersection = kept.intersection(b);
-                let union = kept.area() + area - intersection;
-                // As `iou` has it, so 0 where there is no union.
-                if union > 0.0 { intersection / union >= iou } else { iou <= 0.0 }
-            })
+            self.cells[row * self.side + column].iter().any(|group| group.covers(b, area, iou))
         })
     }
 }
