@@ -31,6 +31,8 @@ pub struct Optimizer {
     steps: u64,
     clip: Option<Clip>,
     parts: Vec<Part>,
+    /// Room for the coefficients of each part, so that steps do not allocate.
+    coefficients: Vec<SgdStep>,
     /// Each as long as the weights, under the [names](Self::names).
     state: Vec<Buffer>,
     scratch: Scratch,
@@ -68,7 +70,8 @@ impl Optimizer {
             sum.fill(adagrad.initial as f32);
         }
         let (scratch, sums) = (Scratch::new(threads, 0), Sums::new(weights));
-        Self { rule, factor: 1.0, seed: 0, steps: 0, clip: None, parts, state, scratch, sums }
+        let coefficients = Vec::with_capacity(parts.len());
+        Self { rule, factor: 1.0, seed: 0, steps: 0, clip: None, parts, coefficients, state, scratch, sums }
     }
 
     /// The same with a seed for what is random in training, so for dropout.
@@ -159,17 +162,22 @@ impl Optimizer {
                 });
             }
             Rule::Sgd(_) | Rule::Lars(_) => {
-                let k: Vec<SgdStep> = match self.rule {
+                let k = &mut self.coefficients;
+                k.clear();
+                match self.rule {
                     Rule::Lars(lars) => {
                         let sums = &mut self.sums;
                         let mut norm = |x: &[f32], part: &Part| sums.norm(isa, pool, scratch, &x[part.range.clone()]);
                         let mut norms =
                             |part: &Part| part.is_layer.then(|| (norm(weights, part), norm(gradients, part)));
-                        parts.iter().map(|part| SgdStep::lars(&lars, factor, part.decays, norms(part))).collect()
+                        k.extend(parts.iter().map(|part| SgdStep::lars(&lars, factor, part.decays, norms(part))));
                     }
-                    Rule::Sgd(sgd) => parts.iter().map(|part| SgdStep::new(&sgd, factor, steps, part.decays)).collect(),
-                    _ => Vec::new(),
-                };
+                    Rule::Sgd(sgd) => {
+                        k.extend(parts.iter().map(|part| SgdStep::new(&sgd, factor, steps, part.decays)));
+                    }
+                    _ => {}
+                }
+                let k = &*k;
                 let [v] = buffers(&mut self.state);
                 pool.zip([weights, v], PIECE, scratch, |piece, [w, v], _| {
                     for (number, _, range) in within(parts, piece * PIECE, w.len()) {

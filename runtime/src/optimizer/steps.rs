@@ -4,6 +4,7 @@ use super::{Adagrad, Adam, AdamW, Lars, RmsProp, Sgd};
 use crate::isa::per_isa;
 
 /// The coefficients of a step of SGD, and of LARS.
+#[derive(Debug)]
 pub(super) struct SgdStep {
     rate: f32,
     decay: f32,

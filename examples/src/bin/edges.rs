@@ -1,0 +1,54 @@
+//! Edges of a photo by filters that are given, not learnt:
+//! `cargo run --release --package cnnc-examples --bin edges [PHOTO [PICTURE.png]]`
+//!
+//! The lesson before networks learn filters: vertical and horizontal edges by Sobel's and by Scharr's, each a network of its own.
+
+cnnc_macros::net!("../specs/edges.net", side = 1, middle = 2, size = 256);
+
+/// The same network with Scharr's filter.
+mod scharr {
+    cnnc_macros::net!("../specs/edges.net", side = 3, middle = 10, size = 256);
+}
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use cnnc_runtime::data::{Picture, Raster};
+use cnnc_runtime::draw;
+
+/// Pixels of a side, as the networks above are compiled for.
+const SIZE: usize = 256;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
+    let shipped = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/photos/chelsea.png");
+    let photo = Raster::read(&arguments.next().unwrap_or_else(shipped))?;
+    let to = arguments.next().unwrap_or_else(|| PathBuf::from("runs/edges.png"));
+
+    let photo = photo.with_channels(3).stretched(SIZE, SIZE);
+    let input = photo.to_input(&[3, SIZE, SIZE], &Picture::default())?;
+    let input = input.as_slice().try_into()?;
+    let (mut sobel, mut scharr) = (Edges::new(0), scharr::Edges::new(0));
+    let (by_sobel, by_scharr) = (sobel.infer(input), scharr.infer(input));
+
+    // Filters of three channels whose sides weigh 4 (Sobel) and 16 (Scharr) answer with at most 12 and 48.
+    let shown = |values: &[f32], most: f32| Raster::from_tensor(values, &[1, SIZE, SIZE], (-most, most));
+    let strength = |values: &[f32], most: f32| Raster::from_tensor(values, &[1, SIZE, SIZE], (0.0, most));
+    let pictures = [
+        photo,
+        shown(by_sobel.vertical, 6.0)?,
+        shown(by_sobel.horizontal, 6.0)?,
+        strength(by_sobel.strength, 6.0)?,
+        shown(by_scharr.vertical, 24.0)?,
+        strength(by_scharr.strength, 24.0)?,
+    ];
+    if let Some(folder) = to.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    draw::sheet(&pictures, 3, 8).write_png(&to)?;
+    println!(
+        "{}: the photo; its vertical and horizontal edges and their strength (Sobel); vertical and strength (Scharr)",
+        to.display()
+    );
+    Ok(())
+}
