@@ -25,7 +25,7 @@ const MOST: u64 = 50_000_000;
 
 /// How far outputs may be off, as a share of the largest.
 fn outputs_within(name: &str) -> f64 {
-    // The logistic function of squared differences, near zero in these cases: rounding of its operand counts several times.
+    // The logistic function of weighted differences, near zero in these cases: rounding of its operand counts several times.
     if name == "siamese" { 2e-5 } else { 1e-5 }
 }
 

@@ -75,11 +75,11 @@ impl Reader<'_> {
                 break;
             }
             match item {
-                ast::Item::Use { path, span } => match self.used(file, &path, span) {
+                ast::Item::Use { path, span, .. } => match self.used(file, &path, span) {
                     Ok(used) => mistakes.extend(seen.of_used(&self.files, used, span)),
                     Err(more) => mistakes.extend(more),
                 },
-                ast::Item::Const(binding) => mistakes.extend(seen.constant(Rc::new(binding))),
+                ast::Item::Const { binding, .. } => mistakes.extend(seen.constant(Rc::new(binding))),
                 ast::Item::Block(block) => {
                     mistakes.extend(twice("parameter", block.params.iter().map(|p| &p.name)));
                     mistakes.extend(seen.block(file, block));

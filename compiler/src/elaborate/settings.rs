@@ -63,7 +63,7 @@ impl Elaborator {
         let mut alone = SourceMap::default();
         let entry = alone.add("value", format!("const value = {text}"));
         let tree = crate::syntax::parse(&alone, entry).ok()?;
-        let [ast::Item::Const(binding)] = tree.items.as_slice() else { return None };
+        let [ast::Item::Const { binding, .. }] = tree.items.as_slice() else { return None };
         if !is_literal(&binding.value) {
             return None;
         }

@@ -14,13 +14,20 @@ pub struct File {
 pub enum Item {
     /// `use "blocks/residual.net"`
     Use {
+        /// The `///` lines before it.
+        docs: Vec<String>,
         /// Path, relative to the file it stands in.
         path: String,
         /// Place of the string.
         span: Span,
     },
     /// `const width = 64`
-    Const(Binding),
+    Const {
+        /// The `///` lines before it.
+        docs: Vec<String>,
+        /// Its name and value.
+        binding: Binding,
+    },
     /// `block name(x, width, stride = 1) { ... }`
     Block(Definition),
     /// `net Name(classes = 10) { ... }`

@@ -49,12 +49,13 @@ impl Builder {
             Rule::use_item => {
                 let path = item.into_inner().find(|p| p.as_rule() == Rule::path).expect("a path");
                 let span = self.span(&path);
-                Item::Use { path: path.as_str().trim_matches('"').to_owned(), span }
+                Item::Use { docs, path: path.as_str().trim_matches('"').to_owned(), span }
             }
             Rule::const_item => {
                 let mut parts = item.into_inner().filter(|p| p.as_rule() != Rule::kw_const);
                 let name = self.ident(&parts.next().expect("a name"));
-                Item::Const(Binding { pattern: Pattern::Name(name), value: self.expr(parts.next().expect("a value"))? })
+                let value = self.expr(parts.next().expect("a value"))?;
+                Item::Const { docs, binding: Binding { pattern: Pattern::Name(name), value } }
             }
             Rule::block_item => Item::Block(self.definition(docs, item, span)?),
             _ => Item::Net(self.definition(docs, item, span)?),

@@ -50,8 +50,8 @@ impl<'a> Printer<'a> {
     fn file(mut self, tree: &File) -> String {
         for item in &tree.items {
             let (span, docs) = match item {
-                Item::Use { span, .. } => (*span, &[][..]),
-                Item::Const(binding) => (binding.value.span, &[][..]),
+                Item::Use { span, docs, .. } => (*span, docs.as_slice()),
+                Item::Const { binding, docs } => (binding.value.span, docs.as_slice()),
                 Item::Block(d) | Item::Net(d) => (d.span, d.docs.as_slice()),
             };
             let start = self.item_start(span, item);
@@ -59,7 +59,7 @@ impl<'a> Printer<'a> {
             self.docs(docs);
             match item {
                 Item::Use { path, .. } => self.line(&format!("use \"{path}\"")),
-                Item::Const(binding) => self.binding("const ", binding),
+                Item::Const { binding, .. } => self.binding("const ", binding),
                 Item::Block(d) => self.definition("block", d),
                 Item::Net(d) => self.definition("net", d),
             }
@@ -75,7 +75,7 @@ impl<'a> Printer<'a> {
     fn item_start(&self, span: Span, item: &Item) -> usize {
         let keyword = match item {
             Item::Use { .. } => "use",
-            Item::Const(_) => "const",
+            Item::Const { .. } => "const",
             Item::Block(_) | Item::Net(_) => return span.start as usize,
         };
         self.text[..span.start as usize].rfind(keyword).unwrap_or(span.start as usize)
@@ -505,6 +505,16 @@ mod tests {
     fn formatted(text: &str) -> String {
         format("text", text)
             .unwrap_or_else(|(sources, d)| panic!("{}", crate::diagnostics::render(&sources, &d, false)))
+    }
+
+    #[test]
+    fn docs_stay_in_front_of_every_item() {
+        let text = "/// Where blocks are.\nuse \"blocks/vgg.net\"\n\n/// How wide.\nconst width = 8\n\n/// Small.\nnet A {\n    input x: [width]\n    output y = relu(x)\n}\n";
+        let once = formatted(text);
+        for docs in ["/// Where blocks are.\nuse", "/// How wide.\nconst", "/// Small.\nnet"] {
+            assert!(once.contains(docs), "{once}");
+        }
+        assert_eq!(formatted(&once), once);
     }
 
     #[test]
