@@ -316,6 +316,11 @@ class SiameseKoch(nn.Module):
             layers += [(f"conv{n}", nn.Conv2d(i, o, k)), nn.ReLU(), *([nn.MaxPool2d(2)] if n < 4 else [])]
         self.tower = named(*layers, nn.Flatten(), ("fc", nn.Linear(9216, 4096)), nn.Sigmoid())
         self.head = nn.Linear(4096, 1)
+        # Weights that keep the size of what passes: with PyTorch's own both drawings have nearly the same features, and the result
+        # would hardly depend on them.
+        for layer in self.modules():
+            if isinstance(layer, (nn.Conv2d, nn.Linear)):
+                nn.init.kaiming_normal_(layer.weight)
 
     def forward(self, left, right):
         return self.head((self.tower(left) - self.tower(right)).abs()).sigmoid()
