@@ -1,5 +1,5 @@
 //! Edges of a photo by filters that are given, not learnt:
-//! `cargo run --release --package cnnc-examples --bin edges [PHOTO [PICTURE.png]]`
+//! `cargo run --release --package cnnc-examples --bin edges [PHOTO]`
 //!
 //! The lesson before networks learn filters: vertical and horizontal edges by Sobel's and by Scharr's, each a network of its own.
 
@@ -10,21 +10,33 @@ mod scharr {
     cnnc_macros::net!("../specs/edges.net", side = 3, middle = 10, size = 256);
 }
 
-use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::process::ExitCode;
 
+use clap::Parser;
+use cnnc_examples::{Common, Result, shipped};
 use cnnc_runtime::data::{Picture, Raster};
 use cnnc_runtime::draw;
 
 /// Pixels of a side, as the networks above are compiled for.
 const SIZE: usize = 256;
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
-    let shipped = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/photos/chelsea.png");
-    let photo = Raster::read(&arguments.next().unwrap_or_else(shipped))?;
-    let to = arguments.next().unwrap_or_else(|| PathBuf::from("runs/edges.png"));
+/// Edges of a photo by filters that are given, not learnt
+#[derive(Parser)]
+struct Arguments {
+    /// A photo; a cat by default
+    photo: Option<PathBuf>,
 
+    #[command(flatten)]
+    common: Common,
+}
+
+fn main() -> ExitCode {
+    cnnc_examples::run(edges)
+}
+
+fn edges(arguments: &Arguments) -> Result<()> {
+    let photo = Raster::read(&arguments.photo.clone().unwrap_or_else(|| shipped("photos/chelsea.png")))?;
     let photo = photo.with_channels(3).stretched(SIZE, SIZE);
     let input = photo.to_input(&[3, SIZE, SIZE], &Picture::default())?;
     let input = input.as_slice().try_into()?;
@@ -42,13 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         shown(by_scharr.vertical, 24.0)?,
         strength(by_scharr.strength, 24.0)?,
     ];
-    if let Some(folder) = to.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    draw::sheet(&pictures, 3, 8).write_png(&to)?;
-    println!(
-        "{}: the photo; its vertical and horizontal edges and their strength (Sobel); vertical and strength (Scharr)",
-        to.display()
-    );
-    Ok(())
+    let what =
+        "the photo; its vertical and horizontal edges and their strength (Sobel); vertical and strength (Scharr)";
+    arguments.common.write_picture("edges.png", &draw::sheet(&pictures, 3, 8), what)
 }
