@@ -78,7 +78,7 @@ impl Net {
         for (_, read, _) in compiled.sources.files().filter(|(_, read, _)| read.is_file()) {
             println!("cargo:rerun-if-changed={}", read.display());
         }
-        if let Some(note) = compiled.note() {
+        if let Some(note) = compiled.note(&self.options.elaborate) {
             println!("cargo:warning={note}");
         }
         let emitted = compiled.emit();

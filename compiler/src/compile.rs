@@ -65,7 +65,7 @@ pub fn elaborate(
 ) -> Result<(SourceMap, Graph), Failure> {
     let tuning = |sources: &mut SourceMap| match &options.tuning {
         Some(tuning) => Ok(tuning.clone()),
-        None => tuning::beside(sources, loader, entry),
+        None => tuning::beside(sources, loader, entry, options.elaborate.net.as_deref()),
     };
     let graph = elaborate::elaborate(&mut sources, loader, entry, &options.elaborate)
         .and_then(|graph| Ok(Graph { exact: options.exact, tuning: tuning(&mut sources)?, ..graph }));
@@ -94,8 +94,8 @@ fn training_passes(options: &Options) -> &'static [Pass] {
 }
 
 impl Compiled {
-    /// What is to be said of a plan file that is older than the net.
-    pub fn note(&self) -> Option<String> {
+    /// What is to be said of a plan file that is older than the net, which was asked for by these options.
+    pub fn note(&self, options: &elaborate::Options) -> Option<String> {
         let halves = [(Mode::Inference, Some(&self.inference)), (Mode::Training, self.training.as_ref())];
         let (mut stale, mut all) = (0, 0);
         for (mode, planned) in halves.into_iter().filter_map(|(mode, planned)| Some((mode, planned?))) {
@@ -105,7 +105,7 @@ impl Compiled {
             stale += choices.keys().filter(|w| !used.contains(w)).count();
             all += choices.len();
         }
-        let file = tuning::path(self.sources.path(FileId(0)));
+        let file = tuning::path(self.sources.path(FileId(0)), options.net.as_deref());
         (stale > 0).then(|| {
             format!(
                 "{stale} of {all} choices of `{}` are for convolutions that this net does not have: `cnnc tune` measures again",

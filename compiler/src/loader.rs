@@ -1,8 +1,9 @@
 //! Reading specifications from disk.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::elaborate::Loader;
+use crate::elaborate::{self, Loader};
+use crate::emit::short_name;
 use crate::syntax::MAX_BYTES;
 
 /// The file system.
@@ -33,4 +34,31 @@ impl Loader for Files {
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
         entries.map(|e| e.file_name().to_string_lossy().into_owned()).collect()
     }
+}
+
+/// A network of a folder.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// Its short name, such as `resnet50`: that of the file, or of a variant in it in lower case.
+    pub name: String,
+    /// The file.
+    pub path: PathBuf,
+    /// Which net of the file, where it is not the one the file is about.
+    pub net: Option<String>,
+}
+
+/// The networks of a folder, in order of their short names: what each file is about, and the variants of it. What cannot be read
+/// has no variants.
+pub fn networks(folder: &Path) -> Vec<Network> {
+    let mut networks = Vec::new();
+    for file in Files.siblings(&folder.join("any")) {
+        let Some(name) = file.strip_suffix(".net") else { continue };
+        let path = folder.join(&file);
+        let variants = Files.read(&path).map_or(Vec::new(), |text| elaborate::variants(&text));
+        let variant = |net: String| Network { name: short_name(&net), path: path.clone(), net: Some(net) };
+        networks.extend(variants.into_iter().map(variant));
+        networks.push(Network { name: name.to_owned(), path, net: None });
+    }
+    networks.sort_by(|a, b| a.name.cmp(&b.name));
+    networks
 }

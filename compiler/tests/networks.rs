@@ -10,33 +10,25 @@ use std::rc::Rc;
 
 use cnnc::compile::{Compiled, Options, compile};
 use cnnc::diagnostics::SourceMap;
+use cnnc::elaborate;
 use cnnc::emit::Planned;
-use cnnc::loader::Files;
+use cnnc::loader::{Files, Network, networks};
 use cnnc::ops::Op;
 use cnnc::plan::{Place, Root, Step};
 
 /// Networks of which every step of deployment is shown: residual, branches, depthwise, a detector, one axis, three axes.
 const SHOWN: [&str; 6] = ["resnet18", "googlenet", "mobilenet_v2", "tiny_yolo_v3", "heartbeat", "c3d"];
 
-fn specs() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../specs")
-}
-
-fn compiled(name: &str) -> Compiled {
-    let path = specs().join(name).with_extension("net");
+fn compiled(network: &Network) -> Compiled {
     let mut sources = SourceMap::default();
-    let entry = sources.add(&path, std::fs::read_to_string(&path).expect("a spec"));
-    compile(sources, &Files, entry, &Options::default()).unwrap_or_else(|failure| panic!("{}", failure.render(false)))
+    let entry = sources.add(&network.path, std::fs::read_to_string(&network.path).expect("a spec"));
+    let elaborate = elaborate::Options { net: network.net.clone(), ..Default::default() };
+    let options = Options { elaborate, ..Options::default() };
+    compile(sources, &Files, entry, &options).unwrap_or_else(|failure| panic!("{}", failure.render(false)))
 }
 
-/// Bare names of the specs that ship, in order.
-fn names() -> Vec<String> {
-    let files = std::fs::read_dir(specs()).expect("the specs").map(|entry| entry.expect("an entry").path());
-    let nets = files.filter(|path| path.extension().is_some_and(|e| e == "net"));
-    let mut names: Vec<String> =
-        nets.map(|path| path.file_stem().expect("a name").to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
+fn all() -> Vec<Network> {
+    networks(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../specs"))
 }
 
 /// `23 tile_conv, 2 pool`
@@ -94,9 +86,9 @@ fn table_of(out: &mut String, half: &str, planned: &Planned) {
 #[test]
 fn all_in_figures() {
     let mut table = String::new();
-    for name in names() {
-        let compiled = compiled(&name);
-        let _ = writeln!(table, "{name}");
+    for network in all() {
+        let compiled = compiled(&network);
+        let _ = writeln!(table, "{}", network.name);
         table_of(&mut table, "inference", &compiled.inference);
         if let Some(training) = &compiled.training {
             table_of(&mut table, "training", training);
@@ -130,7 +122,7 @@ fn steps(planned: &Planned) -> String {
 
 #[test]
 fn some_step_by_step() {
-    for name in SHOWN {
-        insta::assert_snapshot!(format!("steps_of_{name}"), steps(&compiled(name).inference));
+    for network in all().iter().filter(|network| SHOWN.contains(&network.name.as_str())) {
+        insta::assert_snapshot!(format!("steps_of_{}", network.name), steps(&compiled(network).inference));
     }
 }

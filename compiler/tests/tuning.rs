@@ -101,7 +101,7 @@ fn a_plan_decides_what_is_lowered() {
     let model = compiled(None, false);
     let plan = contrary(&model);
     let tuned = compiled(Some(&plan.text()), false);
-    assert_eq!(tuned.note(), None);
+    assert_eq!(tuned.note(&Default::default()), None);
     let (model, inference) = (chosen(&model.inference.graph), chosen(&tuned.inference.graph));
     assert!(model.len() == 3 && model.keys().eq(inference.keys()), "{model:?} and {inference:?}");
     assert!(model.iter().all(|(workload, choice)| inference[workload] != *choice), "{model:?} and {inference:?}");
@@ -132,7 +132,7 @@ fn exact_stands_above_plans() {
 #[test]
 fn plans_of_other_layers_are_noted() {
     let plan = contrary(&compiled(None, false)).text().replace("32x16x16 to 32x16x16", "48x16x16 to 48x16x16");
-    let note = compiled(Some(&plan), false).note().expect("a note");
+    let note = compiled(Some(&plan), false).note(&Default::default()).expect("a note");
     assert_eq!(
         note,
         "3 of 8 choices of `nets/small.plan.yaml` are for convolutions that this net does not have: `cnnc tune` measures again"

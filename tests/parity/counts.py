@@ -56,7 +56,7 @@ def published():
 def compare(cnnc, name, table):
     twin = TWINS[name]
     settings = [a for v in twin.settings for a in ("--set", v)]
-    command = [cnnc, "summary", str(ROOT / "specs" / f"{name}.net"), "--json"]
+    command = [cnnc, "summary", name, "--json"]
     run = lambda *more: json.loads(subprocess.run([*command, *more], check=True, stdout=subprocess.PIPE).stdout)
     summary = run(*settings)
     with torch.device("meta"), torch.no_grad():

@@ -40,7 +40,7 @@ def compare(cnnc, name, gradients):
             nn.init.uniform_(layer.weight, 0.5, 1.5)
             nn.init.normal_(layer.bias, std=0.1)
     state = {k: v for k, v in net.state_dict().items() if not k.endswith("num_batches_tracked")}
-    spec = [str(SPECS / f"{name.split('/')[0]}.net"), *[a for v in twin.settings for a in ("--set", v)]]
+    spec = [name.split("/")[0], *[a for v in twin.settings for a in ("--set", v)]]
     summary = json.loads(subprocess.run([cnnc, "summary", *spec, "--json"], check=True, stdout=subprocess.PIPE).stdout)
     shapes = {p["name"]: p["shape"] for p in summary["parameters"]}
     assert shapes == {k: list(v.shape) for k, v in state.items()}, f"{name}: names or shapes differ"

@@ -21,8 +21,7 @@ fn table() -> BTreeMap<String, Counts> {
 }
 
 fn summary(name: &str) -> Counts {
-    let spec = specs().join(name).with_extension("net");
-    let output = command().args(["summary", "--json"]).arg(spec).output().expect("it starts");
+    let output = command().args(["summary", "--json", name]).output().expect("it starts");
     assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let total = |what: &str| json["totals"][what].as_u64().expect("a count");
@@ -31,13 +30,8 @@ fn summary(name: &str) -> Counts {
 
 #[test]
 fn the_table_has_all_networks_and_their_counts() {
-    let found: BTreeMap<String, Counts> = std::fs::read_dir(specs())
-        .expect("the specs")
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|e| e == "net"))
-        .map(|path| path.file_stem().expect("a name").to_string_lossy().into_owned())
-        .map(|name| (name.clone(), summary(&name)))
-        .collect();
+    let names = cnnc::loader::networks(&specs()).into_iter().map(|network| network.name);
+    let found: BTreeMap<String, Counts> = names.map(|name| (name.clone(), summary(&name))).collect();
     let table = table();
     let wrong: Vec<_> = found.iter().filter(|(name, counts)| table.get(*name) != Some(counts)).collect();
     assert!(wrong.is_empty(), "not in the table like this: {wrong:#?}");

@@ -2,6 +2,7 @@
 //! frozen parts, one axis of space.
 
 use cnnc::compile::{Compiled, Options};
+use cnnc::loader::{Network, networks};
 use cnnc_tests::build::Program;
 use cnnc_tests::compare::Case;
 use cnnc_tests::generate::Random;
@@ -29,9 +30,9 @@ fn outputs_within(name: &str) -> f64 {
     if name == "siamese" { 2e-5 } else { 1e-5 }
 }
 
-fn compiled(name: &str) -> Compiled {
-    let text = std::fs::read_to_string(specs().join(name).with_extension("net")).expect("a spec");
-    let elaborate = cnnc::elaborate::Options { net: None, set: smaller(name) };
+fn compiled(network: &Network) -> Compiled {
+    let text = std::fs::read_to_string(&network.path).expect("a spec");
+    let elaborate = cnnc::elaborate::Options { net: network.net.clone(), set: smaller(&network.name) };
     compile_text(&text, &Options { input_gradients: true, elaborate, ..Options::default() })
 }
 
@@ -46,16 +47,9 @@ fn macs(compiled: &Compiled) -> u64 {
 
 #[test]
 fn specs_agree_with_the_reference() {
-    let mut names: Vec<String> = std::fs::read_dir(specs())
-        .expect("the specs")
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|e| e == "net"))
-        .map(|path| path.file_stem().expect("a name").to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    let (names, networks): (Vec<String>, Vec<Compiled>) = names
+    let (names, networks): (Vec<String>, Vec<Compiled>) = networks(&specs())
         .into_iter()
-        .map(|name| (compiled(&name), name))
+        .map(|network| (compiled(&network), network.name))
         .filter(|(c, _)| macs(c) <= MOST)
         .map(|(c, n)| (n, c))
         .unzip();

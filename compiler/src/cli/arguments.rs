@@ -396,13 +396,13 @@ pub struct Bench {
 #[command(after_help = "\
 Builds the network with other algorithms and other divisions of work, measures each convolution
 where it stands, and writes those that are faster than what the compiler chose to `NAME.plan.yaml`
-beside `NAME.net`, where every command, build scripts and `net!` find it. It is written only if the
+beside the spec, where every command, build scripts and `net!` find it. It is written only if the
 network as a whole gets faster; results change by rounding only. Nothing else should run meanwhile.
 `--untuned` leaves the file out.
 
 Examples:
-  cnnc tune specs/resnet18.net
-  cnnc tune specs/resnet18.net --train --batch 16")]
+  cnnc tune resnet18
+  cnnc tune resnet18 --train --batch 16")]
 pub struct Tune {
     /// The spec: its path, or the bare name of one that ships
     pub spec: String,

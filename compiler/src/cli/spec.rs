@@ -3,14 +3,14 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::arguments::NetOptions;
+use super::arguments::{NetOptions, Which};
 use super::{Failed, color, write};
 use crate::compile::{self, Compiled, Failure, Options};
 use crate::diagnostics::{SourceMap, nearest};
 use crate::elaborate::{self, Loader as _};
 use crate::emit::{CrateOptions, Runtime};
 use crate::graph::Graph;
-use crate::loader::Files;
+use crate::loader::{Files, Network};
 use crate::tuning::{self, Tuning};
 
 /// Specs that ship inside the command, so that an installed one has them, too.
@@ -22,6 +22,8 @@ pub struct Named {
     /// As shown.
     path: PathBuf,
     text: String,
+    /// The net of the file that goes by this name; the one the file is about where it is not said.
+    net: Option<String>,
 }
 
 impl Named {
@@ -40,21 +42,24 @@ impl Named {
         let text = Files
             .read(path)
             .map_err(|why| Failed::Input(format!("cannot read the spec `{name}`: {why}{}", write::similar(path))))?;
-        Ok(Self { path: path.to_owned(), text })
+        Ok(Self { path: path.to_owned(), text, net: None })
     }
 
     fn shipped(name: &str) -> Result<Self, Failed> {
-        if let Some(path) =
-            checkout().map(|root| root.join("specs").join(format!("{name}.net"))).filter(|p| p.is_file())
-        {
+        let mut networks = networks();
+        if let Some(found) = networks.iter().position(|network| network.name == name) {
+            let Network { path, net, .. } = networks.swap_remove(found);
             let text =
                 Files.read(&path).map_err(|why| Failed::input(format!("cannot read `{}`: {why}", path.display())))?;
-            return Ok(Self { path, text });
+            return Ok(Self { path, text, net });
         }
         if let Some((_, text)) = SHIPPED.iter().find(|(n, _)| *n == name) {
-            return Ok(Self { path: PathBuf::from(format!("{name}.net")), text: (*text).to_owned() });
+            return Ok(Self { path: PathBuf::from(format!("{name}.net")), text: (*text).to_owned(), net: None });
         }
-        let known = known();
+        let mut known: Vec<String> = networks.into_iter().map(|network| network.name).collect();
+        known.extend(SHIPPED.iter().map(|(name, _)| (*name).to_owned()));
+        known.sort();
+        known.dedup();
         let near = nearest(name, known.iter().map(String::as_str))
             .map_or(String::new(), |n| format!("\nhelp: did you mean `{n}`?"));
         Err(Failed::Input(format!(
@@ -66,16 +71,16 @@ impl Named {
     /// Checks and elaborates.
     pub fn elaborate(&self, net: &NetOptions) -> Result<Graph, Failed> {
         let (sources, entry) = self.sources();
-        let options = options(net, false, false);
+        let options = self.options(net, false, false);
         compile::elaborate(sources, &Files, entry, &options).map(|(_, graph)| graph).map_err(|f| rendered(&f))
     }
 
     /// Compiles.
     pub fn compile(&self, net: &NetOptions, infer_only: bool, input_gradients: bool) -> Result<Compiled, Failed> {
         let (sources, entry) = self.sources();
-        let compiled = compile::compile(sources, &Files, entry, &options(net, infer_only, input_gradients))
-            .map_err(|f| rendered(&f))?;
-        if let Some(note) = compiled.note() {
+        let options = self.options(net, infer_only, input_gradients);
+        let compiled = compile::compile(sources, &Files, entry, &options).map_err(|f| rendered(&f))?;
+        if let Some(note) = compiled.note(&options.elaborate) {
             // A note that cannot be written is no reason to stop.
             let _ = writeln!(std::io::stderr(), "note: {note}");
         }
@@ -83,8 +88,19 @@ impl Named {
     }
 
     /// Where its plan file is, if there is one.
-    pub fn plan(&self) -> PathBuf {
-        tuning::path(&self.path)
+    pub fn plan(&self, which: &Which) -> PathBuf {
+        tuning::path(&self.path, self.net(which).as_deref())
+    }
+
+    /// The net that is asked for, or goes by the name that was given.
+    fn net(&self, which: &Which) -> Option<String> {
+        which.net.clone().or_else(|| self.net.clone())
+    }
+
+    fn options(&self, net: &NetOptions, infer_only: bool, input_gradients: bool) -> Options {
+        let elaborate = elaborate::Options { net: self.net(&net.which), set: net.which.set.clone() };
+        let tuning = net.tuning.clone().or_else(|| net.untuned.then(Tuning::default));
+        Options { elaborate, infer_only, input_gradients, exact: net.exact, tuning }
     }
 
     /// Says that the spec has changed, for cargo to build again what is made of it: it does not watch for plan files that
@@ -110,7 +126,7 @@ impl Named {
         gradients: bool,
     ) -> CrateOptions {
         let mut said: Vec<String> = net.which.set.iter().map(|(name, value)| format!("--set {name}={value}")).collect();
-        said.extend(net.which.net.iter().map(|name| format!("--net {name}")));
+        said.extend(self.net(&net.which).iter().map(|name| format!("--net {name}")));
         said.extend(net.exact.then(|| "--exact".to_owned()));
         said.extend(net.untuned.then(|| "--untuned".to_owned()));
         said.extend(infer_only.then(|| "--infer-only".to_owned()));
@@ -118,17 +134,11 @@ impl Named {
         CrateOptions {
             spec: file,
             options: said.join(" "),
-            digest: compiled.digest(&options(net, infer_only, gradients)),
+            digest: compiled.digest(&self.options(net, infer_only, gradients)),
             runtime: runtime(),
             features: Vec::new(),
         }
     }
-}
-
-fn options(net: &NetOptions, infer_only: bool, input_gradients: bool) -> Options {
-    let elaborate = elaborate::Options { net: net.which.net.clone(), set: net.which.set.clone() };
-    let tuning = net.tuning.clone().or_else(|| net.untuned.then(Tuning::default));
-    Options { elaborate, infer_only, input_gradients, exact: net.exact, tuning }
 }
 
 fn rendered(failure: &Failure) -> Failed {
@@ -146,14 +156,7 @@ pub fn runtime() -> Runtime {
     checkout().map_or(Runtime::Version, |root| Runtime::Path(root.join("runtime")))
 }
 
-/// Bare names of the specs that ship.
-fn known() -> Vec<String> {
-    let mut names: Vec<String> = SHIPPED.iter().map(|(name, _)| (*name).to_owned()).collect();
-    if let Some(root) = checkout() {
-        let files = Files.siblings(&root.join("specs").join("any"));
-        names.extend(files.iter().filter_map(|f| f.strip_suffix(".net")).map(str::to_owned));
-    }
-    names.sort();
-    names.dedup();
-    names
+/// The networks of the checkout.
+fn networks() -> Vec<Network> {
+    checkout().map_or(Vec::new(), |root| crate::loader::networks(&root.join("specs")))
 }

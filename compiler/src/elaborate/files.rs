@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::{Loader, MAX_MISTAKES};
+use super::{Loader, MAX_MISTAKES, variants};
 use crate::diagnostics::{Diagnostic, FileId, Outcome, SourceMap, Span, nearest};
 use crate::syntax::{ast, parse};
 
@@ -46,8 +46,16 @@ impl Files {
     }
 }
 
+/// The nets of a file.
+pub struct Nets {
+    /// All of them in order, variants written out.
+    pub all: Vec<ast::Definition>,
+    /// Which one the file is about: the last that is no variant.
+    pub main: Option<usize>,
+}
+
 /// Reads a file and all it uses; also its nets.
-pub fn load(sources: &mut SourceMap, loader: &dyn Loader, entry: FileId) -> Outcome<(Files, Vec<ast::Definition>)> {
+pub fn load(sources: &mut SourceMap, loader: &dyn Loader, entry: FileId) -> Outcome<(Files, Nets)> {
     let mut reader =
         Reader { sources, loader, files: Files::default(), known: HashMap::new(), under_way: Vec::new(), bytes: 0 };
     let path = normal(reader.sources.path(entry));
@@ -67,9 +75,9 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn file(&mut self, file: FileId) -> Outcome<Vec<ast::Definition>> {
+    fn file(&mut self, file: FileId) -> Outcome<Nets> {
         let tree = parse(self.sources, file)?;
-        let (mut seen, mut nets, mut mistakes) = (Seen::default(), Vec::new(), Vec::new());
+        let (mut seen, mut nets, mut main, mut mistakes) = (Seen::default(), Vec::new(), None, Vec::new());
         for item in tree.items {
             if mistakes.len() >= MAX_MISTAKES {
                 break;
@@ -87,15 +95,23 @@ impl Reader<'_> {
                 ast::Item::Net(net) => {
                     mistakes.extend(twice("parameter", net.params.iter().map(|p| &p.name)));
                     self.files.nets.insert(net.name.name.clone());
+                    main = Some(nets.len());
                     nets.push(net);
                 }
+                ast::Item::Variant(variant) => match variants::written_out(&variant, &nets) {
+                    Ok(net) => {
+                        self.files.nets.insert(net.name.name.clone());
+                        nets.push(net);
+                    }
+                    Err(more) => mistakes.extend(more),
+                },
             }
         }
         mistakes.extend(twice("net", nets.iter().map(|n| &n.name)));
         mistakes.truncate(MAX_MISTAKES);
         self.files.blocks.insert(file, seen.blocks);
         self.files.consts.insert(file, seen.consts);
-        if mistakes.is_empty() { Ok(nets) } else { Err(mistakes) }
+        if mistakes.is_empty() { Ok(Nets { all: nets, main }) } else { Err(mistakes) }
     }
 
     /// The file that a `use` means, read if it is new.

@@ -16,6 +16,7 @@ mod operators;
 mod settings;
 mod statements;
 mod value;
+mod variants;
 
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ use std::rc::Rc;
 use crate::diagnostics::{Diagnostic, FileId, Label, Outcome, SourceMap, Span, nearest};
 use crate::graph::{Graph, Kind, ParamId, ValueId};
 use crate::syntax::ast;
-use files::Files;
+use files::{Files, Nets};
 use layers::Layers;
 use value::Value;
 
@@ -45,7 +46,7 @@ pub trait Loader {
 /// Which net, with which values.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
-    /// The net's name; by default the last one of the file.
+    /// The net's name; by default the last one of the file that is no variant of another.
     pub net: Option<String>,
     /// Values for the net's parameters, as text.
     pub set: Vec<(String, String)>,
@@ -80,21 +81,26 @@ pub fn elaborate(sources: &mut SourceMap, loader: &dyn Loader, entry: FileId, op
     elaborator.finish(net)
 }
 
-/// The net that is asked for, or the only one, or the last one of the file.
-fn choose<'n>(
-    entry: FileId,
-    nets: &'n [ast::Definition],
-    wanted: Option<&str>,
-) -> Result<&'n ast::Definition, Diagnostic> {
+/// Names of the nets of a file that are variants of others, in order.
+pub fn variants(text: &str) -> Vec<String> {
+    let mut alone = SourceMap::default();
+    let entry = alone.add("variants", text);
+    let items = crate::syntax::parse(&alone, entry).map_or(Vec::new(), |tree| tree.items);
+    let name = |item| if let ast::Item::Variant(variant) = item { Some(variant.name.name) } else { None };
+    items.into_iter().filter_map(name).collect()
+}
+
+/// The net that is asked for, or the one that the file is about.
+fn choose<'n>(entry: FileId, nets: &'n Nets, wanted: Option<&str>) -> Result<&'n ast::Definition, Diagnostic> {
     let whole = Span { file: entry, start: 0, end: 0 };
-    let names = || nets.iter().map(|n| n.name.name.as_str());
-    let Some(last) = nets.last() else {
+    let names = || nets.all.iter().map(|n| n.name.name.as_str());
+    let Some(main) = nets.main.map(|main| &nets.all[main]) else {
         return Err(Diagnostic::new(whole, "there is no net in this file")
             .fits("`net Name(classes = 10) { ... }`")
             .hint("blocks are parts of nets, for nets of this file and of those that `use` it"));
     };
-    let Some(wanted) = wanted else { return Ok(last) };
-    nets.iter().find(|n| n.name.name == wanted).ok_or_else(|| {
+    let Some(wanted) = wanted else { return Ok(main) };
+    nets.all.iter().find(|n| n.name.name == wanted).ok_or_else(|| {
         let listed: Vec<String> = names().map(|n| format!("`{n}`")).collect();
         let fits = if listed.len() == 1 { listed[0].clone() } else { format!("one of {}", listed.join(", ")) };
         let diagnostic = Diagnostic::new(whole, format!("there is no net `{wanted}` in this file")).fits(fits);

@@ -22,7 +22,7 @@ use kernels::KernelBook;
 use names::Names;
 
 pub use files::{CrateOptions, File, Runtime};
-pub use names::{camel, snake};
+pub use names::{camel, module as short_name, snake};
 pub use steps::grouped;
 
 /// The code of a network.

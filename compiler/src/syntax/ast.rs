@@ -32,6 +32,21 @@ pub enum Item {
     Block(Definition),
     /// `net Name(classes = 10) { ... }`
     Net(Definition),
+    /// `net ResNet50 = ResNet(units: [3, 4, 6, 3])`
+    Variant(Variant),
+}
+
+/// A net that is another one with other defaults.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Variant {
+    /// The `///` lines before it.
+    pub docs: Vec<String>,
+    /// Its name.
+    pub name: Ident,
+    /// The other net, and values for its parameters.
+    pub call: Call,
+    /// From the keyword to the closing bracket.
+    pub span: Span,
 }
 
 /// A net or a block: a name, parameters and statements.

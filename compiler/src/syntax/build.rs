@@ -58,8 +58,17 @@ impl Builder {
                 Item::Const { docs, binding: Binding { pattern: Pattern::Name(name), value } }
             }
             Rule::block_item => Item::Block(self.definition(docs, item, span)?),
-            _ => Item::Net(self.definition(docs, item, span)?),
+            _ => match item.clone().into_inner().find(|p| p.as_rule() == Rule::variant) {
+                Some(variant) => Item::Variant(self.variant(docs, &item, variant, span)?),
+                None => Item::Net(self.definition(docs, item, span)?),
+            },
         })
+    }
+
+    fn variant(&self, docs: Vec<String>, item: &Pair<'_, Rule>, variant: Pair<'_, Rule>, span: Span) -> Built<Variant> {
+        let name = item.clone().into_inner().find(|p| p.as_rule() == Rule::name).expect("a name");
+        let call = self.call(variant.into_inner().next().expect("a call"))?;
+        Ok(Variant { docs, name: self.ident(&name), call, span })
     }
 
     fn definition(&self, docs: Vec<String>, pair: Pair<'_, Rule>, span: Span) -> Built<Definition> {
@@ -271,13 +280,7 @@ impl Builder {
             Rule::template => ExprKind::Str(self.template(pair)?),
             Rule::number => self.number(pair.as_str(), span)?,
             Rule::truth => ExprKind::Bool(pair.as_str() == "true"),
-            Rule::call => {
-                let mut parts = pair.into_inner();
-                let callee = self.ident(&parts.next().expect("a name"));
-                let arguments = parts.next().expect("arguments").into_inner();
-                let args: Vec<Arg> = arguments.map(|a| self.argument(a)).collect::<Built<_>>()?;
-                ExprKind::Call(Call { callee, args })
-            }
+            Rule::call => ExprKind::Call(self.call(pair)?),
             Rule::list => ExprKind::List(pair.into_inner().map(|p| self.expr(p)).collect::<Built<_>>()?),
             Rule::tuple => {
                 let parts: Vec<_> = pair.into_inner().collect();
@@ -293,6 +296,13 @@ impl Builder {
             _ => ExprKind::Name(pair.as_str().to_owned()),
         };
         Ok(Expr { kind, span })
+    }
+
+    fn call(&self, pair: Pair<'_, Rule>) -> Built<Call> {
+        let mut parts = pair.into_inner();
+        let callee = self.ident(&parts.next().expect("a name"));
+        let arguments = parts.next().expect("arguments").into_inner();
+        Ok(Call { callee, args: arguments.map(|a| self.argument(a)).collect::<Built<_>>()? })
     }
 
     fn conditional(&self, pair: Pair<'_, Rule>) -> Built<Expr> {

@@ -3,7 +3,9 @@
 //! The tree decides the layout; comments come from the text. A statement with comments inside an expression keeps its lines as
 //! they are, only indented anew: where the author broke the line there says more than a rule could.
 
-use super::ast::{Arg, Binary, Binding, Definition, Expr, ExprKind, File, Item, Param, Pattern, Stmt, StmtKind, Unary};
+use super::ast::{
+    Arg, Binary, Binding, Definition, Expr, ExprKind, File, Item, Param, Pattern, Stmt, StmtKind, Unary, Variant,
+};
 use super::parse;
 use crate::diagnostics::{Diagnostic, SourceMap, Span};
 
@@ -53,6 +55,7 @@ impl<'a> Printer<'a> {
                 Item::Use { span, docs, .. } => (*span, docs.as_slice()),
                 Item::Const { binding, docs } => (binding.value.span, docs.as_slice()),
                 Item::Block(d) | Item::Net(d) => (d.span, d.docs.as_slice()),
+                Item::Variant(v) => (v.span, v.docs.as_slice()),
             };
             let start = self.item_start(span, item);
             self.lead(self.docs_start(start, docs));
@@ -62,6 +65,7 @@ impl<'a> Printer<'a> {
                 Item::Const { binding, .. } => self.binding("const ", binding),
                 Item::Block(d) => self.definition("block", d),
                 Item::Net(d) => self.definition("net", d),
+                Item::Variant(v) => self.variant(v),
             }
             self.at = span.end as usize;
             self.trail();
@@ -76,7 +80,7 @@ impl<'a> Printer<'a> {
         let keyword = match item {
             Item::Use { .. } => "use",
             Item::Const { .. } => "const",
-            Item::Block(_) | Item::Net(_) => return span.start as usize,
+            Item::Block(_) | Item::Net(_) | Item::Variant(_) => return span.start as usize,
         };
         self.text[..span.start as usize].rfind(keyword).unwrap_or(span.start as usize)
     }
@@ -158,6 +162,12 @@ impl<'a> Printer<'a> {
         self.at = d.name.span.end as usize + open + 1;
         self.trail();
         self.body(&d.body, d.span.end as usize - 1);
+    }
+
+    fn variant(&mut self, variant: &Variant) {
+        let span = Span { start: variant.call.callee.span.start, ..variant.span };
+        let call = Expr { kind: ExprKind::Call(variant.call.clone()), span };
+        self.assign(&format!("net {} = ", variant.name.name), &call);
     }
 
     fn param(&self, p: &Param) -> String {

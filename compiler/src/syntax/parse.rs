@@ -272,6 +272,7 @@ fn phrases(rules: &[Rule]) -> Vec<&'static str> {
 fn phrase(rule: Rule) -> Option<&'static str> {
     Some(match rule {
         Rule::file | Rule::item | Rule::use_item | Rule::const_item | Rule::block_item | Rule::net_item => ITEM,
+        Rule::variant => "`= Net(...)`",
         Rule::kw_net | Rule::kw_block | Rule::kw_use | Rule::kw_const => ITEM,
         Rule::stmt | Rule::input | Rule::target | Rule::output | Rule::loss | Rule::for_loop | Rule::branch => {
             "a statement"

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::diagnostics::{Diagnostic, FileId, Outcome, SourceMap, Span};
 use crate::elaborate::Loader;
+use crate::emit::short_name;
 use crate::ops::tile_conv::Algorithm;
 pub use file::{Entry, PlanFile, Section, read};
 pub use workload::Workload;
@@ -71,15 +72,19 @@ impl Tuning {
     }
 }
 
-/// Where the plan file of a specification is: `resnet50.plan.yaml` beside `resnet50.net`.
-pub fn path(spec: &Path) -> PathBuf {
-    spec.with_extension("plan.yaml")
+/// Where the plan file of a specification is: `lenet5.plan.yaml` beside `lenet5.net`, and `resnet50.plan.yaml` beside `resnet.net`
+/// where the net `ResNet50` of that file is asked for.
+pub fn path(spec: &Path, net: Option<&str>) -> PathBuf {
+    match net {
+        Some(net) => spec.with_file_name(short_name(net)).with_extension("plan.yaml"),
+        None => spec.with_extension("plan.yaml"),
+    }
 }
 
 /// What the plan file beside a specification says, if there is one. A text that is no file (`net! { ... }`) has none.
-pub fn beside(sources: &mut SourceMap, loader: &dyn Loader, spec: FileId) -> Outcome<Tuning> {
+pub fn beside(sources: &mut SourceMap, loader: &dyn Loader, spec: FileId, net: Option<&str>) -> Outcome<Tuning> {
     let from = sources.path(spec);
-    let path = path(from);
+    let path = path(from, net);
     let is_file = from.extension().is_some_and(|e| e == "net");
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned());
     if !is_file || !name.is_some_and(|name| loader.siblings(&path).contains(&name)) {

@@ -10,7 +10,7 @@ mod variant;
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 
-use super::arguments::Tune;
+use super::arguments::{Tune, Which};
 use super::spec::Named;
 use super::{Done, Failed, color, jobs, print, write};
 use crate::diagnostics::{SourceMap, render};
@@ -51,7 +51,7 @@ impl Trial {
 pub fn tune(arguments: &Tune) -> Done {
     jobs::measurable(arguments.batch, arguments.seconds)?;
     let named = Named::find(&arguments.spec)?;
-    let old = plan_file(&named)?;
+    let old = plan_file(&named, &arguments.which)?;
     let mode = if arguments.train { Mode::Training } else { Mode::Inference };
     let rig = Rig { named: &named, arguments, mode };
     let model = rig.build(&Choices::new(), true)?;
@@ -208,8 +208,8 @@ fn rounded(number: f64, parts: f64) -> f64 {
 }
 
 /// What the plan file says so far. One with mistakes is left alone: it may hold what was measured for the other graph.
-fn plan_file(named: &Named) -> Result<Option<PlanFile>, Failed> {
-    let path = named.plan();
+fn plan_file(named: &Named, which: &Which) -> Result<Option<PlanFile>, Failed> {
+    let path = named.plan(which);
     if !path.is_file() {
         return Ok(None);
     }
@@ -223,7 +223,7 @@ fn plan_file(named: &Named) -> Result<Option<PlanFile>, Failed> {
 
 /// Brings the plan file up to date with what was measured, and says so. What it has of the other graph stays.
 fn keep(rig: &Rig<'_>, old: Option<PlanFile>, section: Option<Section>) -> Result<String, Failed> {
-    let path = rig.named.plan();
+    let path = rig.named.plan(&rig.arguments.which);
     let was_there = old.is_some();
     let mut said = match &section {
         None => format!("no other choice makes a convolution {:.0} % faster", 100.0 * GAIN),
