@@ -85,9 +85,10 @@ impl Program {
         let folder = target().join(name);
         std::fs::create_dir_all(folder.join("src")).expect("the target folder can be written");
         let runtime = crate::repository().join("runtime");
+        // Networks are not optimised: that would take ten times as long. The kernels that they call are.
         let manifest = format!(
             "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\n\
-             cnnc-runtime = {{ path = {runtime:?} }}\n\n[workspace]\n\n[profile.dev]\nopt-level = 1\ndebug = false\n\n\
+             cnnc-runtime = {{ path = {runtime:?} }}\n\n[workspace]\n\n[profile.dev]\nopt-level = 0\ndebug = false\n\n\
              [profile.dev.package.\"*\"]\nopt-level = 3\n"
         );
         write_if_changed(&folder.join("Cargo.toml"), &manifest);

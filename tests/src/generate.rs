@@ -94,7 +94,7 @@ impl Writer {
     }
 
     fn layer(&mut self) {
-        match self.random.below(16) {
+        match self.random.below(24) {
             0..=3 => self.conv("x", "x"),
             4 => self.pool(),
             5 => self.say("x = x |> batch_norm".into()),
@@ -106,7 +106,14 @@ impl Writer {
             12 => self.gate(),
             13 => self.same_shape(),
             14 => self.parts(),
-            _ => self.depthwise(),
+            15 => self.depthwise(),
+            16 | 17 => self.enlarged(),
+            18 => self.cut(),
+            19 => self.adaptive(),
+            20 => self.unpooled(),
+            21 => self.by_place(),
+            22 => self.template(),
+            _ => self.turned(),
         }
     }
 
@@ -122,6 +129,11 @@ impl Writer {
             "elu(0.5)",
             "softplus",
             "prelu",
+            "relu6",
+            "hard_sigmoid",
+            "hard_swish",
+            "abs",
+            "clamp(min: -1, max: 0.5)",
         ]);
         self.say(format!("x = x |> {name}"));
     }
@@ -129,13 +141,16 @@ impl Writer {
     /// Something that changes numbers and no shape.
     fn same_shape(&mut self) {
         let groups = self.divisor(self.shape[0]);
-        let call = match self.random.below(7) {
+        let call = match self.random.below(10) {
             0 => format!("group_norm({groups}, eps: 0.1)"),
             1 => "layer_norm(over: channels, eps: 0.1)".into(),
             2 => "layer_norm(eps: 0.1)".into(),
             3 => "scale(bias: true)".into(),
             4 => format!("channel_shuffle({groups})"),
             5 => "log_softmax(axis: 1)".into(),
+            6 => "lrn(size: 3, alpha: 0.5)".into(),
+            7 => "l2_normalize(eps: 0.5)".into(),
+            8 if self.rank() == 2 => "filter([[1, 0, -1], [2, 0, -2], [1, 0, -1]], pad: same, per_channel: true)".into(),
             _ => "dropout(0.3, spatial: true)".into(),
         };
         self.say(format!("x = x |> {call}"));
@@ -223,6 +238,102 @@ impl Writer {
         }
     }
 
+    /// More pixels: between those there are, or around them.
+    fn enlarged(&mut self) {
+        let (channels, rank) = (self.shape[0], self.rank());
+        if self.shape.iter().product::<usize>() > 4000 {
+            return;
+        }
+        let call = match self.random.below(5) {
+            0 => {
+                let linear = ["", "linear", "bilinear", "trilinear"][rank];
+                let mode = *self.random.pick(&["nearest", linear]);
+                self.shape[1..].iter_mut().for_each(|dim| *dim *= 2);
+                format!("upsample(2, mode: {mode})")
+            }
+            1 if rank == 2 && channels.is_multiple_of(4) => {
+                self.shape = vec![channels / 4, 2 * self.shape[1], 2 * self.shape[2]];
+                "depth_to_space(2)".into()
+            }
+            2 => {
+                let mode = *self.random.pick(&["zero", "reflect", "replicate"]);
+                let pad = if mode == "reflect" && self.shape[1..].contains(&1) { 0 } else { 1 };
+                self.shape[1..].iter_mut().for_each(|dim| *dim += 2 * pad);
+                format!("pad({pad}, mode: {mode})")
+            }
+            3 => {
+                self.shape[0] += 3;
+                "pad(channels: (1, 2))".into()
+            }
+            _ => {
+                let groups = self.divisor(channels);
+                let filters = groups * self.random.between(1, 3);
+                let (kernel, stride) = (self.random.between(2, 3), self.random.between(1, 2));
+                let more = self.random.between(0, stride - 1);
+                self.shape[0] = filters;
+                self.shape[1..].iter_mut().for_each(|dim| *dim = (*dim - 1) * stride + kernel + more);
+                format!("conv_transpose({filters}, {kernel}, stride: {stride}, output_pad: {more}, groups: {groups})")
+            }
+        };
+        self.say(format!("x = x |> {call}"));
+    }
+
+    /// A part of an axis, or every second of it.
+    fn cut(&mut self) {
+        let axis = self.random.below(self.shape.len());
+        let size = self.shape[axis];
+        let start = self.random.between(0, size - 1);
+        let end = self.random.between(start + 1, size);
+        let stride = self.random.between(1, 2);
+        self.shape[axis] = (end - start).div_ceil(stride);
+        self.say(format!("x = x |> slice({start}, {end}, axis: {axis}, stride: {stride})"));
+    }
+
+    fn adaptive(&mut self) {
+        let sizes: Vec<usize> = (1..self.shape.len()).map(|axis| self.random.between(1, self.shape[axis])).collect();
+        let kind = *self.random.pick(&["adaptive_avg_pool", "adaptive_max_pool"]);
+        self.say(format!("x = x |> {kind}({})", list(&sizes)));
+        self.shape.splice(1.., sizes);
+    }
+
+    /// There and back again, through a pool and its switches.
+    fn unpooled(&mut self) {
+        if self.shape[1..].iter().any(|dim| *dim < 2) {
+            return;
+        }
+        self.say("y = x |> max_pool(2) |> tanh".into());
+        self.say("x = max_unpool(y, x, 2)".into());
+    }
+
+    /// Filters of each place's own.
+    fn by_place(&mut self) {
+        let filters = self.random.between(1, 3);
+        let kernels: Vec<usize> = self.shape[1..].iter().map(|dim| (*dim).min(3)).collect();
+        let stride = self.random.between(1, 2);
+        self.say(format!("x = x |> local_conv({filters}, {}, stride: {stride})", list(&kernels)));
+        self.shape[0] = filters;
+        self.shape[1..].iter_mut().zip(&kernels).for_each(|(dim, kernel)| *dim = (*dim - kernel) / stride + 1);
+    }
+
+    /// A tensor that is learnt and the same for every image.
+    fn template(&mut self) {
+        let shape = list(&self.shape);
+        self.say(format!("x = x + weight({shape}, init: 0.5)"));
+    }
+
+    /// The same numbers in another order, or in channels of their own.
+    fn turned(&mut self) {
+        let even = |dim: &usize| dim.is_multiple_of(2);
+        if self.rank() == 2 && self.shape[1..].iter().all(even) {
+            self.shape = vec![4 * self.shape[0], self.shape[1] / 2, self.shape[2] / 2];
+            return self.say("x = x |> space_to_depth(2)".into());
+        }
+        let mut order: Vec<usize> = (0..self.shape.len()).collect();
+        order.swap(0, self.random.between(1, self.shape.len() - 1));
+        self.say(format!("x = x |> transpose({})", list(&order)));
+        self.shape = order.iter().map(|axis| self.shape[*axis]).collect();
+    }
+
     /// y = f(x) + x with f keeping the shape.
     fn residual(&mut self) {
         let (channels, rank) = (self.shape[0], self.rank());
@@ -259,10 +370,16 @@ impl Writer {
     }
 
     fn arithmetic(&mut self) {
-        let line = match self.random.below(4) {
+        let line = match self.random.below(10) {
             0 => "x = 0.5 * x + 1",
             1 => "x = x * sigmoid(x)",
             2 => "x = x - tanh(x)",
+            3 => "x = sqrt(square(x) + 1)",
+            4 => "x = log(square(x) + 1)",
+            5 => "x = exp(clamp(x, max: 1))",
+            6 => "x = x - mean(x, 0, keep: true)",
+            7 => "x = x - max(x, 1, keep: true)",
+            8 => "x = x * sum(tanh(x), 0, keep: true)",
             _ => "x = x + x * x",
         };
         self.say(line.into());
@@ -278,7 +395,7 @@ impl Writer {
     /// Heads, outputs and losses.
     fn end(&mut self) {
         let classes = self.random.between(2, 9);
-        match self.random.below(4) {
+        match self.random.below(6) {
             0 => {
                 let pool = *self.random.pick(&["global_avg_pool", "global_max_pool"]);
                 self.say(format!("logits = x |> {pool} |> flatten |> dense({classes})"));
@@ -297,6 +414,18 @@ impl Writer {
                 let last = self.lines.len() - 1;
                 self.lines[last] = "    output map".into();
             }
+            3 => {
+                self.say("output map = x".into());
+                self.targets.push(format!("    target wanted: {}\n", list(&self.shape)));
+                let loss = *self.random.pick(&["binary_cross_entropy_with_logits", "l1", "smooth_l1"]);
+                let smooth = self.shape[1..].iter().any(|dim| *dim > 1) && self.random.one_in(2);
+                let variation = if smooth { " + 0.01 * total_variation(x)" } else { "" };
+                self.losses.push(format!("{loss}(x, wanted){variation}"));
+            }
+            4 => {
+                self.say(format!("logits = 0.01 * dense(x |> tanh |> gram |> flatten, {classes})"));
+                self.classes(classes);
+            }
             _ => {
                 self.say(format!("y = x |> flatten |> dense({classes}) |> tanh"));
                 self.say("output y".into());
@@ -310,6 +439,11 @@ impl Writer {
     fn classes(&mut self, classes: usize) {
         self.say("output probabilities = softmax(logits)".into());
         self.targets.push(format!("    target label: class({classes})\n"));
-        self.losses.push("cross_entropy(logits, label)".into());
+        let loss = *self.random.pick(&[
+            "cross_entropy(logits, label)",
+            "cross_entropy(logits, label, label_smoothing: 0.1)",
+            "sum(square(softmax(tanh(logits)) - one_hot(label)))",
+        ]);
+        self.losses.push(loss.into());
     }
 }

@@ -7,7 +7,14 @@ use cnnc_tests::compile_text;
 use cnnc_tests::generate::{Random, network};
 
 /// Networks per program; the compiler builds a program's modules in parallel units.
-const PER_PROGRAM: u64 = 70;
+const PER_PROGRAM: u64 = 100;
+
+/// The seeds of the networks: the first five hundred, or those of `CNNC_SEEDS=500..1000` in the environment.
+fn seeds() -> std::ops::Range<u64> {
+    let Ok(range) = std::env::var("CNNC_SEEDS") else { return 0..500 };
+    let (from, to) = range.split_once("..").expect("CNNC_SEEDS=FROM..TO");
+    from.parse().expect("a number")..to.parse().expect("a number")
+}
 
 /// Outputs within 1e-5 and gradients within 1e-4 of the largest.
 fn programs_agree(name: &str, seeds: std::ops::Range<u64>) {
@@ -38,16 +45,16 @@ fn programs_agree(name: &str, seeds: std::ops::Range<u64>) {
 }
 
 #[test]
-fn first_seventy() {
-    programs_agree("random_networks_a", 0..PER_PROGRAM);
+fn hundreds() {
+    let seeds = seeds();
+    for start in seeds.clone().step_by(PER_PROGRAM as usize) {
+        programs_agree(&format!("random_networks_{start}"), start..(start + PER_PROGRAM).min(seeds.end));
+    }
 }
 
 #[test]
-fn second_seventy() {
-    programs_agree("random_networks_b", PER_PROGRAM..2 * PER_PROGRAM);
-}
-
-#[test]
-fn third_seventy() {
-    programs_agree("random_networks_c", 2 * PER_PROGRAM..3 * PER_PROGRAM);
+fn a_thousand_compile() {
+    for seed in 0..1000 {
+        compile_text(&network(seed), &Options { input_gradients: true, ..Options::default() });
+    }
 }

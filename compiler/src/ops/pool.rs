@@ -219,7 +219,7 @@ pub struct MaxPoolGrad {
 
 impl Operator for MaxPoolGrad {
     fn name(&self) -> &'static str {
-        "max_pool_grad"
+        "max_unpool"
     }
 
     fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {

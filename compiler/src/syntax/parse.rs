@@ -90,7 +90,12 @@ fn explain(text: &str, file: FileId, base: usize, error: &Error<Rule>) -> Diagno
     };
     let found = token_at(&text[position..]);
     let span = Span { file, start: position as u32, end: (position + found.len()) as u32 };
-    let shown = if found.is_empty() { "the end of the file".to_owned() } else { format!("`{found}`") };
+    let shown = match found {
+        "" => "the end of the file".to_owned(),
+        _ if found.starts_with('\n') => "the end of the line".to_owned(),
+        _ if found.trim().is_empty() => "a space".to_owned(),
+        _ => format!("`{found}`"),
+    };
     let expected: Vec<Rule> = match &error.variant {
         ErrorVariant::ParsingError { positives, .. } => positives.clone(),
         ErrorVariant::CustomError { .. } => Vec::new(),
@@ -289,7 +294,8 @@ fn phrase(rule: Rule) -> Option<&'static str> {
         Rule::name | Rule::label => "a name",
         Rule::pattern => "a name",
         Rule::param | Rule::params => "a parameter",
-        Rule::argument | Rule::arguments => "an argument",
+        Rule::argument => "an argument",
+        Rule::arguments => "arguments in brackets: `(...)`",
         Rule::path => "a path in quotes",
         Rule::template | Rule::text | Rule::value => "a string",
         Rule::body => "`{ ... }`",
