@@ -106,6 +106,7 @@ impl Parse for FileCall {
             let flag = match name.to_string().as_str() {
                 "exact" => Some(&mut call.options.exact),
                 "infer_only" => Some(&mut call.options.infer_only),
+                "input_gradients" => Some(&mut call.options.input_gradients),
                 _ => None,
             };
             if let Some(flag) = flag.filter(|_| !input.peek(syn::Token![=])) {

@@ -10,8 +10,10 @@ use clap::{Args, Parser};
 use cnnc_runtime::data::Raster;
 
 mod table;
+mod watch;
 
 pub use table::Table;
+pub use watch::Watch;
 
 /// What a program may fail with.
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;

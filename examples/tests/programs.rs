@@ -31,6 +31,13 @@ impl Run {
         Path::new(self.folder.path()).join(name)
     }
 
+    /// The number that it prints behind these words.
+    fn figure(&self, words: &str) -> f64 {
+        let number = self.says.split_once(words).map_or("", |(_, rest)| rest);
+        let end = number.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(number.len());
+        number[..end].parse().unwrap_or_else(|e| panic!("no number behind {words:?}: {e}\n{}", self.says))
+    }
+
     /// A picture that it wrote, in which something can be seen.
     fn picture(&self, name: &str) -> Raster {
         let picture = Raster::read(&self.file(name)).unwrap_or_else(|e| panic!("{name}: {e}\n{}", self.says));
@@ -42,4 +49,43 @@ impl Run {
 #[test]
 fn edges() {
     Run::small(env!("CARGO_BIN_EXE_edges"), &[]).picture("edges.png");
+}
+
+#[test]
+fn step_by_step() {
+    let run = Run::small(env!("CARGO_BIN_EXE_step_by_step"), &[]);
+    assert!(run.says.contains("132 of 132 numbers are equal"), "{}", run.says);
+    let worksheet = std::fs::read_to_string(run.file("step_by_step.svg")).expect("a worksheet");
+    assert!(worksheet.contains("backward"));
+}
+
+#[test]
+fn heartbeat() {
+    let run = Run::small(env!("CARGO_BIN_EXE_heartbeat"), &[]);
+    assert!(run.figure("accuracy: ") > 80.0, "{}", run.says);
+    run.picture("heartbeat_confusion.png");
+    assert!(run.file("heartbeat.svg").exists());
+}
+
+#[test]
+fn volume() {
+    let run = Run::small(env!("CARGO_BIN_EXE_volume"), &[]);
+    // Of eight directions.
+    assert!(run.figure("accuracy: ") > 25.0, "{}", run.says);
+    run.picture("volume.png");
+}
+
+#[test]
+fn residual() {
+    let run = Run::small(env!("CARGO_BIN_EXE_residual"), &["--only", "residual-20"]);
+    assert!(run.says.contains("| residual-20 |"), "{}", run.says);
+    assert!(run.file("residual.svg").exists());
+}
+
+#[test]
+fn augment() {
+    let run = Run::small(env!("CARGO_BIN_EXE_augment"), &[]);
+    assert!(run.says.contains("| all of these "), "{}", run.says);
+    run.picture("augment.png");
+    run.picture("augment_digits.png");
 }

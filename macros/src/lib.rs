@@ -24,8 +24,9 @@ use proc_macro::TokenStream;
 ///
 /// - `net! { net Name(...) { ... } }`: the text of a `.net` file. Mistakes are reported at the token.
 /// - `net!("specs/lenet5.net", classes = 10)`: a file, relative to the package's folder, with values for the net's
-///   parameters. `net = "Name"` picks one of several nets; `infer_only` leaves training code out. A change of the file, or
-///   of one it uses, triggers a rebuild.
+///   parameters. `net = "Name"` picks one of several nets; `infer_only` leaves training code out;
+///   `input_gradients` has training compute those of the inputs, too, for `Network::input_gradient`. A change of the file, or of
+///   one it uses, triggers a rebuild.
 ///
 /// It expands to the network's type, `Name`, and a module of the same name in lower case that holds everything else.
 /// Comments (`//`) do not reach a macro; `///` lines do, and become the type's documentation.

@@ -15,6 +15,6 @@ pub use columns::TargetValues;
 pub use dataset::{Dataset, Draw};
 pub use idx::Idx;
 pub use loader::each_batch;
-pub use part::Part;
+pub use part::{Part, stratified};
 pub use photos::{Answer, Collection, Example, Pixels, Plan};
 pub use picture::{Picture, Raster};

@@ -6,6 +6,7 @@ mod svg;
 use crate::augment::Sample;
 use crate::boxes::{Corners, Detection};
 use crate::data::Raster;
+use crate::metrics::Confusion;
 
 #[cfg(feature = "harness")]
 pub(crate) use svg::escaped;
@@ -171,6 +172,52 @@ pub fn sheet(pictures: &[Raster], columns: usize, gap: usize) -> Raster {
         }
     }
     Raster { width, height, channels: 3, bytes }
+}
+
+/// A picture with a line of text above it, white on `color`, in letters of `5 * scale` pixels; what does not fit is cut off.
+#[must_use]
+pub fn captioned(picture: &Raster, text: &str, color: Rgb, scale: usize) -> Raster {
+    let scale = scale.max(1);
+    let band = 7 * scale;
+    let mut raster = Raster { width: picture.width, height: picture.height + band, channels: 3, bytes: Vec::new() };
+    raster.bytes = color.repeat(picture.width * band);
+    raster.bytes.extend(picture.with_channels(3).bytes);
+    let letters = (picture.width.saturating_sub(scale) / (4 * scale)).min(text.chars().count());
+    label(&mut raster, 0, 0, &text.chars().take(letters).collect::<String>(), color, scale);
+    raster
+}
+
+/// What was taken for what, as a table: a row for each class, a column for each answer, brighter the larger the share of the row.
+/// Classes without a name have their number.
+#[must_use]
+pub fn confusion(confusion: &Confusion, classes: &[String]) -> Raster {
+    const SCALE: usize = 2;
+    const PAPER: Rgb = [40, 40, 48];
+    let n = confusion.classes();
+    let names: Vec<String> = (0..n as u32).map(|class| name(classes, class)).collect();
+    let widest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(5);
+    let (width, height) = ((widest * 4 + 3) * SCALE, 14 * SCALE);
+    let (columns, rows) = (width * (n + 1), height * (n + 1));
+    let mut raster = Raster { width: columns, height: rows, channels: 3, bytes: PAPER.repeat(columns * rows) };
+    let mut cell = |row: usize, column: usize, color: Rgb, text: &str| {
+        let (x, y) = ((column * width) as i64, (row * height) as i64);
+        fill(&mut raster, x + 1, y + 1, x + width as i64 - 1, y + height as i64 - 1, color);
+        let margin = (width - (text.chars().count() * 4 + 1) * SCALE) / 2;
+        label(&mut raster, x + margin as i64, y + (height as i64 - 7 * SCALE as i64) / 2, text, color, SCALE);
+    };
+    for (class, name) in names.iter().enumerate() {
+        cell(0, class + 1, PAPER, name);
+        cell(class + 1, 0, PAPER, name);
+        let support = confusion.class(class).support.max(1) as f32;
+        for answer in 0..n {
+            let count = confusion.count(class, answer);
+            let share = count as f32 / support;
+            let color =
+                if class == answer { [30.0, 60.0 + 90.0 * share, 60.0] } else { [50.0 + 160.0 * share, 50.0, 60.0] };
+            cell(class + 1, answer + 1, color.map(|x| x as u8), &count.to_string());
+        }
+    }
+    raster
 }
 
 /// The filters of a convolution, weights `[filters, channels, height, width]`: in colours where there are three channels, otherwise

@@ -66,3 +66,23 @@ fn curves_are_valid_xml() {
         assert!(!svg.contains("NaN") && !svg.contains("inf"));
     }
 }
+
+#[test]
+fn captions_stand_above() {
+    let drawn = captioned(&grey(40, 20), "mirror", [200, 0, 0], 1);
+    assert_eq!((drawn.width, drawn.height), (40, 27));
+    assert_eq!([pixel(&drawn, 0, 0), pixel(&drawn, 39, 6), pixel(&drawn, 0, 7)], [[200, 0, 0], [200, 0, 0], [128; 3]]);
+    assert!((0..25).any(|x| pixel(&drawn, x, 3) == [255; 3]));
+    assert_eq!(captioned(&grey(2, 2), "too long", [0; 3], 1).bytes.len(), 2 * 9 * 3);
+}
+
+#[test]
+fn confusions_are_tables() {
+    let mut counts = Confusion::new(2);
+    counts.add(0, 0);
+    counts.add(1, 0);
+    let drawn = confusion(&counts, &["cat".into()]);
+    let (width, height) = (drawn.width / 3, drawn.height / 3);
+    let at = |row: usize, column: usize| pixel(&drawn, column * width + 2, row * height + 2);
+    assert_eq!([at(1, 1), at(2, 1), at(1, 2)], [[30, 150, 60], [210, 50, 60], [50, 50, 60]]);
+}

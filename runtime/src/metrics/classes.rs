@@ -81,8 +81,17 @@ impl Confusion {
 
     /// The mean over all classes, each with the same weight ("macro").
     pub fn mean(&self) -> ClassMetrics {
-        let n = self.classes.max(1) as f64;
-        let mean = |f: fn(ClassMetrics) -> f64| (0..self.classes).map(|class| f(self.class(class))).sum::<f64>() / n;
+        self.mean_over(|_| true)
+    }
+
+    /// The same over the classes that there are examples of.
+    pub fn mean_of_present(&self) -> ClassMetrics {
+        self.mean_over(|metrics| metrics.support > 0)
+    }
+
+    fn mean_over(&self, counts: impl Fn(&ClassMetrics) -> bool) -> ClassMetrics {
+        let classes: Vec<ClassMetrics> = (0..self.classes).map(|class| self.class(class)).filter(counts).collect();
+        let mean = |f: fn(&ClassMetrics) -> f64| classes.iter().map(f).sum::<f64>() / classes.len().max(1) as f64;
         ClassMetrics {
             support: self.total(),
             precision: mean(|m| m.precision),
@@ -120,5 +129,7 @@ mod tests {
         assert_eq!(first.f1, 4.0 / 7.0);
         assert_eq!(confusion.class(2), ClassMetrics { support: 0, precision: 0.0, recall: 0.0, f1: 0.0 });
         assert_eq!(confusion.mean().recall, (2.0 / 3.0 + 0.5) / 3.0);
+        assert_eq!(confusion.mean_of_present().recall, (2.0 / 3.0 + 0.5) / 2.0);
+        assert_eq!(Confusion::new(2).mean_of_present().f1, 0.0);
     }
 }
