@@ -1,4 +1,4 @@
-"""The recipe of `residual --data` in PyTorch: python examples/pytorch/residual.py FOLDER [--units 3] [--plain] [--seeds 3]
+"""The recipe of `residual --data` in PyTorch: python examples/pytorch/residual.py FOLDER [--units 5] [--plain] [--seeds 3]
 
 FOLDER has `cifar10/train_8000.bin.gz` and `cifar10/test_2000.bin.gz`. The network, its first weights, the optimizer, the schedule
 and the augmentation are those of examples/src/bin/residual.rs and examples/nets/residual.net.
@@ -108,7 +108,7 @@ def run(train, test, arguments, seed):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--units", type=int, default=3)
+    parser.add_argument("--units", type=int, default=5)
     parser.add_argument("--plain", action="store_true", help="without shortcuts")
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--seeds", type=int, default=3)

@@ -151,10 +151,12 @@ fn contact_sheet(folder: &Path, seed: u64) -> Result<Raster> {
     Ok(draw::sheet(&pictures, 4, 8))
 }
 
+/// A sample in the size that all have on the sheet, as networks get them.
 fn captioned(sample: &Sample, name: &str) -> Raster {
+    let sample = sample.stretched(320, 240);
     // Frames are told apart by their colours, so that cells need no names.
     let unnamed = vec![String::new(); CELLS.len()];
-    draw::captioned(&draw::sample(sample, &unnamed), name, [40, 44, 60], 3)
+    draw::captioned(&draw::sample(&sample, &unnamed), name, [40, 44, 60], 3)
 }
 
 /// All there are, strong enough to be seen.

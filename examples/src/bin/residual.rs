@@ -1,22 +1,22 @@
 //! Why shortcuts: `cargo run --release --package cnnc-examples --bin residual`
 //!
-//! He et al. 2016, figures 4 and 6: a plain network of 44 layers learns worse than one of 20, a residual one does not. All four
+//! He et al. 2016, figures 4 and 6: a plain network of 32 layers learns worse than one of 8, a residual one learns better. All four
 //! learn from the same pieces of six photos (which photo is it?), with weights of the same names, and so with the same first
 //! weights. The bound: without shortcuts the loss of the deeper network ends higher than that of the shallower one, and with them it
 //! ends lower than without. With `--data`, the same on 8,000 pictures of CIFAR-10; `examples/pytorch/residual.py` has the
 //! same recipe.
 
-mod plain20 {
-    cnnc_macros::net!("nets/residual.net", units = 3, shortcuts = false);
+mod plain8 {
+    cnnc_macros::net!("nets/residual.net", units = 1, shortcuts = false);
 }
-mod plain44 {
-    cnnc_macros::net!("nets/residual.net", units = 7, shortcuts = false);
+mod plain32 {
+    cnnc_macros::net!("nets/residual.net", units = 5, shortcuts = false);
 }
-mod residual20 {
-    cnnc_macros::net!("nets/residual.net", units = 3, shortcuts = true);
+mod residual8 {
+    cnnc_macros::net!("nets/residual.net", units = 1, shortcuts = true);
 }
-mod residual44 {
-    cnnc_macros::net!("nets/residual.net", units = 7, shortcuts = true);
+mod residual32 {
+    cnnc_macros::net!("nets/residual.net", units = 5, shortcuts = true);
 }
 
 use std::convert::Infallible;
@@ -45,16 +45,16 @@ const PHOTOS: [&str; 6] = ["astronaut.png", "chelsea.png", "coffee.png", "dog.jp
 
 /// Plain and residual networks of two depths, by name.
 const NETS: [(&str, fn(&Options) -> Box<dyn Network>); 4] = [
-    ("plain-20", |options| Box::new(plain20::Residual::with_options(options))),
-    ("plain-44", |options| Box::new(plain44::Residual::with_options(options))),
-    ("residual-20", |options| Box::new(residual20::Residual::with_options(options))),
-    ("residual-44", |options| Box::new(residual44::Residual::with_options(options))),
+    ("plain-8", |options| Box::new(plain8::Residual::with_options(options))),
+    ("plain-32", |options| Box::new(plain32::Residual::with_options(options))),
+    ("residual-8", |options| Box::new(residual8::Residual::with_options(options))),
+    ("residual-32", |options| Box::new(residual32::Residual::with_options(options))),
 ];
 
 /// Why shortcuts: plain and residual networks of two depths
 #[derive(Parser)]
 struct Arguments {
-    /// Only one of the networks: plain-20, plain-44, residual-20 or residual-44
+    /// Only one of the networks: plain-8, plain-32, residual-8 or residual-32
     #[arg(long, value_name = "NETWORK", value_parser = NETS.map(|net| net.0))]
     only: Option<String>,
 
@@ -141,15 +141,15 @@ fn report(runs: &[Run]) {
         table.row(&[&run.name, &loss(run.losses.first()), &loss(run.losses.last()), &accuracy, &seconds]);
     }
     print!("{table}");
-    if let [plain20, plain44, residual20, residual44] = runs {
+    if let [plain8, plain32, residual8, residual32] = runs {
         let deeper = |shallow: &Run, deep: &Run| match (shallow.losses.last(), deep.losses.last()) {
             (Some(shallow), Some(deep)) => deep - shallow,
             _ => f64::NAN,
         };
         println!(
             "24 layers more change the loss by {:+.3} without shortcuts, by {:+.3} with them",
-            deeper(plain20, plain44),
-            deeper(residual20, residual44)
+            deeper(plain8, plain32),
+            deeper(residual8, residual32)
         );
     }
 }

@@ -19,7 +19,7 @@ use cnnc_runtime::Network as _;
 use cnnc_runtime::optimizer::{Optimizer, Sgd};
 use cnnc_runtime::random::Random;
 use matrix::{Matrix, side_by_side};
-use worksheet::Grid;
+use worksheet::Column;
 
 /// The learning rate of the step: a power of two, so that it is exact.
 const RATE: f32 = 1.0 / 64.0;
@@ -199,33 +199,19 @@ fn named(steps: &Steps) -> [(&'static str, &Matrix); 14] {
 
 /// Values above their gradients.
 fn picture(given: &Given, steps: &Steps) -> String {
-    let grid = |title, matrix| Grid { title, matrix };
-    let forward = vec![
-        grid("picture", &given.picture),
-        grid("filter", &given.filter),
-        grid("bias", &given.filter_bias),
-        grid("map", &steps.map),
-        grid("ReLU", &steps.active),
-        grid("max-pooling", &steps.pooled),
-        grid("dense weights", &given.weights),
-        grid("bias", &given.bias),
-        grid("answers", &steps.answers),
-        grid("wanted", &given.wanted),
-        grid("loss", &steps.loss),
-    ];
-    let backward = vec![
-        grid("picture", &steps.picture_gradient),
-        grid("filter", &steps.filter_gradient),
-        grid("bias", &steps.filter_bias_gradient),
-        grid("map", &steps.map_gradient),
-        grid("max-pooling", &steps.pooled_gradient),
-        grid("dense weights", &steps.weights_gradient),
-        grid("answers", &steps.answers_gradient),
-    ];
-    let updated = vec![grid("filter", &steps.new_filter), grid("dense weights", &steps.new_weights)];
+    let column = |title, value, gradient, after| Column { title, matrices: [Some(value), gradient, after] };
     worksheet::drawn(&[
-        ("forward", forward),
-        ("backward: the gradient of the loss by each of them", backward),
-        ("after a step of gradient descent, learning rate 1/64", updated),
+        column("picture", &given.picture, Some(&steps.picture_gradient), None),
+        column("filter", &given.filter, Some(&steps.filter_gradient), Some(&steps.new_filter)),
+        column("its bias", &given.filter_bias, Some(&steps.filter_bias_gradient), None),
+        column("map", &steps.map, Some(&steps.map_gradient), None),
+        column("ReLU", &steps.active, None, None),
+        column("max-pooling", &steps.pooled, Some(&steps.pooled_gradient), None),
+        column("dense weights", &given.weights, Some(&steps.weights_gradient), Some(&steps.new_weights)),
+        // A bias is added to an answer as it is, so that both have the same gradient.
+        column("their biases", &given.bias, Some(&steps.answers_gradient), None),
+        column("answers", &steps.answers, Some(&steps.answers_gradient), None),
+        column("wanted", &given.wanted, None, None),
+        column("loss", &steps.loss, None, None),
     ])
 }
