@@ -6,6 +6,9 @@ const WIDTH: f64 = 300.0;
 const HEIGHT: f64 = 200.0;
 const MARGIN: f64 = 24.0;
 
+/// Panels side by side.
+const COLUMNS: usize = 3;
+
 /// Beats drawn for a class, at most.
 const MOST: usize = 40;
 
@@ -15,19 +18,22 @@ pub fn of_beats(beats: &Beats, saliency: &[f32], names: &[&str]) -> String {
         (0..beats.labels.len()).filter(|&number| beats.labels[number] as usize == class).collect()
     };
     let present: Vec<usize> = (0..names.len()).filter(|&class| !members(class).is_empty()).collect();
-    let (width, height) = (present.len() as f64 * (WIDTH + MARGIN) + MARGIN, HEIGHT + 2.0 * MARGIN);
+    let (columns, rows) = (present.len().min(COLUMNS), present.len().div_ceil(COLUMNS));
+    let (width, height) = (columns as f64 * (WIDTH + MARGIN) + MARGIN, rows as f64 * (HEIGHT + 2.0 * MARGIN));
     let range = beats.signals.iter().fold((f32::MAX, f32::MIN), |(low, high), &x| (low.min(x), high.max(x)));
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" \
          font-family=\"sans-serif\" font-size=\"14\">\n<rect width=\"{width}\" height=\"{height}\" fill=\"white\"/>\n"
     );
     for (place, &class) in present.iter().enumerate() {
-        let panel = Panel { left: MARGIN + place as f64 * (WIDTH + MARGIN), samples: beats.samples, range };
+        let left = MARGIN + (place % COLUMNS) as f64 * (WIDTH + MARGIN);
+        let top = MARGIN + (place / COLUMNS) as f64 * (HEIGHT + 2.0 * MARGIN);
+        let panel = Panel { left, top, samples: beats.samples, range };
         let members = members(class);
         svg += &format!(
             "<text x=\"{:.0}\" y=\"{:.0}\" font-weight=\"bold\">{}: {} beats</text>\n",
             panel.left,
-            MARGIN - 6.0,
+            panel.top - 6.0,
             names[class],
             members.len()
         );
@@ -43,6 +49,7 @@ pub fn of_beats(beats: &Beats, saliency: &[f32], names: &[&str]) -> String {
 /// Where the beats of a class are drawn.
 struct Panel {
     left: f64,
+    top: f64,
     samples: usize,
     range: (f32, f32),
 }
@@ -51,7 +58,7 @@ impl Panel {
     fn place(&self, sample: usize, value: f32) -> (f64, f64) {
         let (low, high) = self.range;
         let x = self.left + sample as f64 / (self.samples - 1) as f64 * WIDTH;
-        (x, MARGIN + HEIGHT * f64::from((high - value) / (high - low).max(f32::MIN_POSITIVE)))
+        (x, self.top + HEIGHT * f64::from((high - value) / (high - low).max(f32::MIN_POSITIVE)))
     }
 
     /// A beat as a thin grey line.

@@ -19,25 +19,23 @@ pub struct Column<'a> {
 
 /// The columns side by side, as an SVG file.
 pub fn drawn(columns: &[Column<'_>]) -> String {
-    let size_of = |column: &Column<'_>| {
-        let sizes = column.matrices.iter().flatten().map(|matrix| (matrix.rows, matrix.columns));
-        sizes.fold((0, 0), |(rows, columns), size| (rows.max(size.0), columns.max(size.1)))
-    };
-    let row_height = columns.iter().map(|column| size_of(column).0).max().unwrap_or(0) * CELL + HEAD + GAP;
+    let widest = |column: &Column<'_>| column.matrices.iter().flatten().map(|matrix| matrix.columns).max().unwrap_or(0);
+    let tallest = |row: usize| columns.iter().filter_map(|column| Some(column.matrices[row]?.rows)).max().unwrap_or(0);
+    let top_of = |row: usize| (0..row).map(|above| tallest(above) * CELL + HEAD + GAP).sum::<usize>();
     let mut body = String::new();
     for (row, text_above) in ROWS.iter().enumerate() {
-        body += &text((GAP, row * row_height + GAP), "start", 17, text_above);
+        body += &text((GAP, top_of(row) + GAP), "start", 17, text_above);
     }
     let mut left = GAP;
     for column in columns {
         for (row, matrix) in column.matrices.iter().enumerate() {
             if let Some(matrix) = matrix {
-                body += &cells(column.title, matrix, left, row * row_height + GAP + HEAD);
+                body += &cells(column.title, matrix, left, top_of(row) + GAP + HEAD);
             }
         }
-        left += size_of(column).1.max(2) * CELL + GAP;
+        left += widest(column).max(2) * CELL + GAP;
     }
-    let height = ROWS.len() * row_height;
+    let height = top_of(ROWS.len()) + GAP;
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {left} {height}\" width=\"{left}\" height=\"{height}\" \
          font-family=\"sans-serif\">\n<rect width=\"{left}\" height=\"{height}\" fill=\"white\"/>\n{body}</svg>\n"
@@ -59,8 +57,9 @@ fn cells(title: &str, matrix: &Matrix, left: usize, top: usize) -> String {
                 at.1,
                 value.abs() / most * 0.9
             );
-            let number = value.to_string();
-            let size = (13 * 5 / number.len()).clamp(6, 13);
+            let exact = value.to_string();
+            let number = if exact.len() > 6 { format!("{value:.3}") } else { exact };
+            let size = if number.len() > 4 { 10 } else { 13 };
             svg += &text((at.0 + CELL / 2, at.1 + (CELL + size) / 2 - 2), "middle", size, &number);
         }
     }
