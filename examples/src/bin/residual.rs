@@ -43,8 +43,11 @@ const BATCH: usize = 64;
 
 const PHOTOS: [&str; 6] = ["astronaut.png", "chelsea.png", "coffee.png", "dog.jpg", "grace_hopper.jpg", "person.jpg"];
 
+/// Makes a network.
+type Maker = fn(&Options) -> Box<dyn Network>;
+
 /// Plain and residual networks of two depths, by name.
-const NETS: [(&str, fn(&Options) -> Box<dyn Network>); 4] = [
+const NETS: [(&str, Maker); 4] = [
     ("plain-8", |options| Box::new(plain8::Residual::with_options(options))),
     ("plain-32", |options| Box::new(plain32::Residual::with_options(options))),
     ("residual-8", |options| Box::new(residual8::Residual::with_options(options))),
@@ -104,7 +107,7 @@ fn residual(arguments: &Arguments) -> Result<()> {
 /// A network by He's weights, SGD with momentum and a falling rate, from mirrored and shifted pictures.
 fn learn(
     name: &'static str,
-    network: fn(&Options) -> Box<dyn Network>,
+    network: Maker,
     train: &Collection,
     test: &Collection,
     epochs: u64,
