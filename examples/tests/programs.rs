@@ -70,8 +70,7 @@ fn heartbeat() {
 #[test]
 fn volume() {
     let run = Run::small(env!("CARGO_BIN_EXE_volume"), &[]);
-    // Of eight directions.
-    assert!(run.figure("accuracy: ") > 25.0, "{}", run.says);
+    assert!(run.says.contains("played backwards, taken for the opposite: "), "{}", run.says);
     run.picture("volume.png");
 }
 
