@@ -1,10 +1,9 @@
 //! Why shortcuts: `cargo run --release --package cnnc-examples --bin residual`
 //!
-//! He et al. 2016, figures 4 and 6: a plain network of 32 layers learns worse than one of 8, a residual one learns better. All four
+//! He et al. 2016, figures 4 and 6: a plain network of 32 layers learns much worse than one of 8, a residual one keeps up. All four
 //! learn from the same pieces of six photos (which photo is it?), with weights of the same names, and so with the same first
-//! weights. The bound: without shortcuts the loss of the deeper network ends higher than that of the shallower one, and with them it
-//! ends lower than without. With `--data`, the same on 8,000 pictures of CIFAR-10; `examples/pytorch/residual.py` has the
-//! same recipe.
+//! weights. The bound: 24 layers more raise the loss of the last epoch by 0.3 or more without shortcuts, by 0.15 or less with
+//! them. With `--data`, the same on 8,000 pictures of CIFAR-10; `examples/pytorch/residual.py` has the same recipe.
 
 mod plain8 {
     cnnc_macros::net!("nets/residual.net", units = 1, shortcuts = false);
