@@ -66,3 +66,21 @@ fn curves_are_valid_xml() {
         assert!(!svg.contains("NaN") && !svg.contains("inf"));
     }
 }
+
+#[test]
+fn captions_are_below_and_confusions_are_tables() {
+    let dark = Raster { width: 8, height: 8, channels: 1, bytes: vec![0; 64] };
+    let captioned = captioned(&dark, "a word", [200, 0, 0], 1);
+    assert_eq!((captioned.width, captioned.height), (25, 15));
+    assert_eq!(captioned.bytes[8 * 25 * 3..][..3], [200, 0, 0]);
+    let mut counts = Confusion::new(2);
+    counts.add(0, 0);
+    counts.add(1, 0);
+    let table = confusion(&counts, &["cat".to_owned(), "dog".to_owned()]);
+    let at = |x: usize, y: usize| &table.bytes[(y * table.width + x) * 3..][..3];
+    let (left, cell) = (13 * 2 + 8, 44);
+    assert_eq!((table.width, table.height), (left + 2 * cell, 3 * 36));
+    assert_eq!(at(left + 1, 37), [30, 90, 160], "right");
+    assert_eq!(at(left + 1, 73), [190, 50, 40], "wrong");
+    assert_eq!(at(left + cell + 1, 37), [235; 3], "never");
+}
