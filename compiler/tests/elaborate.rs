@@ -25,7 +25,8 @@ impl Loader for Shelf {
 
 fn try_graph(text: &str, files: &[(&'static str, &'static str)], set: &[(&str, &str)]) -> Result<Graph, String> {
     let set = set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let options = Options { elaborate: elaborate::Options { net: None, set }, ..Options::default() };
+    let options =
+        Options { elaborate: elaborate::Options { set, ..elaborate::Options::default() }, ..Options::default() };
     let mut sources = SourceMap::default();
     let entry = sources.add("nets/main.net", text);
     let shelf = Shelf(files.iter().copied().collect());
@@ -256,6 +257,23 @@ fn freezing_takes_names_and_instances() {
 }
 
 #[test]
+fn weights_are_frozen_from_outside() {
+    let text = "net A { input x: [3, 8, 8] output y = x |> conv(4, 3) as first |> conv(4, 3) as second }";
+    let freezing = |name: &str| {
+        let freeze = vec![name.to_owned()];
+        let which = elaborate::Options { freeze, ..elaborate::Options::default() };
+        let mut sources = SourceMap::default();
+        let entry = sources.add("nets/main.net", text);
+        let options = Options { elaborate: which, ..Options::default() };
+        elaborate(sources, &Shelf(HashMap::new()), entry, &options).map(|(_, graph)| graph).map_err(|f| f.render(false))
+    };
+    assert_eq!(frozen(&freezing("first").expect("a layer")), ["first.weight", "first.bias"]);
+    assert_eq!(frozen(&freezing("second.bias").expect("a weight")), ["second.bias"]);
+    let why = freezing("third").expect_err("no such layer");
+    assert!(why.contains("freeze:1:1") && why.contains("there are no weights here to freeze"), "{why}");
+}
+
+#[test]
 fn losses_add_up_and_are_averaged() {
     let body = "y = x |> flatten |> dense(5) output y
                 target label: class(5) target wanted: [5]
@@ -337,7 +355,7 @@ fn the_net_is_chosen_by_name() {
     assert_eq!(graph(text).name, "B", "the last one by default");
     let mut sources = SourceMap::default();
     let entry = sources.add("main.net", text);
-    let options = elaborate::Options { net: Some("A".to_owned()), set: Vec::new() };
+    let options = elaborate::Options { net: Some("A".to_owned()), ..elaborate::Options::default() };
     let options = Options { elaborate: options, ..Options::default() };
     let (_, graph) = elaborate(sources, &Shelf(HashMap::new()), entry, &options).expect("it is right");
     assert_eq!(graph.name, "A");

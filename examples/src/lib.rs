@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser};
 use cnnc_runtime::data::Raster;
 
+pub mod digits;
 mod table;
 mod watch;
 
@@ -88,6 +89,16 @@ pub fn run<A: Parser>(program: fn(&A) -> Result<()>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The position of the largest number: the class that a network finds most likely.
+pub fn best(scores: &[f32]) -> usize {
+    (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b])).unwrap_or(0)
+}
+
+/// A share as a percentage with two places.
+pub fn percent(share: f64) -> String {
+    format!("{:.2} %", 100.0 * share)
 }
 
 /// A bar for work of so many steps; it shows itself on terminals only.

@@ -88,3 +88,45 @@ fn augment() {
     run.picture("augment.png");
     run.picture("augment_digits.png");
 }
+
+/// The number in front of ` %` behind a text.
+fn percent_behind(says: &str, text: &str) -> f64 {
+    let behind = says.split(text).nth(1).unwrap_or_else(|| panic!("no `{text}` in {says}"));
+    let number = behind.split('%').next().unwrap_or_default().trim();
+    number.parse().unwrap_or_else(|_| panic!("`{number}` behind `{text}` is no number"))
+}
+
+/// The percentages of a row of a table.
+fn row(says: &str, name: &str) -> Vec<f64> {
+    let line = says.lines().find(|line| line.trim_start_matches(['|', ' ']).starts_with(name));
+    let line = line.unwrap_or_else(|| panic!("no row `{name}` in {says}"));
+    line.split('|').filter_map(|cell| cell.trim().strip_suffix(" %")?.parse().ok()).collect()
+}
+
+#[test]
+fn digits() {
+    let run = Run::small(env!("CARGO_BIN_EXE_digits"), &[]);
+    assert!(percent_behind(&run.says, "\naccuracy: ") > 75.0, "{}", run.says);
+    for name in ["misread", "confusion", "filters"] {
+        run.picture(&format!("digits/{name}.png"));
+    }
+    assert!(run.file("digits/curves.svg").is_file());
+}
+
+#[test]
+fn ensemble() {
+    let run = Run::small(env!("CARGO_BIN_EXE_ensemble"), &[]);
+    let members: f64 = (1..=5).map(|member| row(&run.says, &format!("network {member} "))[0]).sum::<f64>() / 5.0;
+    assert!(row(&run.says, "their mean")[0] <= members, "{}", run.says);
+    run.picture("ensemble.png");
+}
+
+#[test]
+fn transfer() {
+    let run = Run::small(env!("CARGO_BIN_EXE_transfer"), &[]);
+    let [scratch, head, ..] = row(&run.says, "3 ")[..] else { panic!("{}", run.says) };
+    assert!(head > scratch, "{}", run.says);
+    assert!(run.says.contains("new: linear.weight [3, 96], in the file [10, 64]"), "{}", run.says);
+    assert!(run.file("transfer/train.safetensors").is_file() && run.file("transfer.svg").is_file());
+    run.picture("transfer.png");
+}

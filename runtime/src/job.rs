@@ -87,6 +87,8 @@ pub struct Train {
     pub checkpoints: Checkpoints,
     /// Weights to start from instead of random ones.
     pub weights: Option<PathBuf>,
+    /// Weights of another network to start from, as far as they fit.
+    pub transfer: Option<PathBuf>,
     /// Where the weights go at the end: those of the best epoch.
     pub output: PathBuf,
     /// What is classified at the end.
@@ -126,8 +128,10 @@ pub enum Show {
 pub struct Eval {
     /// Threads and instruction set.
     pub machine: Machine,
-    /// The weights, or a checkpoint.
-    pub weights: PathBuf,
+    /// The weights, or checkpoints; of several the answers are averaged.
+    pub weights: Vec<PathBuf>,
+    /// Pieces of each picture that answers are averaged over: 1 for the whole picture, 5 or 10.
+    pub crops: usize,
     /// The data.
     pub data: Source,
     /// What targets hold, where their shapes do not say so.

@@ -26,8 +26,15 @@ pub struct Lenience {
     /// Tensors that no parameter is named like are skipped. Networks compiled for inference only always skip them, since
     /// they lack what serves training alone.
     pub unexpected: bool,
+    /// Parameters that have another shape in the file keep their values.
+    pub shape: bool,
     /// Infinities and NaN are loaded.
     pub not_finite: bool,
+}
+
+impl Lenience {
+    /// For a network that begins with the weights of another one: what does not fit by name and shape is let pass.
+    pub const TRANSFER: Self = Self { missing: true, unexpected: true, shape: true, not_finite: false };
 }
 
 /// What was found in a file of weights.
@@ -41,10 +48,39 @@ pub struct Loaded {
     pub missing: Vec<String>,
     /// Tensors that no parameter is named like.
     pub unexpected: Vec<String>,
+    /// Parameters that have another shape in the file, and that shape.
+    pub reshaped: Vec<(String, Vec<usize>)>,
     /// Known extras that were skipped, such as `num_batches_tracked`.
     pub ignored: Vec<String>,
     /// The text the file says about itself.
     pub metadata: Option<String>,
+}
+
+impl Loaded {
+    /// What was taken from the file, what the network has beside it, and what of the file was left, in lines for people.
+    pub fn account(&self, spec: &Spec) -> String {
+        let shape = |name: &str| spec.param(name).map_or(&[][..], |param| param.shape);
+        let mut new: Vec<String> = self.missing.iter().map(|name| format!("{name} {:?}", shape(name))).collect();
+        let other = |(name, file): &(String, Vec<usize>)| format!("{name} {:?}, in the file {file:?}", shape(name));
+        new.extend(self.reshaped.iter().map(other));
+        let mut lines =
+            format!("{} of {} weights fit by name and shape: {} numbers", self.tensors, spec.params.len(), self.floats);
+        for (what, names) in [("new", &new), ("not used", &self.unexpected)] {
+            if !names.is_empty() {
+                lines.push_str(&format!("\n  {what}: {}", listed(names)));
+            }
+        }
+        lines
+    }
+}
+
+/// The first names, and how many more there are.
+fn listed(names: &[String]) -> String {
+    let shown = names[..names.len().min(MOST_LISTED)].join("; ");
+    match names.len().saturating_sub(MOST_LISTED) {
+        0 => shown,
+        more => format!("{shown}; and {more} more"),
+    }
 }
 
 /// Loads all weights and buffers of a network; every tensor must fit by name, shape and type. If anything does not, the
@@ -75,6 +111,10 @@ pub fn load_from(
     let mut params = network.params().to_vec();
     for param in spec.params {
         let Some(entry) = file.entry(param.name).cloned() else { continue };
+        if lenience.shape && !alike(&entry.shape, param.shape) {
+            loaded.reshaped.push((param.name.to_string(), entry.shape));
+            continue;
+        }
         if let Err(problem) = load_one(param, &entry, file, &mut params[param.range.clone()], lenience)? {
             problems.push(problem);
         }

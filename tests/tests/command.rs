@@ -250,6 +250,16 @@ fn wrong_recipes_are_explained() {
         ("a list", "- 1\n".to_owned(), "cannot be read"),
         ("empty", String::new(), "error"),
         ("unknown parameter", good.to_owned() + "set: { clases: 3 }\n", "did you mean `classes`?"),
+        ("nothing to transfer", good.to_owned() + "transfer: { from: c }\n", "there is no such file"),
+        ("transfer", good.to_owned() + "transfer: { from: a, train: heads }\n", "did you mean `head`?"),
+        ("no layers", good.to_owned() + "transfer: { from: a, train: { last: 0 } }\n", "fits: 1 to 5"),
+        ("too many layers", good.to_owned() + "transfer: { from: a, train: { last: 6 } }\n", "fits: 1 to 5"),
+        (
+            "no such layer",
+            good.to_owned() + "transfer: { from: a, train: { from: dens2 } }\n",
+            "did you mean `dense2`?",
+        ),
+        ("two starts", good.to_owned() + "weights: a\ntransfer: { from: a }\n", "cannot start from `weights` and"),
     ];
     for (what, text, expected) in cases {
         std::fs::write(home.path().join("r.yaml"), text).expect("a file");
@@ -258,6 +268,66 @@ fn wrong_recipes_are_explained() {
         assert!(!error.contains("struct ") && !error.contains("u64"), "{what}: {error}");
     }
     refused(home.path(), 1, &["train", "none.yaml"]);
+}
+
+/// The digits that ship; 300 to learn from, 200 held out.
+fn digits(net: &str, classes: usize, more: &str) -> String {
+    let data = repository().join("data/mnist").display().to_string();
+    let part = |part: &str| {
+        format!("{{ images: t10k-images-idx3-ubyte.gz, labels: t10k-labels-idx1-ubyte.gz, part: {{ {part} }} }}")
+    };
+    format!(
+        "spec: small.net\nnet: {net}\nset: {{ classes: {classes} }}\ndata:\n  folder: {data}\n  train: {}\n  test: {}\n\
+         picture: {{ mean: [0.13], std: [0.31] }}\nepochs: 2\noptimizer: {{ adam: {{ learning_rate: 0.01 }} }}\n{more}",
+        part("first: 300"),
+        part("last: 200")
+    )
+}
+
+#[test]
+fn learning_goes_on_from_other_weights_and_networks_are_averaged() {
+    let home = folder();
+    let file = |name: &str, text: &str| std::fs::write(home.path().join(name), text).expect("a file");
+    let net = "net Small(classes = 10) {\n    input image: [1, 28, 28]\n    x = image |> conv(4, 5, stride: 2) as first |> batch_norm as norm |> relu |> max_pool(2)\n    \
+               logits = x |> flatten |> dense(classes) as head\n    output logits\n    target label: class(classes)\n    \
+               loss cross_entropy(logits, label)\n}\n";
+    file("small.net", net);
+    file("old.yaml", &digits("Small", 10, ""));
+    file("head.yaml", &digits("Small", 12, "transfer: { from: runs/old/weights.safetensors }\n"));
+    let train = |recipe: &str| said(home.path(), &["train", recipe]);
+    let accuracy = |text: &str| -> f64 {
+        let line = text.lines().find_map(|line| line.strip_prefix("accuracy: ")).unwrap_or_else(|| panic!("{text}"));
+        line.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("{text}"))
+    };
+    train("old.yaml");
+    let text = train("head.yaml");
+    assert!(text.contains("6 of 8 weights fit by name and shape: 120 numbers\n  new: "), "{text}");
+    assert!(text.contains("head.weight [12, 144], in the file [10, 144]"), "{text}");
+    assert!(text.contains("1,740 trained parameters and 112 frozen ones"), "{text}");
+    let values = |run: &str, name: &str| {
+        let bytes = std::fs::read(home.path().join(format!("runs/{run}/weights.safetensors"))).expect("weights");
+        let tensors = safetensors::SafeTensors::deserialize(&bytes).expect("tensors");
+        tensors.tensor(name).expect("a tensor").data().to_vec()
+    };
+    for name in ["first.weight", "norm.running_mean"] {
+        assert_eq!(values("old", name), values("head", name), "{name} is frozen");
+    }
+
+    // Another seed is another member of an ensemble of the first network.
+    file("other.yaml", &(digits("Small", 10, "seed: 1\n")));
+    train("other.yaml");
+    let files = ["runs/old/weights.safetensors", "runs/other/weights.safetensors"];
+    let eval = |more: &[&str]| said(home.path(), &[&["eval", "old.yaml"], more].concat());
+    let both = eval(&["--weights", files[0], files[1]]);
+    assert!(both.starts_with("mean of 2 networks\nloss: "), "{both}");
+    let alone = files.map(|file| accuracy(&eval(&["--weights", file])));
+    assert!(accuracy(&both) > (alone[0] + alone[1]) / 2.0 - 2.0, "{both} {alone:?}");
+    let crops = eval(&["--crops", "5"]);
+    assert!(crops.starts_with("mean of 5 pieces of each picture\nloss: ") && accuracy(&crops) > 30.0, "{crops}");
+    refused(home.path(), 2, &["eval", "old.yaml", "--crops", "3"]);
+    assert!(
+        refused(home.path(), 1, &["eval", "old.yaml", "--weights", files[0], "none"]).contains("no weights at `none`")
+    );
 }
 
 #[test]

@@ -32,7 +32,8 @@ fn outputs_within(name: &str) -> f64 {
 
 fn compiled(network: &Network) -> Compiled {
     let text = std::fs::read_to_string(&network.path).expect("a spec");
-    let elaborate = cnnc::elaborate::Options { net: network.net.clone(), set: smaller(&network.name) };
+    let elaborate =
+        cnnc::elaborate::Options { net: network.net.clone(), set: smaller(&network.name), ..Default::default() };
     compile_text(&text, &Options { input_gradients: true, elaborate, ..Options::default() })
 }
 

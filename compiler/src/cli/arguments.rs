@@ -89,6 +89,9 @@ pub struct NetOptions {
     /// Leave the plan file beside the spec out, if `cnnc tune` has written one
     #[arg(long)]
     pub untuned: bool,
+    /// Weights that are not trained, beside those that the net freezes.
+    #[arg(skip)]
+    pub freeze: Vec<String>,
     /// Choices in the place of the plan file.
     #[arg(skip)]
     pub tuning: Option<Tuning>,
@@ -112,6 +115,14 @@ fn parse_isa(text: &str) -> Result<String, String> {
     match names.contains(&text) {
         true => Ok(text.to_owned()),
         false => Err(format!("this machine has {}", names.join(", "))),
+    }
+}
+
+/// How many pieces there can be of a picture.
+fn parse_crops(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count @ (1 | 5 | 10)) => Ok(count),
+        _ => Err("1 is the whole picture, 5 the middle and the corners, 10 these and their mirror images".to_owned()),
     }
 }
 
@@ -281,13 +292,24 @@ pub struct Augment {
 
 /// `cnnc eval`
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  cnnc eval specs/lenet5.yaml --weights runs/lenet5/weights.safetensors")]
+#[command(after_help = "\
+Of several weights the answers are averaged: an ensemble. So are those to pieces of each picture, 7/8 of its
+width and height: the middle and the four corners, with 10 also the mirror images of these. Digits and letters
+are not to be mirrored.
+
+Examples:
+  cnnc eval specs/lenet5.yaml --weights runs/lenet5/weights.safetensors
+  cnnc eval specs/lenet5.yaml --weights a.safetensors b.safetensors c.safetensors
+  cnnc eval specs/lenet5.yaml --crops 5")]
 pub struct Eval {
     /// The recipe, which names the network and the held-out data
     pub recipe: PathBuf,
-    /// The weights; those the recipe's training wrote by default
-    #[arg(long, value_name = "FILE")]
-    pub weights: Option<PathBuf>,
+    /// The weights; those the recipe's training wrote by default. The answers of several are averaged
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub weights: Vec<PathBuf>,
+    /// Average the answers to so many pieces of each picture
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = parse_crops)]
+    pub crops: usize,
     /// Folder of the data, instead of the recipe's own
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,

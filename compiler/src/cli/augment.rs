@@ -72,7 +72,8 @@ fn shown(sample: &Sample, width: usize, height: usize, classes: &[String]) -> Ra
 
 /// Width and height of the network's input.
 fn input_size(recipe: &Recipe) -> Result<(usize, usize), Failed> {
-    let compiled = recipe.named()?.compile(&recipe.net(), false, false)?;
+    let named = recipe.named()?;
+    let compiled = named.compile(&recipe.net(&named)?, false, false)?;
     let graph = &compiled.graph;
     let shape = graph.inputs.first().map(|input| graph.ty(input.value).shape.clone()).unwrap_or_default();
     match shape[..] {

@@ -20,7 +20,8 @@ pub fn train(arguments: &Train) -> Done {
     recipe.epochs = arguments.epochs.unwrap_or(recipe.epochs);
     recipe.seed = arguments.seed.unwrap_or(recipe.seed);
     let machine = Machine { threads: arguments.threads.unwrap_or(recipe.threads), isa: arguments.isa.clone() };
-    let (named, net) = (recipe.named()?, recipe.net());
+    let named = recipe.named()?;
+    let net = recipe.net(&named)?;
     let compiled = named.compile(&net, false, false)?;
     needs_loss(&compiled)?;
     recipe.names_all_classes(&compiled.graph)?;
@@ -37,9 +38,12 @@ pub fn train(arguments: &Train) -> Done {
 /// `cnnc eval`
 pub fn eval(arguments: &Eval) -> Done {
     let recipe = Recipe::read(&arguments.recipe, arguments.data.as_deref())?;
-    let weights = weights(arguments.weights.as_deref(), &recipe)?;
-    let job = recipe.eval(machine(&arguments.machine), weights, arguments.json)?;
-    start(&recipe.named()?, &recipe.net(), Build::default(), &job)
+    let given: Vec<Option<&Path>> = arguments.weights.iter().map(|path| Some(path.as_path())).collect();
+    let given = if given.is_empty() { vec![None] } else { given };
+    let weights = given.into_iter().map(|path| weights(path, &recipe)).collect::<Result<_, _>>()?;
+    let job = recipe.eval(machine(&arguments.machine), weights, arguments.crops, arguments.json)?;
+    let named = recipe.named()?;
+    start(&named, &recipe.net(&named)?, Build::default(), &job)
 }
 
 /// `cnnc predict`
@@ -55,7 +59,8 @@ pub fn predict(arguments: &Predict) -> Done {
         top: arguments.top,
         json: arguments.json,
     });
-    let (named, net) = (recipe.named()?, recipe.net());
+    let named = recipe.named()?;
+    let net = recipe.net(&named)?;
     let compiled = named.compile(&net, false, false)?;
     recipe.names_all_classes(&compiled.graph)?;
     start_compiled(&named, &net, Build::default(), &compiled, &job)

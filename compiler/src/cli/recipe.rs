@@ -16,8 +16,8 @@ use serde::Deserialize;
 use super::arguments::{NetOptions, Which};
 use super::spec::{Named, checkout};
 use super::{Failed, color, write};
-use crate::diagnostics::{Diagnostic, FileId, SourceMap, Yaml, render};
-use crate::graph::{Graph, Kind};
+use crate::diagnostics::{Diagnostic, FileId, SourceMap, Span, Yaml, nearest, render};
+use crate::graph::{Graph, Kind, Param, Role, prefixes};
 
 /// A recipe as written.
 #[derive(Debug, Deserialize)]
@@ -84,8 +84,58 @@ struct Written {
     save_every: u64,
     /// Weights to start from.
     weights: Option<PathBuf>,
+    /// Weights of another network to start from, and which are trained.
+    #[serde(default, with = "serde_yaml::with::singleton_map_recursive")]
+    transfer: Option<Transfer>,
     /// A picture to classify at the end; one of the held-out images by default.
     show: Option<PathBuf>,
+}
+
+/// Learning that goes on from what another network has learnt.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Transfer {
+    /// Its weights.
+    from: PathBuf,
+    /// What is trained; all before it stays as it is.
+    #[serde(default)]
+    train: Trained,
+}
+
+/// Which weights are trained: the fewer, the less there is to learn from.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Trained {
+    /// The last layer.
+    #[default]
+    Head,
+    /// So many layers at the end.
+    Last(usize),
+    /// Those from the first one of this name on.
+    From(String),
+    /// All.
+    All,
+}
+
+impl Trained {
+    /// The position of the first weight that is trained; `None` where there is no such.
+    fn first(&self, params: &[Param]) -> Option<usize> {
+        match self {
+            Self::All => Some(0),
+            Self::From(name) => {
+                let below = format!("{name}.");
+                params.iter().position(|param| param.name == *name || param.name.starts_with(&below))
+            }
+            Self::Head => Self::Last(1).first(params),
+            Self::Last(count) => layers(params).into_iter().rev().nth(count.checked_sub(1)?),
+        }
+    }
+}
+
+/// Where layers with filters begin, in order; norms belong to the layer in front of them.
+fn layers(params: &[Param]) -> Vec<usize> {
+    let filters = |param: &Param| param.role != Role::Buffer && param.shape.len() > 1;
+    (0..params.len()).filter(|&i| filters(&params[i])).collect()
 }
 
 fn default_batch() -> usize {
@@ -282,11 +332,37 @@ impl Recipe {
         Named::find(&name)
     }
 
-    /// Which net with which values.
-    pub fn net(&self) -> NetOptions {
+    /// Which net with which values, and which of its weights stay as they are.
+    pub fn net(&self, named: &Named) -> Result<NetOptions, Failed> {
         let text = |value: &serde_yaml::Value| serde_json::to_string(value).unwrap_or_default();
         let set = self.written.set.iter().map(|(name, value)| (name.clone(), text(value))).collect();
-        NetOptions { which: Which { set, net: self.written.net.clone() }, ..NetOptions::default() }
+        let net = NetOptions { which: Which { set, net: self.written.net.clone() }, ..NetOptions::default() };
+        match &self.written.transfer {
+            None => Ok(net),
+            Some(transfer) => Ok(NetOptions { freeze: self.frozen(&transfer.train, &named.elaborate(&net)?)?, ..net }),
+        }
+    }
+
+    /// The weights in front of those that are trained.
+    fn frozen(&self, trained: &Trained, graph: &Graph) -> Result<Vec<String>, Failed> {
+        let first = trained.first(&graph.params).ok_or_else(|| self.no_such_layers(trained, &graph.params))?;
+        let stays = graph.params[..first].iter().filter(|param| param.role == Role::Trained);
+        Ok(stays.map(|param| param.name.clone()).collect())
+    }
+
+    fn no_such_layers(&self, trained: &Trained, params: &[Param]) -> Failed {
+        let page = Page::new(&self.path, &self.text);
+        let wrong = Diagnostic::new(page.in_transfer("train"), "there are no such layers to train");
+        let Trained::From(name) = trained else {
+            return page.failed(&[wrong.fits(format!("1 to {}: layers with filters", layers(params).len()))]);
+        };
+        let wrong = wrong
+            .found(format!("no weight is named `{name}` or starts with `{name}.`"))
+            .fits("the name of a layer or a block call; `cnnc summary` lists the names of weights");
+        page.failed(&[match nearest(name, params.iter().flat_map(|param| prefixes(&param.name))) {
+            Some(near) => wrong.hint(format!("did you mean `{near}`?")),
+            None => wrong,
+        }])
     }
 
     /// Refuses names of classes that are more or fewer than the classes of the network.
@@ -386,17 +462,22 @@ impl Recipe {
             targets: self.targets(),
             checkpoints: Checkpoints { folder, resume, every_steps: self.written.save_every, recipe },
             weights: self.written.weights.as_ref().map(|w| self.home().join(w)),
+            transfer: self.written.transfer.as_ref().map(|transfer| self.home().join(&transfer.from)),
             output: self.output(),
             show: self.written.show.as_ref().map_or(Show::HeldOut, |file| Show::File(self.home().join(file))),
         })))
     }
 
     /// The job of evaluation on the held-out data.
-    pub fn eval(&self, machine: Machine, weights: PathBuf, json: bool) -> Result<Job, Failed> {
+    pub fn eval(&self, machine: Machine, weights: Vec<PathBuf>, crops: usize, json: bool) -> Result<Job, Failed> {
         let data = self.written.data.test.as_ref().unwrap_or(&self.written.data.train);
+        if crops > 1 && data.tensors.is_some() {
+            return Err(Failed::input("the recipe is evaluated on tensors\nfits: no `--crops`, which is for pictures"));
+        }
         Ok(Job::Eval(job::Eval {
             machine,
             weights,
+            crops,
             data: self.source(data),
             targets: self.targets(),
             classes: self.classes.clone(),
@@ -485,7 +566,7 @@ impl<'a> Page<'a> {
         for (name, images) in [("train", Some(&recipe.data.train)), ("test", recipe.data.test.as_ref())] {
             let Some(images) = images else { continue };
             if !images.is_clear() {
-                let place = self.yaml.key(name).unwrap_or_else(|| self.yaml.span(0, 0));
+                let place = self.part(name).unwrap_or_else(|| self.yaml.span(0, 0));
                 mistakes.push(
                     Diagnostic::new(place, format!("`{name}` does not say where its data is")).fits(
                         "one of `images` with `labels` (IDX files, as MNIST has them), `tensors` (a safetensors or .npz file), \
@@ -494,7 +575,28 @@ impl<'a> Page<'a> {
                 );
             }
         }
+        if recipe.transfer.is_some() && recipe.weights.is_some() {
+            let place = self.yaml.key("weights").unwrap_or_else(|| self.yaml.span(0, 0));
+            mistakes.push(
+                Diagnostic::new(place, "a run cannot start from `weights` and from `transfer`")
+                    .fits("`weights` for all weights of this network, `transfer` for those of another one that fit"),
+            );
+        }
         if mistakes.is_empty() { Ok(()) } else { Err(self.failed(&mistakes)) }
+    }
+
+    /// The key of a part of the data, or any other.
+    fn part(&self, name: &str) -> Option<Span> {
+        let data = self.yaml.key("data").map_or(0, |data| data.end as usize);
+        let of_data = ["train", "test"].contains(&name).then(|| self.yaml.key_from(name, data)).flatten();
+        of_data.or_else(|| self.yaml.key(name))
+    }
+
+    /// The value of a key of `transfer`, or that key itself.
+    fn in_transfer(&self, key: &str) -> Span {
+        let Some(transfer) = self.yaml.key("transfer") else { return self.yaml.span(0, 0) };
+        let key = self.yaml.key_from(key, transfer.end as usize);
+        key.map_or(transfer, |key| self.yaml.value(key))
     }
 
     /// Files that must be there.
@@ -505,8 +607,13 @@ impl<'a> Page<'a> {
             .into_iter()
             .filter_map(|(part, images)| Some((part, images?)))
             .flat_map(|(part, images)| images.paths().into_iter().map(move |file| (part, file)));
-        let own = [("weights", &recipe.written.weights), ("show", &recipe.written.show)];
-        let own = own.into_iter().filter_map(|(key, path)| Some(("", (key, path.as_deref()?, Is::File))));
+        let transfer = recipe.written.transfer.as_ref().map(|transfer| transfer.from.as_path());
+        let own = [
+            ("", "weights", recipe.written.weights.as_deref()),
+            ("", "show", recipe.written.show.as_deref()),
+            ("transfer", "from", transfer),
+        ];
+        let own = own.into_iter().filter_map(|(part, key, path)| Some((part, (key, path?, Is::File))));
         let files = files.map(|file| (file, recipe.data.as_path())).chain(own.map(|file| (file, recipe.home())));
         for ((part, (key, path, is)), folder) in files {
             let full = folder.join(path);
@@ -520,7 +627,7 @@ impl<'a> Page<'a> {
             // Several parts have keys of this name.
             let after = match part {
                 "" => 0,
-                part => self.yaml.key(part).map_or(0, |part| part.end as usize),
+                part => self.part(part).map_or(0, |part| part.end as usize),
             };
             let place = self.yaml.key_from(key, after).map_or_else(|| self.yaml.at(key), |key| self.yaml.value(key));
             mistakes.push(Diagnostic::new(place, missing).found(full.display().to_string()).fits(

@@ -98,7 +98,8 @@ impl Named {
     }
 
     fn options(&self, net: &NetOptions, infer_only: bool, input_gradients: bool) -> Options {
-        let elaborate = elaborate::Options { net: self.net(&net.which), set: net.which.set.clone() };
+        let (set, freeze) = (net.which.set.clone(), net.freeze.clone());
+        let elaborate = elaborate::Options { net: self.net(&net.which), set, freeze };
         let tuning = net.tuning.clone().or_else(|| net.untuned.then(Tuning::default));
         Options { elaborate, infer_only, input_gradients, exact: net.exact, tuning }
     }

@@ -2,7 +2,7 @@
 
 use super::{Elaborator, Freeze, MAX_MISTAKES};
 use crate::diagnostics::{Diagnostic, Outcome, Span, nearest};
-use crate::graph::{Graph, Node, Role, ValueId};
+use crate::graph::{Graph, Node, Role, ValueId, prefixes};
 use crate::ops::Op;
 use crate::ops::elementwise::AddN;
 use crate::ops::loss::BatchMean;
@@ -205,9 +205,4 @@ impl Elaborator {
         }
         None
     }
-}
-
-/// `a`, `a.b` of `a.b.c`.
-fn prefixes(name: &str) -> impl Iterator<Item = &str> {
-    name.match_indices('.').map(|(at, _)| &name[..at])
 }

@@ -50,6 +50,8 @@ pub struct Options {
     pub net: Option<String>,
     /// Values for the net's parameters, as text.
     pub set: Vec<(String, String)>,
+    /// Names of weights, layers and block calls that stay as they are, beside those that the net itself freezes.
+    pub freeze: Vec<String>,
 }
 
 /// Most statements and calls, counting each round of a loop; lists count by their length.
@@ -78,6 +80,7 @@ pub fn elaborate(sources: &mut SourceMap, loader: &dyn Loader, entry: FileId, op
     let mut elaborator = Elaborator::new(Rc::new(files), net);
     let set = elaborator.settings(sources, net, &options.set);
     elaborator.net_body(net, set);
+    elaborator.freeze_from_outside(sources, &options.freeze);
     elaborator.finish(net)
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::value::Value;
-use super::{Elaborator, Scope};
+use super::{Elaborator, Freeze, Scope};
 use crate::diagnostics::{Diagnostic, FileId, SourceMap, Span, nearest};
 use crate::syntax::ast::{self, Expr, ExprKind};
 
@@ -53,6 +53,14 @@ impl Elaborator {
             values.push((name.clone(), if fits { value } else { Value::Poison }));
         }
         values
+    }
+
+    /// What is to be frozen beside what the net says. Each name is a text of its own, so that mistakes have a place.
+    pub(super) fn freeze_from_outside(&mut self, sources: &mut SourceMap, names: &[String]) {
+        for name in names {
+            let file = sources.add("freeze", name.as_str());
+            self.frozen.push((Freeze::Prefix(name.clone()), Span { file, start: 0, end: name.len() as u32 }));
+        }
     }
 
     /// The value that a text stands for.

@@ -120,6 +120,11 @@ pub struct Param {
     pub span: Span,
 }
 
+/// The names of the layer and of the block calls around it that a weight's name begins with: `a`, `a.b` of `a.b.c`.
+pub fn prefixes(name: &str) -> impl Iterator<Item = &str> {
+    name.match_indices('.').map(|(at, _)| &name[..at])
+}
+
 impl Param {
     /// How many numbers it holds.
     pub fn len(&self) -> usize {

@@ -1,7 +1,7 @@
 //! Steps that move pixels; boxes and points go with them.
 
 use super::warp::{Affine, Field, resample};
-use super::{ResizedCrop, Sample, Warp};
+use super::{Piece, ResizedCrop, Sample, Warp};
 use crate::boxes::Corners;
 use crate::data::Raster;
 use crate::random::Random;
@@ -50,6 +50,15 @@ pub(super) fn cropped(sample: Sample, [left, top]: [f32; 2], width: usize, heigh
     }
     let raster = Raster { width, height, channels: raster.channels, bytes };
     follow(sample, raster, |x, y| (x - left, y - top))
+}
+
+/// The piece at its place, whole pixels, at least one.
+pub(super) fn piece(sample: Sample, piece: &Piece) -> Sample {
+    let [width, height] = [sample.raster.width, sample.raster.height];
+    let side = |whole: usize| ((whole as f32 * piece.share).round() as usize).clamp(1, whole.max(1));
+    let start = |whole: usize, place: f32| ((whole - side(whole)) as f32 * place).round();
+    let at = [start(width, piece.place[0]), start(height, piece.place[1])];
+    cropped(sample, at, side(width), side(height))
 }
 
 /// Where a piece starts, and its size: ten attempts as in torchvision, then the largest of an allowed shape in the middle.

@@ -52,6 +52,8 @@ pub enum Step {
     ResizedCrop(ResizedCrop),
     /// Brightness, contrast and saturation change by factors, the hue by an angle, in random order.
     Color(Color),
+    /// A piece at a given place, never another one.
+    Piece(Piece),
     /// Colours move along the principal axes of the pictures of ImageNet, by normally distributed shares of this standard
     /// deviation (Krizhevsky, Sutskever & Hinton 2012, section 4.1: 0.1).
     PcaColor(f32),
@@ -82,6 +84,23 @@ pub struct ResizedCrop {
 impl Default for ResizedCrop {
     fn default() -> Self {
         Self { area: [0.08, 1.0], ratio: [0.75, 4.0 / 3.0] }
+    }
+}
+
+/// Which piece [`Step::Piece`] cuts out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "harness", derive(Serialize, Deserialize), serde(default, deny_unknown_fields))]
+pub struct Piece {
+    /// Its sides as a share of those of the picture.
+    pub share: f32,
+    /// Where it lies, across and down: `[0, 0]` is the upper left corner, `[0.5, 0.5]` the middle.
+    pub place: [f32; 2],
+}
+
+impl Default for Piece {
+    /// The middle: 224 of 256 pixels.
+    fn default() -> Self {
+        Self { share: 0.875, place: [0.5, 0.5] }
     }
 }
 
@@ -142,6 +161,10 @@ impl Step {
                 within("saturation", saturation, 0.0, 1.0)?;
                 within("hue", hue, 0.0, 0.5)
             }
+            Self::Piece(Piece { share, place }) => {
+                within("share", share, 0.01, 1.0)?;
+                place.into_iter().try_for_each(|place| within("place", place, 0.0, 1.0))
+            }
             Self::PcaColor(std) => within("pca_color", std, 0.0, 1.0),
             Self::Rotate(degrees) => within("rotate", degrees, 0.0, 180.0),
             Self::Shear(degrees) => within("shear", degrees, 0.0, 60.0),
@@ -162,6 +185,7 @@ impl Step {
             Self::RandomCrop { .. } => "random_crop",
             Self::ResizedCrop(_) => "resized_crop",
             Self::Color(_) => "color",
+            Self::Piece(_) => "piece",
             Self::PcaColor(_) => "pca_color",
             Self::Rotate(_) => "rotate",
             Self::Shear(_) => "shear",
@@ -195,6 +219,7 @@ impl Step {
                 let (place, width, height) = geometry::draw_crop(&crop, &sample.raster, random);
                 geometry::cropped(sample, place, width, height)
             }
+            Self::Piece(piece) => geometry::piece(sample, &piece),
             Self::Color(color) => color::jitter(sample, &color, random),
             Self::PcaColor(std) => color::pca(sample, std, random),
             Self::Rotate(degrees) => {
@@ -214,6 +239,16 @@ impl Step {
             }
         })
     }
+}
+
+/// The pieces of a picture that a network's answers are averaged over (Krizhevsky, Sutskever & Hinton 2012, section 4.1): the
+/// corners and the middle, each of this share of the sides; where `mirrored`, left and right exchanged as well. A pipeline for each.
+pub fn crops(share: f32, mirrored: bool) -> Vec<Pipeline> {
+    const PLACES: [[f32; 2]; 5] = [[0.5, 0.5], [0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]];
+    let plain = PLACES.map(|place| vec![Step::Piece(Piece { share, place })]);
+    let turned = plain.iter().map(|steps| [steps.as_slice(), &[Step::Mirror(1.0)]].concat());
+    let turned: Vec<Vec<Step>> = if mirrored { turned.collect() } else { Vec::new() };
+    plain.into_iter().chain(turned).map(Pipeline).collect()
 }
 
 /// From -1 to 1.

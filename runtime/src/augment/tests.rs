@@ -146,3 +146,20 @@ fn numbers_out_of_range_are_named() {
     assert!(complaint(Step::Rotate(f32::NAN)).contains("`rotate`"));
     assert!(complaint(Step::Warp(Warp { places: 1, ..Warp::default() })).contains("`places` is 1"));
 }
+
+#[test]
+fn crops_are_corners_and_the_middle() {
+    let bytes = (0..64).collect();
+    let raster = Raster { width: 8, height: 8, channels: 1, bytes };
+    let sample = Sample { raster, classes: Vec::new(), boxes: Vec::new(), points: Vec::new() };
+    let mut random = Random::new(0);
+    let mut alone = |_: &mut Random| Ok::<_, ()>(sample.clone());
+    let mut first = |pipeline: &Pipeline| {
+        let piece = pipeline.apply(sample.clone(), &mut random, &mut alone).expect("one picture").raster;
+        assert_eq!((piece.width, piece.height), (6, 6));
+        piece.bytes[0]
+    };
+    let ten: Vec<u8> = crops(0.75, true).iter().map(&mut first).collect();
+    assert_eq!(ten, [9, 0, 2, 16, 18, 14, 5, 7, 21, 23]);
+    assert_eq!(crops(0.75, false).iter().map(&mut first).collect::<Vec<u8>>(), ten[..5]);
+}

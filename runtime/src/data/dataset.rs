@@ -65,9 +65,24 @@ impl Dataset {
     /// Photos, read and augmented when they are needed. What the network's targets are to hold is in the plan, or follows from
     /// their shapes. They are put in an order that is random, but always the same, so that each part has some of all kinds.
     pub fn photos(collection: Collection, spec: &Spec, picture: &Picture, plan: &Plan) -> Result<Self, String> {
-        let photos = Photos::new(collection, spec, picture, plan)?;
+        let mut photos = Photos::new(collection, spec, picture, plan)?;
+        photos.shuffle();
+        Ok(Self::of_photos(photos))
+    }
+
+    /// The same in the order of the collection, for collections that are mixed already.
+    pub fn photos_in_order(
+        collection: Collection,
+        spec: &Spec,
+        picture: &Picture,
+        plan: &Plan,
+    ) -> Result<Self, String> {
+        Photos::new(collection, spec, picture, plan).map(Self::of_photos)
+    }
+
+    fn of_photos(photos: Photos) -> Self {
         let range = 0..photos.len();
-        Ok(Self { content: Content::Photos(Arc::new(photos)), range })
+        Self { content: Content::Photos(Arc::new(photos)), range }
     }
 
     pub(super) fn content(&self) -> &Content {

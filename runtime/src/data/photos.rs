@@ -120,7 +120,7 @@ pub(super) struct Photos {
 const ORDER: u64 = 0;
 
 impl Photos {
-    pub(super) fn new(mut collection: Collection, spec: &Spec, picture: &Picture, plan: &Plan) -> Result<Self, String> {
+    pub(super) fn new(collection: Collection, spec: &Spec, picture: &Picture, plan: &Plan) -> Result<Self, String> {
         let [first, rest @ ..] = spec.inputs else { return Err(format!("{} has no input", spec.name)) };
         let &[channels @ (1 | 3), height, width] = first.shape else {
             return Err(format!(
@@ -146,7 +146,6 @@ impl Photos {
         if let Some((name, _)) = plan.targets.iter().find(|(name, _)| spec.targets.iter().all(|t| t.name != name)) {
             return Err(format!("{} has no target `{name}`", spec.name));
         }
-        Random::new(ORDER).shuffle(&mut collection.examples);
         Ok(Self {
             examples: collection.examples,
             picture: picture.clone(),
@@ -155,6 +154,11 @@ impl Photos {
             answers,
             sampling,
         })
+    }
+
+    /// Puts the photos in an order that is random, but always the same.
+    pub(super) fn shuffle(&mut self) {
+        Random::new(ORDER).shuffle(&mut self.examples);
     }
 
     pub(super) fn len(&self) -> usize {

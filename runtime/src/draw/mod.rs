@@ -69,6 +69,58 @@ pub fn label(raster: &mut Raster, x: i64, y: i64, text: &str, color: Rgb, scale:
     }
 }
 
+/// The picture over a strip with a line of text in letters of `5 * scale` pixels, white on `color`; as wide as the wider of both.
+#[must_use]
+pub fn captioned(picture: &Raster, text: &str, color: Rgb, scale: usize) -> Raster {
+    let picture = picture.with_channels(3);
+    let (strip, wide) = (7 * scale.max(1), (text.chars().count() * 4 + 1) * scale.max(1));
+    let (width, height) = (picture.width.max(wide), picture.height + strip);
+    let mut raster = Raster { width, height, channels: 3, bytes: vec![255; width * height * 3] };
+    let left = (width - picture.width) / 2;
+    for (row, line) in picture.bytes.chunks_exact((picture.width * 3).max(1)).enumerate() {
+        raster.bytes[(row * width + left) * 3..][..line.len()].copy_from_slice(line);
+    }
+    let top = picture.height as i64;
+    fill(&mut raster, 0, top, width as i64, height as i64, color);
+    label(&mut raster, ((width - wide) / 2) as i64, top, text, color, scale);
+    raster
+}
+
+/// What was taken for what: a row for each class that is, a column for each that it was taken for, with their counts. The more of
+/// a row a count is, the darker its place: blue where it is right, red where it is not.
+#[must_use]
+pub fn confusion(confusion: &Confusion, classes: &[String]) -> Raster {
+    const SCALE: usize = 2;
+    const HEIGHT: i64 = 36;
+    let count = confusion.classes();
+    let names: Vec<String> = (0..count).map(|class| name(classes, class as u32)).collect();
+    let wide = |text: &str| (text.chars().count() as i64 * 4 + 1) * SCALE as i64;
+    let left = names.iter().map(|name| wide(name)).max().unwrap_or(0) + 8;
+    let cell = left.max(44);
+    let (width, height) = (left + cell * count as i64, HEIGHT * (1 + count as i64));
+    let bytes = vec![255; (width * height * 3) as usize];
+    let mut raster = Raster { width: width as usize, height: height as usize, channels: 3, bytes };
+    let mut write = |x: i64, y: i64, wide_of: i64, text: &str, color: Rgb| {
+        fill(&mut raster, x, y, x + wide_of - 2, y + HEIGHT - 2, color);
+        let letters = 7 * SCALE as i64;
+        label(&mut raster, x + (wide_of - wide(text)) / 2, y + (HEIGHT - letters) / 2, text, color, SCALE);
+    };
+    for (i, row) in (0..).zip(0..count) {
+        write(left + cell * i, 0, cell, &names[row], [90; 3]);
+        write(0, HEIGHT * (i + 1), left, &names[row], [90; 3]);
+        let all = confusion.class(row).support.max(1) as f32;
+        for (j, column) in (0..).zip(0..count) {
+            let found = confusion.count(row, column);
+            let share = (found as f32 / all).powf(0.4);
+            let full = if row == column { [30.0, 90.0, 160.0] } else { [190.0, 50.0, 40.0] };
+            let color = full.map(|channel| (235.0 + (channel - 235.0) * share) as u8);
+            let text = if found == 0 { String::new() } else { found.to_string() };
+            write(left + cell * j, HEIGHT * (i + 1), cell, &text, color);
+        }
+    }
+    raster
+}
+
 /// The name of a class, or its number.
 fn name(classes: &[String], class: u32) -> String {
     classes.get(class as usize).cloned().unwrap_or_else(|| class.to_string())
@@ -172,52 +224,6 @@ pub fn sheet(pictures: &[Raster], columns: usize, gap: usize) -> Raster {
         }
     }
     Raster { width, height, channels: 3, bytes }
-}
-
-/// A picture with a line of text above it, white on `color`, in letters of `5 * scale` pixels; what does not fit is cut off.
-#[must_use]
-pub fn captioned(picture: &Raster, text: &str, color: Rgb, scale: usize) -> Raster {
-    let scale = scale.max(1);
-    let band = 7 * scale;
-    let mut raster = Raster { width: picture.width, height: picture.height + band, channels: 3, bytes: Vec::new() };
-    raster.bytes = color.repeat(picture.width * band);
-    raster.bytes.extend(picture.with_channels(3).bytes);
-    let letters = (picture.width.saturating_sub(scale) / (4 * scale)).min(text.chars().count());
-    label(&mut raster, 0, 0, &text.chars().take(letters).collect::<String>(), color, scale);
-    raster
-}
-
-/// What was taken for what, as a table: a row for each class, a column for each answer, brighter the larger the share of the row.
-/// Classes without a name have their number.
-#[must_use]
-pub fn confusion(confusion: &Confusion, classes: &[String]) -> Raster {
-    const SCALE: usize = 2;
-    const PAPER: Rgb = [40, 40, 48];
-    let n = confusion.classes();
-    let names: Vec<String> = (0..n as u32).map(|class| name(classes, class)).collect();
-    let widest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(5);
-    let (width, height) = ((widest * 4 + 3) * SCALE, 14 * SCALE);
-    let (columns, rows) = (width * (n + 1), height * (n + 1));
-    let mut raster = Raster { width: columns, height: rows, channels: 3, bytes: PAPER.repeat(columns * rows) };
-    let mut cell = |row: usize, column: usize, color: Rgb, text: &str| {
-        let (x, y) = ((column * width) as i64, (row * height) as i64);
-        fill(&mut raster, x + 1, y + 1, x + width as i64 - 1, y + height as i64 - 1, color);
-        let margin = (width - (text.chars().count() * 4 + 1) * SCALE) / 2;
-        label(&mut raster, x + margin as i64, y + (height as i64 - 7 * SCALE as i64) / 2, text, color, SCALE);
-    };
-    for (class, name) in names.iter().enumerate() {
-        cell(0, class + 1, PAPER, name);
-        cell(class + 1, 0, PAPER, name);
-        let support = confusion.class(class).support.max(1) as f32;
-        for answer in 0..n {
-            let count = confusion.count(class, answer);
-            let share = count as f32 / support;
-            let color =
-                if class == answer { [30.0, 60.0 + 90.0 * share, 60.0] } else { [50.0 + 160.0 * share, 50.0, 60.0] };
-            cell(class + 1, answer + 1, color.map(|x| x as u8), &count.to_string());
-        }
-    }
-    raster
 }
 
 /// The filters of a convolution, weights `[filters, channels, height, width]`: in colours where there are three channels, otherwise

@@ -68,21 +68,19 @@ fn curves_are_valid_xml() {
 }
 
 #[test]
-fn captions_stand_above() {
-    let drawn = captioned(&grey(40, 20), "mirror", [200, 0, 0], 1);
-    assert_eq!((drawn.width, drawn.height), (40, 27));
-    assert_eq!([pixel(&drawn, 0, 0), pixel(&drawn, 39, 6), pixel(&drawn, 0, 7)], [[200, 0, 0], [200, 0, 0], [128; 3]]);
-    assert!((0..25).any(|x| pixel(&drawn, x, 3) == [255; 3]));
-    assert_eq!(captioned(&grey(2, 2), "too long", [0; 3], 1).bytes.len(), 2 * 9 * 3);
-}
-
-#[test]
-fn confusions_are_tables() {
+fn captions_are_below_and_confusions_are_tables() {
+    let dark = Raster { width: 8, height: 8, channels: 1, bytes: vec![0; 64] };
+    let captioned = captioned(&dark, "a word", [200, 0, 0], 1);
+    assert_eq!((captioned.width, captioned.height), (25, 15));
+    assert_eq!(captioned.bytes[8 * 25 * 3..][..3], [200, 0, 0]);
     let mut counts = Confusion::new(2);
     counts.add(0, 0);
     counts.add(1, 0);
-    let drawn = confusion(&counts, &["cat".into()]);
-    let (width, height) = (drawn.width / 3, drawn.height / 3);
-    let at = |row: usize, column: usize| pixel(&drawn, column * width + 2, row * height + 2);
-    assert_eq!([at(1, 1), at(2, 1), at(1, 2)], [[30, 150, 60], [210, 50, 60], [50, 50, 60]]);
+    let table = confusion(&counts, &["cat".to_owned(), "dog".to_owned()]);
+    let at = |x: usize, y: usize| &table.bytes[(y * table.width + x) * 3..][..3];
+    let (left, cell) = (13 * 2 + 8, 44);
+    assert_eq!((table.width, table.height), (left + 2 * cell, 3 * 36));
+    assert_eq!(at(left + 1, 37), [30, 90, 160], "right");
+    assert_eq!(at(left + 1, 73), [190, 50, 40], "wrong");
+    assert_eq!(at(left + cell + 1, 37), [235; 3], "never");
 }

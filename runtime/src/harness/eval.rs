@@ -1,33 +1,59 @@
 //! `cnnc eval`
 
+use std::format;
+use std::path::PathBuf;
+use std::string::String;
+use std::vec;
+use std::vec::Vec;
+
 use serde_json::json;
 
 use super::about::About;
 use super::draw::percent;
 use super::{Failure, Harness, Reading, load, thousands};
+use crate::augment::{Pipeline, crops};
+use crate::data::{Dataset, Picture};
 use crate::job::Eval;
 use crate::metrics::{ClassMetrics, Confusion};
-use crate::train::{Metrics, evaluate};
-use crate::weights;
+use crate::train::{Answers, Metrics, evaluate};
+use crate::{Network, Spec, weights};
+
+/// Sides of the pieces that answers are averaged over, as a share of the picture's: 224 of 256 pixels.
+const SHARE: f32 = 0.875;
 
 impl Harness<'_> {
     /// Prints loss and accuracy of given weights.
     pub(super) fn eval(&mut self, job: &Eval) -> Result<(), Failure> {
         let mut network = self.network(&job.machine, 0, job.batch)?;
-        let loaded = weights::load(&mut *network, &job.weights)?;
+        let [first, others @ ..] = &job.weights[..] else { return Err(Failure::new("there are no weights")) };
+        let loaded = weights::load(&mut *network, first)?;
         let about = About::read(loaded.metadata.as_deref());
-        let picture = job.picture.clone().or(about.picture).unwrap_or_default();
-        let reading = Reading { classes: &job.classes, picture, targets: &job.targets, ..Reading::default() };
-        let data = load(&job.data, network.spec(), reading)?;
-        let metrics = evaluate(&mut *network, &data, job.batch)?;
+        let views = views(job, network.spec(), about.picture.as_ref())?;
+        let metrics = match (&views[..], others) {
+            ([all], []) => evaluate(&mut *network, all, job.batch)?,
+            _ => averaged(&mut *network, others, &views, job.batch)?,
+        };
         if metrics.metrics.is_empty() {
-            let message = std::format!("no output of {} has the shape of a target", network.spec().name);
+            let message = format!("no output of {} has the shape of a target", network.spec().name);
             return Err(Failure::new(message));
         }
         let classes = if job.classes.is_empty() { &about.classes } else { &job.classes };
         match job.json {
-            true => writeln!(self.out, "{:#}", as_json(&metrics, classes))?,
-            false => self.print_metrics(&metrics)?,
+            true => writeln!(self.out, "{:#}", as_json(&metrics, classes, job))?,
+            false => {
+                self.say_what_is_averaged(job)?;
+                self.print_metrics(&metrics)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn say_what_is_averaged(&mut self, job: &Eval) -> Result<(), Failure> {
+        let networks = (job.weights.len() > 1).then(|| format!("{} networks", job.weights.len()));
+        let crops = (job.crops > 1).then(|| format!("{} pieces of each picture", job.crops));
+        let parts: Vec<String> = networks.into_iter().chain(crops).collect();
+        if !parts.is_empty() {
+            writeln!(self.out, "mean of {}", parts.join(" and "))?;
         }
         Ok(())
     }
@@ -61,6 +87,33 @@ impl Harness<'_> {
     }
 }
 
+/// The data as it is, or once for each of the pieces that answers are averaged over.
+fn views(job: &Eval, spec: &Spec, picture: Option<&Picture>) -> Result<Vec<Dataset>, Failure> {
+    let pipelines = if job.crops > 1 { crops(SHARE, job.crops > 5) } else { vec![Pipeline::default()] };
+    let picture = job.picture.as_ref().or(picture).cloned().unwrap_or_default();
+    let view = |augment: Pipeline| {
+        let reading = Reading { classes: &job.classes, picture: picture.clone(), augment, targets: &job.targets };
+        Ok(load(&job.data, spec, reading)?)
+    };
+    pipelines.into_iter().map(view).collect()
+}
+
+/// The mean answers of a network as it is and with other weights, to all views of the data.
+fn averaged(
+    network: &mut dyn Network,
+    others: &[PathBuf],
+    views: &[Dataset],
+    batch: usize,
+) -> Result<Metrics, Failure> {
+    let mut answers = Answers::new(network.spec());
+    views.iter().try_for_each(|view| answers.add(network, view, batch))?;
+    for path in others {
+        weights::load(network, path)?;
+        views.iter().try_for_each(|view| answers.add(network, view, batch))?;
+    }
+    Ok(answers.metrics(&views[0], batch)?)
+}
+
 /// How well each class is told from the others.
 fn by_class(confusion: &Confusion, names: &[String]) -> serde_json::Value {
     let one = |class: usize| {
@@ -71,8 +124,8 @@ fn by_class(confusion: &Confusion, names: &[String]) -> serde_json::Value {
     (0..confusion.classes()).map(one).collect()
 }
 
-fn as_json(metrics: &Metrics, classes: &[String]) -> serde_json::Value {
-    let outputs: std::vec::Vec<_> = metrics
+fn as_json(metrics: &Metrics, classes: &[String], job: &Eval) -> serde_json::Value {
+    let outputs: Vec<_> = metrics
         .metrics
         .iter()
         .map(|metric| {
@@ -89,6 +142,8 @@ fn as_json(metrics: &Metrics, classes: &[String]) -> serde_json::Value {
         .collect();
     json!({
         "images": metrics.images,
+        "networks": job.weights.len(),
+        "crops": job.crops,
         "loss": metrics.loss(),
         "accuracy": metrics.accuracy(),
         "outputs": outputs,

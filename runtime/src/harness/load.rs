@@ -46,7 +46,10 @@ pub(super) fn load(source: &Source, spec: &Spec, reading: Reading<'_>) -> Result
         files => match collect(files, reading.classes)? {
             Some(collection) => {
                 let plan = Plan { augment: reading.augment, targets: reading.targets.to_vec() };
-                Dataset::photos(collection, spec, &reading.picture, &plan).map_err(at)?
+                // A part of IDX files is the same images whether they change at random or not.
+                let in_order = matches!(files, Files::Idx { .. });
+                let photos = if in_order { Dataset::photos_in_order } else { Dataset::photos };
+                photos(collection, spec, &reading.picture, &plan).map_err(at)?
             }
             None if !reading.augment.is_empty() => {
                 return Err(at("tensors cannot be augmented".into()).hint("`augment` is for pictures"));

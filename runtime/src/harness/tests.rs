@@ -66,6 +66,7 @@ fn train_job(folder: &Folder) -> Train {
             recipe: String::from("x"),
         },
         weights: None,
+        transfer: None,
         output: folder.path("weights/tiny.safetensors"),
         show: Show::HeldOut,
     }
@@ -89,7 +90,8 @@ fn train_eval_and_predict_go_together() {
 
     let eval = |json| Eval {
         machine: Machine::default(),
-        weights: job.output.clone(),
+        weights: vec![job.output.clone()],
+        crops: 1,
         data: job.test.clone().expect("held-out data"),
         targets: Vec::new(),
         classes: Vec::new(),
@@ -107,8 +109,19 @@ fn train_eval_and_predict_go_together() {
     );
 
     // Checkpoints are weights, too.
-    let last = Eval { weights: job.checkpoints.folder.join("last.safetensors"), ..eval(false) };
-    assert!(run(&Job::Eval(last)).expect("evaluated").contains("accuracy: 100.00 %"));
+    let last = job.checkpoints.folder.join("last.safetensors");
+    let last = Eval { weights: vec![last], ..eval(false) };
+    assert!(run(&Job::Eval(last.clone())).expect("evaluated").contains("accuracy: 100.00 %"));
+
+    // Several networks, and pieces of the pictures.
+    let both =
+        Eval { weights: [job.output.clone()].into_iter().chain(last.weights).collect(), crops: 5, ..eval(false) };
+    let text = run(&Job::Eval(both.clone())).expect("evaluated");
+    assert!(text.starts_with("mean of 2 networks and 5 pieces of each picture\nloss: 0."), "{text}");
+    assert!(text.contains("accuracy: 100.00 %"), "{text}");
+    let mirrored = run(&Job::Eval(Eval { crops: 10, ..both })).expect("evaluated");
+    assert!(mirrored.starts_with("mean of 2 networks and 10 pieces of each picture\nloss: "), "{mirrored}");
+    assert_ne!(mirrored.lines().nth(1), text.lines().nth(1), "left is not right");
 
     // A picture of the left class, twice as large.
     let path = folder.path("left.png");
@@ -136,6 +149,37 @@ fn train_eval_and_predict_go_together() {
     let shown = Train { show: Show::File(path), ..job };
     let text = run(&Job::Train(Box::new(shown))).expect("trained");
     assert!(text.contains("left.png: the network says left (9"), "{text}");
+}
+
+#[test]
+fn transferred_weights_are_accounted_for() {
+    let folder = Folder::new("transfer");
+    let job = train_job(&folder);
+    run(&Job::Train(Box::new(job.clone()))).expect("trained");
+    let next = |weights: &std::path::Path| {
+        let checkpoints = Checkpoints { folder: folder.path("next"), resume: false, ..job.checkpoints.clone() };
+        run(&Job::Train(Box::new(Train { transfer: Some(weights.into()), epochs: 1, checkpoints, ..job.clone() })))
+    };
+    let text = next(&job.output).expect("trained");
+    assert!(text.contains("tiny.safetensors: 4 of 4 weights fit by name and shape: 220 numbers"), "{text}");
+    // The head alone: what is frozen would be random.
+    let head = [0.0; 4];
+    let path = folder.path("head.safetensors");
+    write(&path, &[Tensor::new("fc.bias", &[4], &head)], None).expect("written");
+    let message = next(&path).expect_err("a frozen weight without a value").message;
+    assert!(message.contains("`mean` does not come from it") && message.contains("transfer"), "{message}");
+    write(&path, &[Tensor::new("other", &[4], &head)], None).expect("written");
+    assert!(next(&path).expect_err("nothing fits").message.contains("none of its weights fits Tiny"));
+}
+
+#[test]
+fn a_part_of_idx_files_stays_the_same_when_it_is_augmented() {
+    let folder = Folder::new("order");
+    let source = Source { files: idx(&folder, 40), part: Part::Last(10) };
+    let plain = load(&source, &SPEC, Reading::default()).expect("loaded");
+    let augment = Pipeline(vec![crate::augment::Step::RandomCrop { pad: 1 }]);
+    let changed = load(&source, &SPEC, Reading { augment, ..Reading::default() }).expect("loaded");
+    assert!((0..10).all(|image| plain.class(0, image) == changed.class(0, image)));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `cnnc train`
 
 use std::format;
+use std::path::Path;
 use std::string::String;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::vec::Vec;
@@ -14,7 +15,8 @@ use crate::data::{BatchData, Dataset, Draw, Raster};
 use crate::files::FileError;
 use crate::job::{Show, Train};
 use crate::train::{Checkpoints, FitOptions, evaluate, fit, load_best};
-use crate::{Network, Role, init, weights};
+use crate::weights::{self, Lenience};
+use crate::{Network, Role, init};
 
 impl Harness<'_> {
     /// Learns, says how well, saves the weights of the best epoch and classifies a picture.
@@ -26,6 +28,9 @@ impl Harness<'_> {
         }
         if let (Some(scheme), None) = (&job.init, &job.weights) {
             init::apply(network, scheme, job.seed);
+        }
+        if let Some(path) = &job.transfer {
+            self.transfer(network, path)?;
         }
         let plain = Reading {
             classes: &job.classes,
@@ -80,6 +85,25 @@ impl Harness<'_> {
         }
         writeln!(self.out, "weights: {}", job.output.display())?;
         self.show(network, job, test.as_ref())
+    }
+
+    /// Begins with what fits of the weights of another network, and says what that is.
+    fn transfer(&mut self, network: &mut dyn Network, path: &Path) -> Result<(), Failure> {
+        let spec = network.spec();
+        let loaded = weights::load_with(network, path, Lenience::TRANSFER)?;
+        if loaded.tensors == 0 {
+            let message = format!("none of its weights fits {} by name and shape", spec.name);
+            return Err(FileError::new(path, message).into());
+        }
+        let new = loaded.missing.iter().chain(loaded.reshaped.iter().map(|(name, _)| name));
+        let frozen = |name: &&String| spec.param(name).is_some_and(|param| param.role == Role::Frozen);
+        if let Some(name) = new.into_iter().find(frozen) {
+            let message = format!("`{name}` does not come from it, but would stay as it is, at random");
+            return Err(FileError::new(path, message)
+                .hint("`transfer: { train: ... }` with more to be trained")
+                .into());
+        }
+        Ok(writeln!(self.out, "from {}: {}", path.display(), loaded.account(spec))?)
     }
 
     /// Who learns what, and how.

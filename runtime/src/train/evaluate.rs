@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::string::{String, ToString};
+use std::vec;
 use std::vec::Vec;
 
 use crate::data::{BatchData, Dataset, Draw, each_batch};
@@ -77,38 +78,142 @@ fn pairs(spec: &Spec) -> Vec<Pair> {
 pub fn evaluate(network: &mut dyn Network, data: &Dataset, size: usize) -> Result<Metrics, Error> {
     let spec = network.spec();
     let pairs = pairs(spec);
-    let mut sums: Vec<Sums> = pairs.iter().map(|pair| Sums::new(&spec.targets[pair.target])).collect();
-    let numbers: Vec<usize> = (0..data.len()).collect();
+    let mut sums = Sums::of(&pairs, spec);
     let threads = network.memory().pool.threads();
-    let mut compare = |batch: &BatchData, numbers: &[usize]| -> Result<(), Error> {
+    each(data, spec, size, threads, |batch, numbers| {
         network.infer(numbers.len(), &batch.inputs())?;
         let targets = batch.targets();
-        for (pair, sum) in pairs.iter().zip(&mut sums) {
-            let y = network.output(pair.output);
-            match targets.get(pair.target) {
-                Some(Targets::Classes(classes)) => {
-                    let of_classes = y.len() / numbers.len();
-                    sum.loss += cross_entropy(y, classes, of_classes);
-                    sum.top5 += top_k(y, of_classes, classes, 5);
-                    for (y, &class) in y.chunks_exact(of_classes).zip(*classes) {
-                        sum.confusion.add(class as usize, largest(y));
-                    }
-                }
-                Some(Targets::Floats(floats)) => {
-                    let squares = y.iter().zip(*floats).map(|(y, t)| f64::from(y - t).powi(2));
-                    sum.loss += squares.sum::<f64>() / (y.len() / numbers.len()) as f64;
-                }
-                None => {}
-            }
+        for (pair, sums) in pairs.iter().zip(&mut sums) {
+            sums.add(network.output(pair.output), targets.get(pair.target), numbers.len());
         }
         Ok(())
-    };
-    let failed = each_batch(data, spec, &numbers, size, Draw::default(), threads, |batch, numbers| {
-        compare(batch, numbers).map_or_else(ControlFlow::Break, ControlFlow::Continue)
     })?;
-    if let Some(error) = failed {
-        return Err(error);
+    Ok(metrics(spec, data, &pairs, sums))
+}
+
+/// Answers to the images of a data set, averaged: those of several networks of one kind (an ensemble), those to several
+/// pieces of each picture ([`crops`](crate::augment::crops)), or both. Classes are averaged as probabilities, floats as they are.
+#[derive(Debug)]
+pub struct Answers {
+    spec: &'static Spec,
+    pairs: Vec<Pair>,
+    /// For each pair the sum of the answers, image after image.
+    sums: Vec<Vec<f32>>,
+    added: usize,
+}
+
+impl Answers {
+    /// None yet; `spec` is that of the networks.
+    pub fn new(spec: &'static Spec) -> Self {
+        let pairs = pairs(spec);
+        Self { spec, sums: vec![Vec::new(); pairs.len()], pairs, added: 0 }
     }
+
+    /// Adds the answers of a network to the images of a data set: the same images each time, in the same order.
+    ///
+    /// # Panics
+    /// If there are more or fewer images than at the first time.
+    pub fn add(&mut self, network: &mut dyn Network, data: &Dataset, size: usize) -> Result<(), Error> {
+        let threads = network.memory().pool.threads();
+        let mut answers: Vec<Vec<f32>> = vec![Vec::new(); self.pairs.len()];
+        each(data, self.spec, size, threads, |batch, numbers| {
+            network.infer(numbers.len(), &batch.inputs())?;
+            for (pair, answers) in self.pairs.iter().zip(&mut answers) {
+                let y = network.output(pair.output);
+                match self.spec.targets[pair.target].kind {
+                    TargetKind::Class(_) => answers.extend(probabilities(y, y.len() / numbers.len())),
+                    TargetKind::Float => answers.extend_from_slice(y),
+                }
+            }
+            Ok(())
+        })?;
+        for (sums, answers) in self.sums.iter_mut().zip(answers) {
+            assert!(self.added == 0 || sums.len() == answers.len(), "answers to the same images");
+            sums.resize(answers.len(), 0.0);
+            sums.iter_mut().zip(&answers).for_each(|(sum, answer)| *sum += answer);
+        }
+        self.added += 1;
+        Ok(())
+    }
+
+    /// The mean answers to the target at this position in [`Spec::targets`], image after image; empty where no output has its shape.
+    pub fn mean(&self, target: usize) -> Vec<f32> {
+        let of_target = self.pairs.iter().zip(&self.sums).find(|(pair, _)| pair.target == target);
+        let sums = of_target.map_or(&[][..], |(_, sums)| sums);
+        sums.iter().map(|sum| sum / self.added.max(1) as f32).collect()
+    }
+
+    /// Compares the means with the targets of the data set, `size` images at a time.
+    pub fn metrics(&self, data: &Dataset, size: usize) -> Result<Metrics, Error> {
+        let mut sums = Sums::of(&self.pairs, self.spec);
+        let means: Vec<Vec<f32>> = self.pairs.iter().map(|pair| self.mean(pair.target)).collect();
+        each(data, self.spec, size, 1, |batch, numbers| {
+            let targets = batch.targets();
+            for ((pair, mean), sums) in self.pairs.iter().zip(&means).zip(&mut sums) {
+                let len = mean.len() / data.len();
+                let y = &mean[numbers[0] * len..][..numbers.len() * len];
+                sums.add(y, targets.get(pair.target), numbers.len());
+            }
+            Ok(())
+        })?;
+        Ok(metrics(self.spec, data, &self.pairs, sums))
+    }
+}
+
+/// Passes all images on, in order, in batches of `size`.
+fn each(
+    data: &Dataset,
+    spec: &Spec,
+    size: usize,
+    threads: usize,
+    mut f: impl FnMut(&BatchData, &[usize]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let numbers: Vec<usize> = (0..data.len()).collect();
+    let failed = each_batch(data, spec, &numbers, size, Draw::default(), threads, |batch, numbers| {
+        f(batch, numbers).map_or_else(ControlFlow::Break, ControlFlow::Continue)
+    })?;
+    failed.map_or(Ok(()), Err)
+}
+
+/// What is added up over the images for one target.
+struct Sums {
+    loss: f64,
+    top5: usize,
+    confusion: Confusion,
+}
+
+impl Sums {
+    fn new(target: &ValueSpec) -> Self {
+        let classes = if let TargetKind::Class(classes) = target.kind { classes } else { 0 };
+        Self { loss: 0.0, top5: 0, confusion: Confusion::new(classes) }
+    }
+
+    fn of(pairs: &[Pair], spec: &Spec) -> Vec<Self> {
+        pairs.iter().map(|pair| Self::new(&spec.targets[pair.target])).collect()
+    }
+
+    /// Adds the answers `y` to `count` images.
+    fn add(&mut self, y: &[f32], target: Option<&Targets<'_>>, count: usize) {
+        let of_image = y.len() / count;
+        match target {
+            Some(Targets::Classes(classes)) => {
+                self.loss += cross_entropy(y, classes, of_image);
+                self.top5 += top_k(y, of_image, classes, 5);
+                for (y, &class) in y.chunks_exact(of_image).zip(*classes) {
+                    self.confusion.add(class as usize, largest(y));
+                }
+            }
+            Some(Targets::Floats(floats)) => {
+                let squares = y.iter().zip(*floats).map(|(y, t)| f64::from(y - t).powi(2));
+                self.loss += squares.sum::<f64>() / of_image as f64;
+            }
+            None => {}
+        }
+    }
+}
+
+/// What the sums say; nothing where the data has no targets.
+fn metrics(spec: &Spec, data: &Dataset, pairs: &[Pair], sums: Vec<Sums>) -> Metrics {
     let n = data.len().max(1) as f64;
     let metric = |(pair, sums): (&Pair, Sums)| {
         let target = &spec.targets[pair.target];
@@ -127,21 +232,21 @@ pub fn evaluate(network: &mut dyn Network, data: &Dataset, size: usize) -> Resul
         }
     };
     let metrics = if data.has_targets() { pairs.iter().zip(sums).map(metric).collect() } else { Vec::new() };
-    Ok(Metrics { images: data.len(), metrics })
+    Metrics { images: data.len(), metrics }
 }
 
-/// What is added up over the images for one target.
-struct Sums {
-    loss: f64,
-    top5: usize,
-    confusion: Confusion,
-}
-
-impl Sums {
-    fn new(target: &ValueSpec) -> Self {
-        let classes = if let TargetKind::Class(classes) = target.kind { classes } else { 0 };
-        Self { loss: 0.0, top5: 0, confusion: Confusion::new(classes) }
+/// Each row as probabilities, which it may be already.
+fn probabilities(y: &[f32], classes: usize) -> Vec<f32> {
+    if are_probabilities(y, classes) {
+        return y.to_vec();
     }
+    let of_image = |y: &[f32]| {
+        let most = y.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let powers: Vec<f32> = y.iter().map(|y| (y - most).exp()).collect();
+        let sum: f32 = powers.iter().sum();
+        powers.into_iter().map(move |power| power / sum)
+    };
+    y.chunks_exact(classes).flat_map(of_image).collect()
 }
 
 /// Whether every row is a distribution.
@@ -230,5 +335,34 @@ mod tests {
         assert_eq!(correct(&logits, &[0, 1], 3), 1);
         assert!(cross_entropy(&[1.0, 0.0], &[1], 2).is_finite());
         assert_eq!(largest(&[f32::NAN, 1.0]), 0);
+        for (y, p) in super::probabilities(&logits, 3).iter().zip(super::probabilities(&probabilities, 3)) {
+            assert!((y - p).abs() < 1e-6, "{y} {p}");
+        }
+    }
+
+    #[test]
+    fn answers_of_several_networks_are_averaged() {
+        use crate::Options;
+        use crate::testing::{CLASSES, PIXELS, SPEC, Tiny};
+        let images: Vec<f32> = (0..3 * PIXELS).map(|i| (i % 7) as f32 / 7.0).collect();
+        let labels = crate::data::TargetValues::Classes(vec![0, 1, 2]);
+        let data = Dataset::in_memory(&SPEC, vec![images.clone()], vec![labels]).expect("fits");
+        let mut networks = [1, 2].map(|seed| Tiny::new(&Options { seed, batch: 2, ..Options::default() }));
+        let mut answers = Answers::new(&SPEC);
+        let mut sum = vec![0.0; 3 * CLASSES];
+        for network in &mut networks {
+            answers.add(network, &data, 2).expect("answers");
+            for (image, sum) in images.chunks_exact(PIXELS).zip(sum.chunks_exact_mut(CLASSES)) {
+                network.infer(1, &[image]).expect("an answer");
+                sum.iter_mut().zip(network.output(0)).for_each(|(sum, y)| *sum += y);
+            }
+        }
+        assert_eq!(answers.mean(0), sum.iter().map(|sum| sum / 2.0).collect::<Vec<f32>>());
+        let loss = cross_entropy(&answers.mean(0), &[0, 1, 2], CLASSES) / 3.0;
+        let metrics = answers.metrics(&data, 2).expect("metrics");
+        assert!((metrics.loss().expect("a loss") - loss).abs() < 1e-12);
+        let mut alone = Answers::new(&SPEC);
+        alone.add(&mut networks[0], &data, 3).expect("answers");
+        assert_eq!(alone.metrics(&data, 3), evaluate(&mut networks[0], &data, 2));
     }
 }

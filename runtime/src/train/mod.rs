@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::string::String;
 use std::vec::Vec;
 
-pub use evaluate::{Metric, Metrics, evaluate};
+pub use evaluate::{Answers, Metric, Metrics, evaluate};
 
 use crate::data::{BatchData, Dataset, Draw, each_batch};
 use crate::files::FileError;

@@ -55,6 +55,29 @@ fn names_are_compared_and_guessed() {
 }
 
 #[test]
+fn what_fits_is_transferred() {
+    let folder = Folder::new("weights");
+    let path = folder.path("w.safetensors");
+    let (source, other_head) = (network(1), [1.0; 2 * PIXELS]);
+    let mut tensors = tensors_of(&source);
+    tensors[0] = Tensor::new("fc.weight", &[2, PIXELS], &other_head);
+    tensors[3].name = String::from("old.bias");
+    tensors::write(&path, &tensors, None).expect("written");
+    let mut other = network(2);
+    let before = other.params().to_vec();
+    let loaded = load_with(&mut other, &path, Lenience::TRANSFER).expect("loaded");
+    assert_eq!(
+        loaded.account(&SPEC),
+        "2 of 4 weights fit by name and shape: 72 numbers\n  \
+         new: fc.bias [4]; fc.weight [4, 36], in the file [2, 36]\n  not used: old.bias"
+    );
+    assert_eq!(other.params()[..148], before[..148], "the new head stays");
+    assert_eq!(other.params()[160..], source.params()[160..]);
+    load_with(&mut other, &path, Lenience { shape: false, ..Lenience::TRANSFER })
+        .expect_err("a shape that does not fit");
+}
+
+#[test]
 fn shapes_types_and_numbers_are_checked() {
     let source = network(1);
     let mut tensors = tensors_of(&source);
@@ -85,7 +108,7 @@ fn lenience_lets_things_pass() {
         tensors.push(Tensor::new(extra, &[], &[7.0]));
     }
     tensors::write(&path, &tensors, None).expect("written");
-    let lenience = Lenience { missing: true, unexpected: true, not_finite: true };
+    let lenience = Lenience { not_finite: true, ..Lenience::TRANSFER };
     let mut other = network(2);
     let loaded = load_with(&mut other, &path, lenience).expect("loaded");
     assert_eq!(loaded.missing, ["mean"]);
