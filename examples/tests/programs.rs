@@ -43,3 +43,35 @@ impl Run {
 fn edges() {
     Run::small(env!("CARGO_BIN_EXE_edges"), &[]).picture("edges.png");
 }
+
+#[test]
+fn style() {
+    let run = Run::small(env!("CARGO_BIN_EXE_style"), &[]);
+    run.picture("style/style.png");
+    // A few steps already make the loss smaller, with both optimizers.
+    let losses = std::fs::read_to_string(run.file("style/losses.csv")).expect("the losses");
+    let rows: Vec<Vec<f64>> =
+        losses.lines().skip(1).map(|row| row.split(',').map(|x| x.parse().expect("a number")).collect()).collect();
+    let (first, last) = (&rows[0], &rows[rows.len() - 1]);
+    assert!(last.iter().zip(first).all(|(last, first)| last < first), "{losses}");
+}
+
+#[test]
+fn faces() {
+    let run = Run::small(env!("CARGO_BIN_EXE_faces"), &[]);
+    run.picture("faces/omniglot.png");
+    let auc = |name: &str| -> f64 {
+        let row = run.says.lines().find(|line| line.starts_with(&format!("| {name} "))).expect("a row of the table");
+        row.split('|').nth(2).expect("a cell").trim().parse().expect("a number")
+    };
+    assert!(auc("triplets") > 0.6 && auc("triplets") < 1.0, "{}", run.says);
+}
+
+#[test]
+fn visualize() {
+    let run = Run::small(env!("CARGO_BIN_EXE_visualize"), &[]);
+    for name in ["filters", "conv1", "fire3", "fire4", "fire5", "fire7", "fire8", "saliency"] {
+        run.picture(&format!("visualize/{name}.png"));
+    }
+    assert!(run.says.contains("| photos/chelsea.png | "), "{}", run.says);
+}
