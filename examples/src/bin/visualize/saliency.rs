@@ -20,9 +20,9 @@ const CLASSES: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "d
 /// Parts of photos that ship and show something of CIFAR-10: file, left, top, side.
 const PARTS: [(&str, i64, i64, usize); 4] = [
     ("photos/chelsea.png", 75, 0, 300),
-    ("photos/dog.jpg", 90, 180, 360),
-    ("photos/dog.jpg", 440, 60, 270),
-    ("photos/person.jpg", 380, 120, 250),
+    ("photos/dog.jpg", 90, 200, 300),
+    ("photos/dog.jpg", 450, 50, 240),
+    ("photos/person.jpg", 370, 130, 230),
 ];
 
 type Input = [f32; 3 * SIZE * SIZE];
