@@ -2,9 +2,8 @@
 //! `cargo run --release --package cnnc-examples --bin faces`
 //!
 //! A Siamese network learns from pairs (Koch et al. 2015), another one from mined triplets (Schroff et al. 2015), on four alphabets of
-//! Omniglot. Both are judged on an alphabet that they never saw, where their AUC is above 0.9 and pixels reach 0.7. With `--data` also faces:
-//! ten people of ORL after thirty others were learnt, and a published network on pairs of LFW. `examples/pytorch/faces.py` does the same
-//! by PyTorch.
+//! Omniglot. Both are judged on an alphabet that they never saw, beside the likeness of plain pixels. With `--data` also faces: ten people
+//! of ORL after thirty others were learnt, and a published network on pairs of LFW. `examples/pytorch/faces.py` does the same by PyTorch.
 
 mod judge;
 mod learn;
