@@ -89,13 +89,6 @@ fn augment() {
     run.picture("augment_digits.png");
 }
 
-/// The number in front of ` %` behind a text.
-fn percent_behind(says: &str, text: &str) -> f64 {
-    let behind = says.split(text).nth(1).unwrap_or_else(|| panic!("no `{text}` in {says}"));
-    let number = behind.split('%').next().unwrap_or_default().trim();
-    number.parse().unwrap_or_else(|_| panic!("`{number}` behind `{text}` is no number"))
-}
-
 /// The percentages of a row of a table.
 fn row(says: &str, name: &str) -> Vec<f64> {
     let line = says.lines().find(|line| line.trim_start_matches(['|', ' ']).starts_with(name));
@@ -106,7 +99,7 @@ fn row(says: &str, name: &str) -> Vec<f64> {
 #[test]
 fn digits() {
     let run = Run::small(env!("CARGO_BIN_EXE_digits"), &[]);
-    assert!(percent_behind(&run.says, "\naccuracy: ") > 75.0, "{}", run.says);
+    assert!(run.figure("\naccuracy: ") > 75.0, "{}", run.says);
     for name in ["misread", "confusion", "filters"] {
         run.picture(&format!("digits/{name}.png"));
     }
@@ -129,4 +122,36 @@ fn transfer() {
     assert!(run.says.contains("new: linear.weight [3, 96], in the file [10, 64]"), "{}", run.says);
     assert!(run.file("transfer/train.safetensors").is_file() && run.file("transfer.svg").is_file());
     run.picture("transfer.png");
+}
+
+#[test]
+fn style() {
+    let run = Run::small(env!("CARGO_BIN_EXE_style"), &[]);
+    run.picture("style/style.png");
+    // A few steps already make the loss smaller, with both optimizers.
+    let losses = std::fs::read_to_string(run.file("style/losses.csv")).expect("the losses");
+    let rows: Vec<Vec<f64>> =
+        losses.lines().skip(1).map(|row| row.split(',').map(|x| x.parse().expect("a number")).collect()).collect();
+    let (first, last) = (&rows[0], &rows[rows.len() - 1]);
+    assert!(last.iter().zip(first).all(|(last, first)| last < first), "{losses}");
+}
+
+#[test]
+fn faces() {
+    let run = Run::small(env!("CARGO_BIN_EXE_faces"), &[]);
+    run.picture("faces/omniglot.png");
+    let auc = |name: &str| -> f64 {
+        let row = run.says.lines().find(|line| line.starts_with(&format!("| {name} "))).expect("a row of the table");
+        row.split('|').nth(2).expect("a cell").trim().parse().expect("a number")
+    };
+    assert!(auc("triplets") > 0.6 && auc("triplets") < 1.0, "{}", run.says);
+}
+
+#[test]
+fn visualize() {
+    let run = Run::small(env!("CARGO_BIN_EXE_visualize"), &[]);
+    for name in ["filters", "conv1", "fire3", "fire4", "fire5", "fire7", "fire8", "saliency"] {
+        run.picture(&format!("visualize/{name}.png"));
+    }
+    assert!(run.says.contains("| photos/chelsea.png | "), "{}", run.says);
 }

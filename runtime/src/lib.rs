@@ -45,6 +45,7 @@ pub mod tensors;
 mod testing;
 #[cfg(all(feature = "data", feature = "weights"))]
 pub mod train;
+pub mod triplets;
 #[cfg(feature = "weights")]
 pub mod weights;
 

@@ -119,6 +119,40 @@ impl Raster {
         Self { width, height, channels: self.channels, bytes }
     }
 
+    /// The part of `width` × `height` pixels whose upper left corner is at column `left` and row `top`; what lies outside of the
+    /// picture is black.
+    #[must_use]
+    pub fn part(&self, left: i64, top: i64, width: usize, height: usize) -> Self {
+        let pixel = |i: usize| {
+            let column = usize::try_from(left + (i % width) as i64).ok().filter(|x| *x < self.width)?;
+            let row = usize::try_from(top + (i / width) as i64).ok().filter(|y| *y < self.height)?;
+            self.bytes.get((row * self.width + column) * self.channels..)?.get(..self.channels)
+        };
+        let black = vec![0; self.channels];
+        let bytes = (0..width * height).flat_map(|i| pixel(i).unwrap_or(&black)).copied().collect();
+        Self { width, height, channels: self.channels, bytes }
+    }
+
+    /// The same picture, turned clockwise by a right angle.
+    #[must_use]
+    pub fn turned(&self) -> Self {
+        let from = |i: usize| {
+            let (column, row) = (i / self.channels % self.height, i / self.channels / self.height);
+            ((self.height - 1 - column) * self.width + row) * self.channels + i % self.channels
+        };
+        let bytes = (0..self.bytes.len()).map(|i| self.bytes[from(i)]).collect();
+        Self { width: self.height, height: self.width, channels: self.channels, bytes }
+    }
+
+    /// The largest part around the middle that has the shape of a size, stretched to it: nothing looks wider or taller than it is.
+    #[must_use]
+    pub fn filling(&self, width: usize, height: usize) -> Self {
+        let columns = self.width.min((self.height * width / height).max(1));
+        let rows = self.height.min((self.width * height / width).max(1));
+        let (left, top) = ((self.width - columns) / 2, (self.height - rows) / 2);
+        self.part(left as i64, top as i64, columns, rows).stretched(width, height)
+    }
+
     /// The same picture with so many pixels, all alike, in the place of each.
     #[must_use]
     pub fn enlarged(&self, times: usize) -> Self {

@@ -122,3 +122,27 @@ fn tensors_become_png_files() {
     assert_eq!(raster.bytes, [0, 128, 191, 255, 255, 0]);
     assert!(Raster::from_tensor(&[0.0; 4], &[2, 2], (0.0, 1.0)).is_err());
 }
+
+#[test]
+fn parts_reach_over_the_sides() {
+    let raster = Raster { width: 3, height: 2, channels: 1, bytes: vec![1, 2, 3, 4, 5, 6] };
+    assert_eq!(raster.part(1, 0, 2, 2).bytes, [2, 3, 5, 6]);
+    assert_eq!(raster.part(-1, 1, 3, 2).bytes, [0, 4, 5, 0, 0, 0]);
+}
+
+#[test]
+fn what_fills_a_size_keeps_its_shape() {
+    let raster = Raster { width: 4, height: 2, channels: 1, bytes: vec![1, 2, 3, 4, 5, 6, 7, 8] };
+    assert_eq!(raster.filling(2, 2).bytes, [2, 3, 6, 7]);
+    assert_eq!(raster.filling(4, 2), raster);
+    assert_eq!(raster.filling(4, 1).bytes.len(), 4);
+}
+
+#[test]
+fn a_turn_puts_the_left_side_on_top() {
+    let raster = Raster { width: 3, height: 2, channels: 1, bytes: vec![1, 2, 3, 4, 5, 6] };
+    let turned = raster.turned();
+    assert_eq!((turned.width, turned.height), (2, 3));
+    assert_eq!(turned.bytes, [4, 1, 5, 2, 6, 3]);
+    assert_eq!(turned.turned().turned().turned(), raster);
+}
