@@ -10,6 +10,7 @@ use clap::{Args, Parser};
 use cnnc_runtime::data::Raster;
 
 pub mod digits;
+pub mod patches;
 mod table;
 
 pub use table::Table;
