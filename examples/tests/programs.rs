@@ -43,3 +43,32 @@ impl Run {
 fn edges() {
     Run::small(env!("CARGO_BIN_EXE_edges"), &[]).picture("edges.png");
 }
+
+/// The first number behind a text that a program says.
+fn number_behind(says: &str, text: &str) -> f64 {
+    let rest = says.split_once(text).unwrap_or_else(|| panic!("no `{text}` in\n{says}")).1;
+    let number = rest.trim_start_matches([' ', '|', ':']).split([' ', '\n', '%']).next().unwrap_or_default();
+    number.parse().unwrap_or_else(|_| panic!("no number behind `{text}` in\n{says}"))
+}
+
+#[test]
+fn sliding_window() {
+    let run = Run::small(env!("CARGO_BIN_EXE_sliding_window"), &[]);
+    assert!(number_behind(&run.says, "largest difference of scores: ") < 1e-4, "{}", run.says);
+    assert!(number_behind(&run.says, "found and read right: ") > 50.0, "{}", run.says);
+    run.picture("sliding_window.png");
+}
+
+#[test]
+fn localize() {
+    let run = Run::small(env!("CARGO_BIN_EXE_localize"), &[]);
+    assert!(run.says.contains("| mean IoU "), "{}", run.says);
+    run.picture("localize.png");
+}
+
+#[test]
+fn landmarks() {
+    let run = Run::small(env!("CARGO_BIN_EXE_landmarks"), &[]);
+    assert!(number_behind(&run.says, "presence: ") > 60.0, "{}", run.says);
+    run.picture("landmarks.png");
+}

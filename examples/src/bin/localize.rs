@@ -28,7 +28,7 @@ const SIDE: usize = 64;
 const PIXELS: usize = SIDE * SIDE;
 
 /// Pictures of a batch.
-const BATCH: usize = 64;
+const BATCH: usize = 32;
 
 /// Pictures without a digit.
 const EMPTY: f32 = 0.3;
@@ -127,7 +127,7 @@ impl Scene {
 }
 
 fn learn(net: &mut Localize, digits: &Digits, behind: &Patches, random: &mut Random, common: &Common) -> Result<()> {
-    let steps = common.scaled(700, 12);
+    let steps = common.scaled(2500, 24);
     let schedule = Schedule { warmup: 0.0, decay: Decay::Cosine { end: 0.01 } };
     let mut optimizer = Optimizer::new(Adam { learning_rate: 0.002, ..Adam::default() }, net);
     let bar = cnnc_examples::progress("learning", steps);
