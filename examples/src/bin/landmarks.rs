@@ -146,7 +146,7 @@ impl Landmarked {
 }
 
 fn learn(net: &mut Landmarks, digits: &Digits, behind: &Patches, random: &mut Random, common: &Common) -> Result<()> {
-    let steps = common.scaled(3500, 150);
+    let steps = common.scaled(3500, 60);
     let schedule = Schedule { warmup: 0.0, decay: Decay::Cosine { end: 0.01 } };
     let mut optimizer = Optimizer::new(Adam { learning_rate: 0.002, ..Adam::default() }, net);
     let bar = cnnc_examples::progress("learning", steps);

@@ -100,7 +100,7 @@ impl Scene {
             return scene;
         }
         let number = random.below(digits.len() as u64) as usize;
-        let scale = random.uniform(&(0.8..2.2));
+        let scale = random.uniform(&(1.2..2.4));
         // Ink is up to 20 of the 28 pixels wide and high.
         let reach = 10.0 * scale;
         let place = reach..SIDE as f32 - reach;
@@ -127,7 +127,7 @@ impl Scene {
 }
 
 fn learn(net: &mut Localize, digits: &Digits, behind: &Patches, random: &mut Random, common: &Common) -> Result<()> {
-    let steps = common.scaled(2500, 24);
+    let steps = common.scaled(2200, 24);
     let schedule = Schedule { warmup: 0.0, decay: Decay::Cosine { end: 0.01 } };
     let mut optimizer = Optimizer::new(Adam { learning_rate: 0.002, ..Adam::default() }, net);
     let bar = cnnc_examples::progress("learning", steps);

@@ -34,6 +34,9 @@ use page::{Crop, PAGE, Page, STEP, WINDOWS, window_at};
 /// Crops of a batch.
 const BATCH: usize = 64;
 
+/// More pages are not read to test.
+const MOST_PAGES: usize = 50;
+
 /// Digits and, behind them, nothing.
 const CLASSES: usize = 11;
 
@@ -55,7 +58,8 @@ fn sliding_window(arguments: &Arguments) -> Result<()> {
     let common = &arguments.common;
     let (learnt, tested) = Digits::read(common)?;
     let mut random = Random::new(common.seed);
-    let (learnt, tested) = (Page::all(&learnt, &mut random), Page::all(&tested, &mut random));
+    let (learnt, mut tested) = (Page::all(&learnt, &mut random), Page::all(&tested, &mut random));
+    tested.truncate(common.scaled(MOST_PAGES, 2));
     let mut classifier =
         SlidingWindow::with_options(&Options { seed: common.seed, batch: BATCH, ..Default::default() });
     learn(&mut classifier, &learnt, &mut random, common)?;
