@@ -166,7 +166,7 @@ mod processes {
 
     #[test]
     fn a_killed_run_keeps_a_whole_checkpoint() {
-        let (home, undisturbed) = twice(800, 1);
+        let (home, undisturbed) = twice(3000, 1);
         let home = home.path();
         for round in 0..8 {
             let before = saved_at(home);
