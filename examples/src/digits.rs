@@ -38,8 +38,10 @@ impl Digits {
     }
 
     fn new(images: &Idx, labels: &Idx) -> Result<Self> {
-        if images.shape != [labels.bytes.len(), SIDE, SIDE] {
-            return Err(format!("{:?} is not the shape of {} digits", images.shape, labels.bytes.len()).into());
+        if images.shape != [labels.bytes.len(), SIDE, SIDE] || labels.bytes.iter().any(|label| *label > 9) {
+            return Err(
+                format!("{:?} is not the shape of {} digits from 0 to 9", images.shape, labels.bytes.len()).into()
+            );
         }
         let bytes = images.bytes.as_chunks().0.to_vec();
         let scaled = |byte: u8| (f32::from(byte) / 255.0 - 0.1307) / 0.3081;

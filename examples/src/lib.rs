@@ -11,6 +11,8 @@ use cnnc_runtime::data::Raster;
 
 pub mod caffe;
 pub mod digits;
+pub mod patches;
+pub mod pose;
 mod table;
 mod watch;
 

@@ -34,7 +34,7 @@ impl Run {
     /// The number that it prints behind these words.
     fn figure(&self, words: &str) -> f64 {
         let number = self.says.split_once(words).map_or("", |(_, rest)| rest);
-        let end = number.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(number.len());
+        let end = number.find([' ', '\n', '%']).unwrap_or(number.len());
         number[..end].parse().unwrap_or_else(|e| panic!("no number behind {words:?}: {e}\n{}", self.says))
     }
 
@@ -154,4 +154,26 @@ fn visualize() {
         run.picture(&format!("visualize/{name}.png"));
     }
     assert!(run.says.contains("| photos/chelsea.png | "), "{}", run.says);
+}
+
+#[test]
+fn sliding_window() {
+    let run = Run::small(env!("CARGO_BIN_EXE_sliding_window"), &[]);
+    assert!(run.figure("largest difference of scores: ") < 1e-4, "{}", run.says);
+    assert!(run.figure("found and read right: ") > 50.0, "{}", run.says);
+    run.picture("sliding_window.png");
+}
+
+#[test]
+fn localize() {
+    let run = Run::small(env!("CARGO_BIN_EXE_localize"), &[]);
+    assert!(run.says.contains("| mean IoU "), "{}", run.says);
+    run.picture("localize.png");
+}
+
+#[test]
+fn landmarks() {
+    let run = Run::small(env!("CARGO_BIN_EXE_landmarks"), &[]);
+    assert!(run.figure("presence: ") > 60.0, "{}", run.says);
+    run.picture("landmarks.png");
 }

@@ -104,6 +104,21 @@ fn temporary_name(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
+/// Removes what processes that were killed left of the files they wrote into a folder.
+#[cfg(all(feature = "data", feature = "weights"))]
+pub(crate) fn remove_unfinished(folder: &Path) {
+    let is_left = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let numbers = name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp")?.rsplit_once('.'));
+        let process = numbers.and_then(|(_, numbers)| numbers.split_once('-')?.0.parse::<u32>().ok());
+        // Where there is no `/proc`, other processes are taken for dead: two do not share a folder of checkpoints.
+        process.is_some_and(|id| id != std::process::id() && !Path::new("/proc").join(std::format!("{id}")).exists())
+    };
+    let paths = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    // What cannot be removed does no harm.
+    paths.filter(is_left).for_each(|path| fs::remove_file(path).unwrap_or_default());
+}
+
 /// Removes a file that was not finished.
 struct Temporary(PathBuf);
 
@@ -131,6 +146,20 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path("")).expect("the folder").count(), 1);
         write_atomically(&path, |w| w.write_all(b"new")).expect("written");
         assert_eq!(fs::read(&path).expect("the new file"), b"new");
+    }
+
+    #[cfg(all(feature = "data", feature = "weights"))]
+    #[test]
+    fn what_dead_processes_left_is_removed() {
+        let folder = crate::testing::Folder::new("unfinished");
+        // No system numbers processes so high.
+        let dead = u32::MAX;
+        let own = temporary_name(&folder.path("a.txt"));
+        let names = [std::format!(".a.txt.{dead}-0.tmp"), "a.tmp".into(), ".a.tmp".into(), ".a.x-1.tmp".into()];
+        let paths: std::vec::Vec<PathBuf> = names.iter().map(|name| folder.path(name)).chain([own]).collect();
+        paths.iter().for_each(|path| fs::write(path, "half").expect("written"));
+        remove_unfinished(&folder.path(""));
+        assert!(!paths[0].exists() && paths[1..].iter().all(|path| path.exists()));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::vec::Vec;
 pub use evaluate::{Answers, Metric, Metrics, evaluate};
 
 use crate::data::{BatchData, Dataset, Draw, each_batch};
-use crate::files::FileError;
+use crate::files::{FileError, remove_unfinished};
 use crate::optimizer::{Accumulator, Average, Clip, DecayOn, Rule};
 use crate::schedule::{Decay, Schedule};
 use crate::{Error, Network, Optimizer};
@@ -240,6 +240,7 @@ pub fn fit(
     let mut position = Position::default();
     if let Some(checkpoints) = &options.checkpoints {
         std::fs::create_dir_all(&checkpoints.folder).map_err(|e| FileError::io(&checkpoints.folder, &e))?;
+        remove_unfinished(&checkpoints.folder);
         if checkpoints.resume {
             position = checkpoint::resume(network, &mut optimizer, average.as_mut(), checkpoints)?.unwrap_or_default();
         }

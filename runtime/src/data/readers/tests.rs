@@ -56,6 +56,24 @@ fn cifar_files_are_planes() {
     assert!(complaint(cifar(&path, Cifar::Hundred)).contains("no multiple of 3074"));
 }
 
+#[test]
+fn idx_files_have_a_label_for_each_picture() {
+    let all = Folder::new("labels");
+    let (images, labels) = (all.path("images"), all.path("labels"));
+    let header = |dims: &[u8]| {
+        [&[0, 0, 8, dims.len() as u8][..], &dims.iter().flat_map(|dim| [0, 0, 0, *dim]).collect::<Vec<u8>>()].concat()
+    };
+    std::fs::write(&images, [header(&[2, 2, 3]), (0..12).collect()].concat()).expect("written");
+    std::fs::write(&labels, [header(&[2]), vec![5, 7]].concat()).expect("written");
+    let found = idx(&images, &labels).expect("a collection");
+    assert_eq!(found.examples.iter().map(|e| e.class).collect::<Vec<_>>(), [Some(5), Some(7)]);
+    for wrong in [[header(&[3]), vec![5, 7, 1]].concat(), [header(&[2, 1]), vec![5, 7]].concat()] {
+        std::fs::write(&labels, wrong).expect("written");
+        let said = complaint(idx(&images, &labels));
+        assert!(said.starts_with("labels: labels of [") && said.ends_with("images has 2 images"), "{said}");
+    }
+}
+
 const VOC: &str = "<annotation>
   <filename>a.png</filename>
   <size><width>40</width><height>30</height><depth>1</depth></size>

@@ -1,5 +1,7 @@
 //! The command as a process: exit codes, messages, files that appear whole or not at all.
 
+mod runs;
+
 use std::path::Path;
 use std::process::Output;
 

@@ -1,0 +1,41 @@
+//! Pieces of photos, for what pictures show besides what is looked for.
+
+use cnnc_runtime::data::Raster;
+use cnnc_runtime::random::Random;
+
+use crate::{Result, shipped};
+
+/// Square pieces of photos, in colour.
+#[derive(Clone, Debug)]
+pub struct Patches(Vec<Raster>);
+
+impl Patches {
+    /// So many pieces of photos that ship (`photos/NAME`), from a sixth of their shorter side to all of it, stretched to `side`
+    /// pixels.
+    pub fn cut(photos: &[&str], count: usize, side: usize, random: &mut Random) -> Result<Self> {
+        let read = |name: &&str| Ok(Raster::read(&shipped(&format!("photos/{name}")))?.with_channels(3));
+        let photos = photos.iter().map(read).collect::<Result<Vec<_>>>()?;
+        let patch = |i: usize, random: &mut Random| {
+            let photo = &photos[i % photos.len()];
+            let shorter = photo.width.min(photo.height);
+            let size = shorter / 6 + random.below((shorter - shorter / 6) as u64) as usize;
+            let place = |length: usize, random: &mut Random| random.below((length - size) as u64 + 1) as usize;
+            let (left, top) = (place(photo.width, random), place(photo.height, random));
+            square(photo, left, top, size).stretched(side, side)
+        };
+        Ok(Self((0..count).map(|i| patch(i, random)).collect()))
+    }
+
+    /// One of them.
+    pub fn draw(&self, random: &mut Random) -> &Raster {
+        &self.0[random.below(self.0.len() as u64) as usize]
+    }
+}
+
+/// The square of this size whose upper left corner is there.
+fn square(photo: &Raster, left: usize, top: usize, size: usize) -> Raster {
+    let channels = photo.channels;
+    let row = |y: usize| &photo.bytes[(y * photo.width + left) * channels..][..size * channels];
+    let bytes = (top..top + size).flat_map(row).copied().collect();
+    Raster { width: size, height: size, channels, bytes }
+}
