@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser};
 use cnnc_runtime::data::Raster;
 
+pub mod detection;
 mod table;
 
 pub use table::Table;

@@ -122,6 +122,7 @@ struct Images {
     voc: Option<Annotated>,
     coco: Option<Annotated>,
     yolo: Option<Annotated>,
+    boxes: Option<Tabled>,
     landmarks: Option<Annotated>,
     #[serde(default, with = "serde_yaml::with::singleton_map_recursive")]
     part: Part,
@@ -135,6 +136,18 @@ struct Annotated {
     images: PathBuf,
     /// What is known of them: a file or a folder.
     annotations: PathBuf,
+}
+
+/// A table of boxes beside a folder of pictures.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tabled {
+    /// The folder of the pictures.
+    images: PathBuf,
+    /// The table.
+    annotations: PathBuf,
+    /// Which rows.
+    split: Option<String>,
 }
 
 /// What a path must lead to.
@@ -156,6 +169,7 @@ impl Images {
             ("voc", self.voc.is_some()),
             ("coco", self.coco.is_some()),
             ("yolo", self.yolo.is_some()),
+            ("boxes", self.boxes.is_some()),
             ("landmarks", self.landmarks.is_some()),
         ];
         kinds.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
@@ -183,6 +197,9 @@ impl Images {
             let Some(Annotated { images, annotations }) = annotated else { continue };
             paths.extend([("annotations", annotations.as_path(), is), ("images", images.as_path(), Is::Folder)]);
         }
+        if let Some(Tabled { images, annotations, .. }) = &self.boxes {
+            paths.extend([("annotations", annotations.as_path(), Is::File), ("images", images.as_path(), Is::Folder)]);
+        }
         paths
     }
 
@@ -207,6 +224,9 @@ impl Images {
             Self { yolo: Some(yolo), .. } => {
                 let (labels, images) = beside(yolo);
                 Files::Yolo { labels, images }
+            }
+            Self { boxes: Some(Tabled { images, annotations, split }), .. } => {
+                Files::Boxes { table: at(annotations), images: at(images), split: split.clone() }
             }
             Self { landmarks: Some(landmarks), .. } => {
                 let (points, images) = beside(landmarks);
@@ -489,7 +509,7 @@ impl<'a> Page<'a> {
                 mistakes.push(
                     Diagnostic::new(place, format!("`{name}` does not say where its data is")).fits(
                         "one of `images` with `labels` (IDX files, as MNIST has them), `tensors` (a safetensors or .npz file), \
-                         `folders`, `cifar10`, `cifar100`, `voc`, `coco`, `yolo` and `landmarks`",
+                         `folders`, `cifar10`, `cifar100`, `voc`, `coco`, `yolo`, `boxes` and `landmarks`",
                     ),
                 );
             }

@@ -119,6 +119,18 @@ impl Raster {
         Self { width, height, channels: self.channels, bytes }
     }
 
+    /// The same picture in the upper left corner of a black one of this size; what does not fit is cut off.
+    #[must_use]
+    pub fn on_black(&self, width: usize, height: usize) -> Self {
+        let mut bytes = vec![0; width * height * self.channels];
+        let len = width.min(self.width) * self.channels;
+        let rows = bytes.chunks_exact_mut((width * self.channels).max(1));
+        for (to, from) in rows.zip(self.bytes.chunks_exact((self.width * self.channels).max(1))) {
+            to[..len].copy_from_slice(&from[..len]);
+        }
+        Self { width, height, channels: self.channels, bytes }
+    }
+
     /// The same picture with so many pixels, all alike, in the place of each.
     #[must_use]
     pub fn enlarged(&self, times: usize) -> Self {

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::about::About;
+use super::detect::Precision;
 use super::draw::percent;
 use super::{Failure, Harness, Reading, load, thousands};
 use crate::job::Eval;
@@ -11,7 +12,7 @@ use crate::train::{Metrics, evaluate};
 use crate::weights;
 
 impl Harness<'_> {
-    /// Prints loss and accuracy of given weights.
+    /// Prints loss and accuracy of given weights, or the average precision of a detector.
     pub(super) fn eval(&mut self, job: &Eval) -> Result<(), Failure> {
         let mut network = self.network(&job.machine, 0, job.batch)?;
         let loaded = weights::load(&mut *network, &job.weights)?;
@@ -19,12 +20,15 @@ impl Harness<'_> {
         let picture = job.picture.clone().or(about.picture).unwrap_or_default();
         let reading = Reading { classes: &job.classes, picture, targets: &job.targets, ..Reading::default() };
         let data = load(&job.data, network.spec(), reading)?;
+        let classes = if job.classes.is_empty() { &about.classes } else { &job.classes };
+        if let Some(precision) = Precision::measure(&mut *network, &data, job.batch)? {
+            return self.print_precision(&precision, classes, job.json);
+        }
         let metrics = evaluate(&mut *network, &data, job.batch)?;
         if metrics.metrics.is_empty() {
             let message = std::format!("no output of {} has the shape of a target", network.spec().name);
             return Err(Failure::new(message));
         }
-        let classes = if job.classes.is_empty() { &about.classes } else { &job.classes };
         match job.json {
             true => writeln!(self.out, "{:#}", as_json(&metrics, classes))?,
             false => self.print_metrics(&metrics)?,

@@ -122,3 +122,10 @@ fn tensors_become_png_files() {
     assert_eq!(raster.bytes, [0, 128, 191, 255, 255, 0]);
     assert!(Raster::from_tensor(&[0.0; 4], &[2, 2], (0.0, 1.0)).is_err());
 }
+
+#[test]
+fn pictures_lie_on_black() {
+    let small = Raster { width: 2, height: 2, channels: 1, bytes: vec![1, 2, 3, 4] };
+    assert_eq!(small.on_black(3, 1).bytes, [1, 2, 0]);
+    assert_eq!(small.on_black(1, 3).bytes, [1, 3, 0]);
+}
