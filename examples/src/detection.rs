@@ -4,11 +4,13 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
+use cnnc_runtime::augment::{Pipeline, Step};
 use cnnc_runtime::boxes::{Corners, Detection, Shape};
 use cnnc_runtime::data::{Collection, Dataset, Draw, Example, Pixels, Raster, each_batch, readers};
 use cnnc_runtime::draw;
 use cnnc_runtime::metrics::{AveragePrecision, Found, TrueBox};
 use cnnc_runtime::optimizer::{Adam, Optimizer};
+use cnnc_runtime::random::Random;
 use cnnc_runtime::schedule::{Decay, Schedule};
 use cnnc_runtime::{Error, Network};
 
@@ -39,6 +41,19 @@ impl Boxed {
     pub fn truncate(&mut self, train: usize, test: usize) {
         self.train.examples.truncate(train);
         self.test.examples.truncate(test);
+    }
+
+    /// Adds the mirror image of each picture to learn from.
+    pub fn mirror(&mut self) -> Result<()> {
+        let mirror = Pipeline(vec![Step::Mirror(1.0)]);
+        for number in 0..self.train.examples.len() {
+            let example = self.train.examples[number].clone();
+            let mut alone = |_: &mut Random| example.read();
+            let sample = mirror.apply(example.read()?, &mut Random::new(0), &mut alone)?;
+            let pixels = Pixels::Memory(Arc::new(sample.raster));
+            self.train.examples.push(Example { pixels, boxes: sample.boxes, ..example });
+        }
+        Ok(())
     }
 
     /// Sizes of the boxes to learn from.

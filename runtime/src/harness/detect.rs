@@ -54,9 +54,7 @@ impl Precision {
     }
 
     fn as_json(&self, names: &[String]) -> Value {
-        let of_class = |&(class, boxes, ap): &(u32, usize, f64)| {
-            json!({ "name": class_name(names, class as usize), "boxes": boxes, "ap50": ap })
-        };
+        let of_class = |&(class, boxes, ap): &(u32, usize, f64)| json!({ "name": class_name(names, class as usize), "boxes": boxes, "ap50": ap });
         json!({
             "images": self.images,
             "boxes": self.boxes,

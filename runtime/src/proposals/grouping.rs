@@ -40,10 +40,8 @@ impl Piece {
 pub(super) fn boxes(raster: &Raster, segments: &Segments) -> Vec<Corners> {
     let mut pieces = pieces(raster, segments);
     let all = (raster.width * raster.height) as f32;
-    let mut likeness: BTreeMap<(usize, usize), f32> = neighbours(raster, segments)
-        .into_iter()
-        .map(|(a, b)| ((a, b), pieces[a].likeness(&pieces[b], all)))
-        .collect();
+    let mut likeness: BTreeMap<(usize, usize), f32> =
+        neighbours(raster, segments).into_iter().map(|(a, b)| ((a, b), pieces[a].likeness(&pieces[b], all))).collect();
     while let Some((&(a, b), _)) = likeness.iter().max_by(|x, y| x.1.total_cmp(y.1).then(y.0.cmp(x.0))) {
         let (new, joined) = (pieces.len(), pieces[a].joined(&pieces[b]));
         let of_either = |pair: &(usize, usize)| [pair.0, pair.1].iter().any(|piece| *piece == a || *piece == b);

@@ -95,7 +95,8 @@ fn smoothed(raster: &Raster, sigma: f32) -> Vec<Vec<f32>> {
         (0..width * height).map(value).collect()
     };
     let channel = |c: usize| -> Vec<f32> {
-        let plane: Vec<f32> = raster.bytes.iter().skip(c).step_by(raster.channels).map(|byte| f32::from(*byte)).collect();
+        let plane: Vec<f32> =
+            raster.bytes.iter().skip(c).step_by(raster.channels).map(|byte| f32::from(*byte)).collect();
         along(&along(&plane, 1, 0), 0, 1)
     };
     (0..raster.channels).map(channel).collect()

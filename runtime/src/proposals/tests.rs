@@ -26,7 +26,8 @@ fn a_picture_falls_into_its_colours() {
 
 #[test]
 fn all_things_are_proposed() {
-    let search = Search { segmentations: vec![Segmentation { sigma: 0.0, ..Segmentation::default() }], ..Search::default() };
+    let search =
+        Search { segmentations: vec![Segmentation { sigma: 0.0, ..Segmentation::default() }], ..Search::default() };
     let found = selective_search(&picture(), &search);
     assert_eq!(found, selective_search(&picture(), &search));
     for expected in [(4.0, 6.0, 12.0, 12.0), (28.0, 6.0, 12.0, 12.0), (0.0, 0.0, 48.0, 24.0)] {

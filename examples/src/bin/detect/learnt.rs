@@ -30,9 +30,14 @@ pub struct Lesson<'a> {
 }
 
 impl Lesson<'_> {
-    pub fn teach(&self, network: &mut dyn Network, pictures: Boxed) -> Result<()> {
-        println!("{}: {} with {} to learn from", self.name, counted(&pictures.train), network.spec().name);
+    pub fn teach(&self, network: &mut dyn Network, mut pictures: Boxed) -> Result<()> {
         print_anchors(&pictures);
+        if self.arguments.common.small {
+            pictures.truncate(16, 4);
+        }
+        let parameters = network.spec().trained;
+        let (train, test) = (counted(&pictures.train), counted(&pictures.test));
+        println!("{}: {parameters} parameters learn from {train}; {test} are held out", self.name);
         let classes = pictures.train.classes.clone();
         let augment = if self.arguments.plain { Pipeline::default() } else { changes() };
         let data = |collection: Collection, augment: Pipeline| {
@@ -43,8 +48,7 @@ impl Lesson<'_> {
         let start = Instant::now();
         let (mut losses, mut precisions) = (Vec::new(), Vec::new());
         let often = self.epochs.div_ceil(8).max(1);
-        let lessons =
-            Lessons { epochs: self.epochs, batch: BATCH, rate: 2e-3, seed: self.arguments.common.seed };
+        let lessons = Lessons { epochs: self.epochs, batch: BATCH, rate: 2e-3, seed: self.arguments.common.seed };
         learn(network, &train, &lessons, |network, epoch, loss| {
             losses.push((epoch as f64, loss));
             if epoch % often == 0 || epoch == self.epochs {
@@ -93,7 +97,12 @@ fn counted(pictures: &Collection) -> String {
 fn print_anchors(pictures: &Boxed) {
     let found = anchors(&pictures.shapes(), ANCHORS, 1);
     let sizes: Vec<String> = found.shapes.iter().map(|s| format!("({:.1}, {:.1})", s.width, s.height)).collect();
-    println!("anchors by k-means: {}; mean IoU with the boxes {:.3}", sizes.join(", "), found.mean_iou);
+    println!(
+        "anchors of {} boxes by k-means: {}; mean IoU {:.3}",
+        pictures.shapes().len(),
+        sizes.join(", "),
+        found.mean_iou
+    );
 }
 
 /// Pictures change so that cells stay cells; boxes follow.

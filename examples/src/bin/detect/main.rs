@@ -60,8 +60,7 @@ fn detect(arguments: &Arguments) -> Result<()> {
 
 fn cells(arguments: &Arguments) -> Result<()> {
     let common = &arguments.common;
-    let mut pictures = Boxed::read(&common.larger_or("detection/bccd", "cells"), "val", 208, 160)?;
-    pictures.truncate(common.scaled(160, 16), common.scaled(40, 4));
+    let pictures = Boxed::read(&common.larger_or("detection/bccd", "cells"), "val", 208, 160)?;
     let epochs = if common.data.is_some() { 120 } else { 40 };
     let lesson = Lesson { name: "cells", epochs: arguments.epochs.unwrap_or(common.scaled(epochs, 2)), arguments };
     let mut network = Detect::with_options(&Options { seed: common.seed, batch: learnt::BATCH, ..Options::default() });
@@ -70,8 +69,7 @@ fn cells(arguments: &Arguments) -> Result<()> {
 
 fn raccoons(arguments: &Arguments, folder: &Path) -> Result<()> {
     let common = &arguments.common;
-    let mut pictures = Boxed::read(folder, "test", 192, 192)?;
-    pictures.truncate(common.scaled(usize::MAX, 16), common.scaled(usize::MAX, 4));
+    let pictures = Boxed::read(folder, "test", 192, 192)?;
     let lesson = Lesson { name: "raccoon", epochs: arguments.epochs.unwrap_or(common.scaled(150, 2)), arguments };
     let options = Options { seed: common.seed, batch: learnt::BATCH, ..Options::default() };
     lesson.teach(&mut raccoon::Detect::with_options(&options), pictures)

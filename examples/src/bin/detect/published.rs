@@ -18,7 +18,7 @@ use cnnc_runtime::data::{Picture, Raster};
 use cnnc_runtime::{Network, draw, weights};
 
 /// Height of photos in the sheet, in pixels.
-const HEIGHT: usize = 420;
+const HEIGHT: usize = 600;
 
 /// A published detector and what it is shown.
 struct Published {
@@ -46,8 +46,10 @@ pub fn show(common: &Common) -> Result<()> {
             let raster = Raster::read(&shipped("photos").join(photo))?.with_channels(3);
             let found = detector.look(&raster)?;
             println!("{photo}, {}: {}", detector.network.spec().name, detector.listed(&found));
-            let photo = draw::detections(&raster, &found, &detector.classes);
-            drawn.push(photo.stretched(photo.width * HEIGHT / photo.height, HEIGHT));
+            let scale = HEIGHT as f32 / raster.height as f32;
+            let larger = found.iter().map(|d| Detection { corners: d.corners.scaled(scale, scale), ..*d });
+            let photo = raster.stretched((raster.width as f32 * scale) as usize, HEIGHT);
+            drawn.push(draw::detections(&photo, &larger.collect::<Vec<_>>(), &detector.classes));
         }
     }
     common.write_picture("detect_photos.png", &draw::sheet(&drawn, 2, 6), "what published detectors find in photos")
