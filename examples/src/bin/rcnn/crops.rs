@@ -27,7 +27,7 @@ pub fn rcnn(common: &Common, train: (&Collection, &Proposed), test: (&Collection
     let classes = train.0.classes.len();
     let mut network = single::RCNN::with_options(&Options { seed: common.seed, batch: BATCH, ..Options::default() });
     let data = examples(train, classes, common.seed)?.dataset(&network)?;
-    let lessons = Lessons { epochs: common.scaled(6, 1), batch: BATCH, rate: 1e-3, seed: common.seed };
+    let lessons = Lessons { epochs: common.scaled(4, 1), batch: BATCH, rate: 1e-3, seed: common.seed };
     learn(&mut network, &data, &lessons, |_, epoch, loss| {
         println!("R-CNN, epoch {epoch}: loss {loss:.3} of {} regions", data.len());
         Ok(())

@@ -59,9 +59,9 @@ fn rcnn(arguments: &Arguments) -> Result<()> {
     let common = &arguments.common;
     let mut pictures = Boxed::read(&common.larger_or("detection/bccd", "cells"), "val", SIZE.0, SIZE.1)?;
     pictures.truncate(common.scaled(160, 6), common.scaled(40, 2));
-    pictures.mirror()?;
-    let train = Proposed::new(&pictures.train)?;
+    let train = Proposed::new(&pictures.train)?.with_mirrored(SIZE.0 as f32);
     let test = Proposed::new(&pictures.test)?;
+    pictures.mirror()?;
     println!(
         "selective search: {:.0} regions of a picture in {:.0} ms; {:.1} % of the boxes have one that shares half with them",
         test.mean_count(),

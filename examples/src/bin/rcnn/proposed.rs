@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
-use cnnc_examples::{Result, progress};
+use cnnc_examples::progress;
 use cnnc_runtime::boxes::Corners;
-use cnnc_runtime::data::Collection;
+use cnnc_runtime::data::{Collection, Example};
+use cnnc_runtime::files::FileError;
 use cnnc_runtime::proposals::{Search, Segmentation, selective_search};
 
 /// The regions of each picture.
@@ -19,19 +20,27 @@ pub struct Proposed {
 pub const MOST: usize = 200;
 
 impl Proposed {
-    pub fn new(pictures: &Collection) -> Result<Self> {
-        let cuts = [(30.0, 0.8), (80.0, 0.8), (200.0, 0.8)];
-        let segmentations = cuts.map(|(scale, sigma)| Segmentation { scale, sigma, least: 40 }).to_vec();
-        let search = Search { segmentations, least_side: 8.0, most: MOST, seed: 1 };
+    /// Searches all pictures, on two threads.
+    pub fn new(pictures: &Collection) -> Result<Self, FileError> {
         let bar = progress("selective search", pictures.examples.len());
-        let (mut regions, start) = (Vec::new(), Instant::now());
-        for example in &pictures.examples {
-            regions.push(selective_search(&example.read()?.raster, &search));
-            bar.inc(1);
-        }
+        let half = pictures.examples.len().div_ceil(2).max(1);
+        let halves = std::thread::scope(|scope| {
+            let handles: Vec<_> =
+                pictures.examples.chunks(half).map(|half| scope.spawn(|| searched(half, &bar))).collect();
+            handles.into_iter().map(|handle| handle.join().expect("no panic")).collect::<Result<Vec<_>, FileError>>()
+        })?;
         bar.finish_and_clear();
-        let milliseconds = start.elapsed().as_secs_f64() * 1e3 / pictures.examples.len().max(1) as f64;
-        Ok(Self { regions, milliseconds })
+        let seconds: f64 = halves.iter().flatten().map(|(_, seconds)| seconds).sum();
+        let milliseconds = seconds * 1e3 / pictures.examples.len().max(1) as f64;
+        Ok(Self { regions: halves.into_iter().flatten().map(|(regions, _)| regions).collect(), milliseconds })
+    }
+
+    /// Adds the regions of the mirror images of all pictures of this width.
+    pub fn with_mirrored(mut self, width: f32) -> Self {
+        let mirrored = |b: &Corners| Corners { x1: width - b.x2, x2: width - b.x1, ..*b };
+        let more: Vec<Vec<Corners>> = self.regions.iter().map(|all| all.iter().map(mirrored).collect()).collect();
+        self.regions.extend(more);
+        self
     }
 
     /// Regions of a picture, in the mean.
@@ -46,4 +55,18 @@ impl Proposed {
         let found = pairs().filter(|(b, regions)| regions.iter().any(|region| region.iou(b) >= 0.5)).count();
         found as f64 / pairs().count().max(1) as f64
     }
+}
+
+/// Regions of some pictures, each with the seconds it took.
+fn searched(examples: &[Example], bar: &indicatif::ProgressBar) -> Result<Vec<(Vec<Corners>, f64)>, FileError> {
+    let segmentations = [30.0, 80.0, 200.0].map(|scale| Segmentation { scale, least: 40, ..Segmentation::default() });
+    let search = Search { segmentations: segmentations.to_vec(), least_side: 8.0, most: MOST, seed: 1 };
+    let one = |example: &Example| {
+        let raster = example.read()?.raster;
+        let start = Instant::now();
+        let regions = selective_search(&raster, &search);
+        bar.inc(1);
+        Ok((regions, start.elapsed().as_secs_f64()))
+    };
+    examples.iter().map(one).collect()
 }

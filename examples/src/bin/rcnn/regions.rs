@@ -44,7 +44,7 @@ fn lesson(
     (test, held_out): (&Collection, Vec<Vec<f32>>),
 ) -> Result<Outcome> {
     let data = Dataset::in_memory(network.spec(), inputs, vec![TargetValues::Floats(objects(train))])?;
-    let lessons = Lessons { epochs: common.scaled(10, 1), batch: BATCH, rate: 1e-3, seed: common.seed };
+    let lessons = Lessons { epochs: common.scaled(6, 1), batch: BATCH, rate: 1e-3, seed: common.seed };
     learn(network, &data, &lessons, |_, epoch, loss| {
         println!("{name}, epoch {epoch}: loss {loss:.3}");
         Ok(())
