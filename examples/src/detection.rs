@@ -12,7 +12,7 @@ use cnnc_runtime::metrics::{AveragePrecision, Found, TrueBox};
 use cnnc_runtime::optimizer::{Adam, Optimizer};
 use cnnc_runtime::random::Random;
 use cnnc_runtime::schedule::{Decay, Schedule};
-use cnnc_runtime::{Error, Network};
+use cnnc_runtime::{Error, Network, Role};
 
 use crate::{Result, Table, progress};
 
@@ -73,6 +73,12 @@ fn stretched(example: &Example, width: usize, height: usize) -> Result<Example> 
 /// How many boxes there are in pictures.
 pub fn count(pictures: &Collection) -> usize {
     pictures.examples.iter().map(|example| example.boxes.len()).sum()
+}
+
+/// How many parameters of a network are trained.
+pub fn parameters(network: &dyn Network) -> usize {
+    let trained = network.spec().params.iter().filter(|param| param.role == Role::Trained);
+    trained.map(|param| param.range.len()).sum()
 }
 
 /// How networks of these programs learn: Adam, whose rate warms up for an epoch and then falls as half a cosine.

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use cnnc_examples::Result;
-use cnnc_examples::detection::{Boxed, Lessons, count, framed, learn, legend, of_image, precision_table};
+use cnnc_examples::detection::{Boxed, Lessons, count, framed, learn, legend, of_image, parameters, precision_table};
 use cnnc_runtime::Network;
 use cnnc_runtime::augment::{Color, Pipeline, Step};
 use cnnc_runtime::boxes::{Thresholds, anchors, nms};
@@ -35,7 +35,7 @@ impl Lesson<'_> {
         if self.arguments.common.small {
             pictures.truncate(16, 4);
         }
-        let parameters = network.spec().trained;
+        let parameters = parameters(network);
         let (train, test) = (counted(&pictures.train), counted(&pictures.test));
         println!("{}: {parameters} parameters learn from {train}; {test} are held out", self.name);
         let classes = pictures.train.classes.clone();

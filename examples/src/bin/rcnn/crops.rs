@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use cnnc_examples::detection::{Lessons, learn};
+use cnnc_examples::detection::{Lessons, learn, parameters};
 use cnnc_examples::{Common, Result};
 use cnnc_runtime::boxes::{Centered, Corners, Deltas, Detection, nms};
 use cnnc_runtime::data::{Collection, Dataset, Picture, Raster, TargetValues};
@@ -41,7 +41,7 @@ pub fn rcnn(common: &Common, train: (&Collection, &Proposed), test: (&Collection
     }
     let network_time = start.elapsed().as_secs_f64() * 1e3 / test.0.examples.len() as f64;
     let time = (test.1.milliseconds, network_time);
-    Ok(Outcome { name: "R-CNN", parameters: network.spec().trained, found, time })
+    Ok(Outcome { name: "R-CNN", parameters: parameters(&network), found, time })
 }
 
 /// Regions to learn from.

@@ -22,12 +22,12 @@ pub const MOST: usize = 200;
 impl Proposed {
     /// Searches all pictures, on two threads.
     pub fn new(pictures: &Collection) -> Result<Self, FileError> {
-        let bar = progress("selective search", pictures.examples.len());
+        let bar = &progress("selective search", pictures.examples.len());
         let half = pictures.examples.len().div_ceil(2).max(1);
         let halves = std::thread::scope(|scope| {
-            let handles: Vec<_> =
-                pictures.examples.chunks(half).map(|half| scope.spawn(|| searched(half, &bar))).collect();
-            handles.into_iter().map(|handle| handle.join().expect("no panic")).collect::<Result<Vec<_>, FileError>>()
+            let spawn = |half| scope.spawn(move || searched(half, bar));
+            let threads: Vec<_> = pictures.examples.chunks(half).map(spawn).collect();
+            threads.into_iter().map(|thread| thread.join().expect("no panic")).collect::<Result<Vec<_>, FileError>>()
         })?;
         bar.finish_and_clear();
         let seconds: f64 = halves.iter().flatten().map(|(_, seconds)| seconds).sum();

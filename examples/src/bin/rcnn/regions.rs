@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use cnnc_examples::detection::{Lessons, learn};
+use cnnc_examples::detection::{Lessons, learn, parameters};
 use cnnc_examples::{Common, Result};
 use cnnc_runtime::boxes::{Centered, Corners, Detector, nms};
 use cnnc_runtime::data::{Collection, Dataset, Picture, TargetValues};
@@ -64,7 +64,7 @@ fn lesson(
         }
     }
     let each = start.elapsed().as_secs_f64() * 1e3 / test.examples.len() as f64;
-    Ok(Outcome { name, parameters: spec.trained, found, time: (0.0, each) })
+    Ok(Outcome { name, parameters: parameters(network), found, time: (0.0, each) })
 }
 
 /// Pictures as inputs, one after another.
