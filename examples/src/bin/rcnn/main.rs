@@ -3,7 +3,7 @@
 //! R-CNN warps each region that selective search proposes and classifies it; Fast R-CNN sees the picture once and reads the
 //! regions from its map; Faster R-CNN proposes the regions itself. All learn from 160 pictures of blood and their mirror images, and
 //! are measured on 40 others: average precision, and time for a picture. Each is to be faster than the one before it, and the
-//! last one is to reach an mAP@0.5 of 0.6.
+//! last one is to reach an mAP@0.5 of 0.6 at least.
 
 mod crops;
 mod proposed;

@@ -23,8 +23,9 @@ pub fn fast(common: &Common, train: (&Collection, &Proposed), test: (&Collection
     let rois =
         |proposed: &Proposed| -> Vec<f32> { proposed.regions.iter().flat_map(|regions| rows(regions)).collect() };
     let inputs = vec![images(train.0)?, rois(train.1)];
-    let found =
-        lesson(&mut network, "Fast R-CNN", common, (train.0, inputs), (test.0, vec![images(test.0)?, rois(test.1)]))?;
+    let lessons = lessons(common, 6);
+    let held_out = vec![images(test.0)?, rois(test.1)];
+    let found = lesson(&mut network, "Fast R-CNN", &lessons, (train.0, inputs), (test.0, held_out))?;
     Ok(Outcome { time: (test.1.milliseconds, found.time.1), ..found })
 }
 
@@ -32,20 +33,24 @@ pub fn fast(common: &Common, train: (&Collection, &Proposed), test: (&Collection
 pub fn faster(common: &Common, train: &Collection, test: &Collection) -> Result<Outcome> {
     let mut network = FasterRCNN::with_options(&Options { seed: common.seed, batch: BATCH, ..Options::default() });
     let (inputs, held_out) = (vec![images(train)?], vec![images(test)?]);
-    lesson(&mut network, "Faster R-CNN", common, (train, inputs), (test, held_out))
+    // It has more to learn.
+    lesson(&mut network, "Faster R-CNN", &lessons(common, 10), (train, inputs), (test, held_out))
+}
+
+fn lessons(common: &Common, epochs: u64) -> Lessons {
+    Lessons { epochs: common.scaled(epochs, 1), batch: BATCH, rate: 1e-3, seed: common.seed }
 }
 
 /// A network learns from inputs and boxes, and looks at the held-out pictures one by one.
 fn lesson(
     network: &mut dyn Network,
     name: &'static str,
-    common: &Common,
+    lessons: &Lessons,
     (train, inputs): (&Collection, Vec<Vec<f32>>),
     (test, held_out): (&Collection, Vec<Vec<f32>>),
 ) -> Result<Outcome> {
     let data = Dataset::in_memory(network.spec(), inputs, vec![TargetValues::Floats(objects(train))])?;
-    let lessons = Lessons { epochs: common.scaled(6, 1), batch: BATCH, rate: 1e-3, seed: common.seed };
-    learn(network, &data, &lessons, |_, epoch, loss| {
+    learn(network, &data, lessons, |_, epoch, loss| {
         println!("{name}, epoch {epoch}: loss {loss:.3}");
         Ok(())
     })?;
