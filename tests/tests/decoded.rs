@@ -94,6 +94,12 @@ fn right(values: &[f64], labels: impl Iterator<Item = u32>, classes: usize) -> u
     values.chunks_exact(classes).zip(labels).filter(|(y, label)| best(y) == *label as usize).count()
 }
 
+/// As many are right as expected, but for two whose best classes rounding may exchange.
+fn as_many(right: usize, expected: &Value, name: &str) {
+    let expected = number(expected);
+    assert!((right as f64 - expected).abs() <= 2.0, "{name}: {right} are right, {expected} were expected");
+}
+
 #[test]
 fn digits_are_read() {
     let Some(data) = data() else { return };
@@ -104,7 +110,7 @@ fn digits_are_read() {
     let pixels: Vec<f32> = images.bytes.iter().map(|byte| f32::from(*byte)).collect();
     let logits = model.run(&pixels, &[1, 28, 28], "logits");
     let right = right(&logits, labels.bytes.iter().map(|label| u32::from(*label)), 10);
-    assert_eq!(right as f64, number(&golden["correct"]));
+    as_many(right, &golden["correct"], "mnist_cntk");
     for (expected, logits) in list(&golden["first_16"]).iter().zip(logits.chunks_exact(10)) {
         assert_eq!(best(logits) as f64, number(&expected["pred"]));
         for (a, b) in logits.iter().zip(list(&expected["logits"])) {
@@ -131,10 +137,10 @@ fn small_pictures_are_told_apart() {
         let model = Model { data: &data, name, spec: "resnet_cifar", set };
         let golden = model.golden();
         let count = |(pixels, labels): &(Vec<f32>, Vec<u32>)| {
-            right(&model.run(pixels, &[3, 32, 32], "logits"), labels.iter().copied(), 10) as f64
+            right(&model.run(pixels, &[3, 32, 32], "logits"), labels.iter().copied(), 10)
         };
-        assert_eq!(count(&test), number(&golden["correct"]), "{name}");
-        assert_eq!(count(&lossless), number(&golden["train_lossless_100"]["correct"]), "{name}");
+        as_many(count(&test), &golden["correct"], name);
+        as_many(count(&lossless), &golden["train_lossless_100"]["correct"], name);
     }
 }
 
@@ -170,7 +176,8 @@ fn the_five_most_probable_classes() {
         let expected: Vec<usize> = top5.iter().map(|class| number(&class["index"]) as usize).collect();
         // JPEG decoders and resizing differ by a grey level here and there, which moves classes of nearly the same probability.
         let tolerance = if exact { 1e-3 } else { 0.03 };
-        assert_eq!(order[0], expected[0], "{photo}");
+        let best = probabilities[order[0]] - probabilities[expected[0]];
+        assert!(best < tolerance, "{photo}: {} is more probable by {best}", order[0]);
         assert!(!exact || order[..5] == expected, "{:?} should be {expected:?}", &order[..5]);
         for class in top5 {
             let (p, wanted) = (probabilities[number(&class["index"]) as usize], number(&class["prob"]));
