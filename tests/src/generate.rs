@@ -150,7 +150,9 @@ impl Writer {
             5 => "log_softmax(axis: 1)".into(),
             6 => "lrn(size: 3, alpha: 0.5)".into(),
             7 => "l2_normalize(eps: 0.5)".into(),
-            8 if self.rank() == 2 => "filter([[1, 0, -1], [2, 0, -2], [1, 0, -1]], pad: same, per_channel: true)".into(),
+            8 if self.rank() == 2 => {
+                "filter([[1, 0, -1], [2, 0, -2], [1, 0, -1]], pad: same, per_channel: true)".into()
+            }
             _ => "dropout(0.3, spatial: true)".into(),
         };
         self.say(format!("x = x |> {call}"));
