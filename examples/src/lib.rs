@@ -10,6 +10,7 @@ use clap::{Args, Parser};
 use cnnc_runtime::data::Raster;
 
 pub mod caffe;
+pub mod detection;
 pub mod digits;
 pub mod patches;
 pub mod pose;

@@ -177,3 +177,30 @@ fn landmarks() {
     assert!(run.figure("presence: ") > 60.0, "{}", run.says);
     run.picture("landmarks.png");
 }
+
+#[test]
+fn detect() {
+    let run = Run::small(env!("CARGO_BIN_EXE_detect"), &[]);
+    assert!(run.says.contains("learn from 16 pictures"), "{}", run.says);
+    // Published detectors find what is there.
+    for found in ["dog.jpg, YoloFastest: car 8", "person.jpg, YoloFastest: person 9", "astronaut.png, TinyFace: face 9"]
+    {
+        assert!(run.says.contains(found), "`{found}` should be in\n{}", run.says);
+    }
+    // The anchors that the network is compiled for are those of the data.
+    let net = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/nets/detect.net")).expect("the net");
+    let anchors = run.says.split("k-means: ").nth(1).and_then(|rest| rest.split(';').next()).expect("anchors");
+    assert!(net.contains(&format!("[{anchors}]")), "{anchors} should be in\n{net}");
+    run.picture("detect_cells.png");
+    run.picture("detect_photos.png");
+    assert!(std::fs::read_to_string(run.file("detect_cells.svg")).expect("curves").contains("mAP@0.5"));
+}
+
+#[test]
+fn rcnn() {
+    let run = Run::small(env!("CARGO_BIN_EXE_rcnn"), &[]);
+    for row in ["| R-CNN ", "| Fast R-CNN ", "| Faster R-CNN "] {
+        assert!(run.says.contains(row), "`{row}` should be in\n{}", run.says);
+    }
+    run.picture("rcnn.png");
+}

@@ -25,7 +25,7 @@ pub enum Job {
     Train(Box<Train>),
     /// Loss and accuracy of given weights.
     Eval(Eval),
-    /// Classify pictures.
+    /// Classify pictures, or find things in them.
     Predict(Predict),
     /// Tensors in, tensors out.
     Run(Run),
@@ -148,7 +148,7 @@ pub struct Eval {
     pub json: bool,
 }
 
-/// Classify pictures.
+/// Classify pictures, or find things in them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Predict {
@@ -164,6 +164,12 @@ pub struct Predict {
     pub classes: Vec<String>,
     /// How many classes are printed per picture.
     pub top: usize,
+    /// Boxes of a detector whose score is above this one are shown.
+    pub score: f32,
+    /// Of boxes of a class that share this or more, only the most certain one is shown.
+    pub iou: f32,
+    /// Where the picture goes with these boxes drawn; for detectors and one picture only.
+    pub output: Option<PathBuf>,
     /// Prints JSON.
     pub json: bool,
 }
@@ -287,6 +293,15 @@ pub enum Files {
         labels: PathBuf,
         /// The folder of the pictures.
         images: PathBuf,
+    },
+    /// A table of boxes.
+    Boxes {
+        /// The CSV file.
+        table: PathBuf,
+        /// The folder of the pictures.
+        images: PathBuf,
+        /// Which rows, by their column `split`; all where it is missing.
+        split: Option<String>,
     },
     /// Points of pictures.
     Landmarks {

@@ -35,6 +35,8 @@ pub mod optimizer;
 mod pool;
 #[cfg(feature = "harness")]
 mod profile;
+#[cfg(feature = "data")]
+pub mod proposals;
 pub mod random;
 #[cfg(feature = "std")]
 pub mod schedule;

@@ -109,6 +109,12 @@ fn within<T: TryFrom<u64>>(least: u64, most: u64) -> RangedU64ValueParser<T> {
     RangedU64ValueParser::new().range(least..=most)
 }
 
+/// A number from 0 to 1.
+fn share(text: &str) -> Result<f32, String> {
+    let number = text.parse::<f32>().ok().filter(|x| (0.0..=1.0).contains(x));
+    number.ok_or_else(|| "a number from 0 to 1 is needed".to_owned())
+}
+
 /// An instruction set that this machine has: known before anything is built.
 fn parse_isa(text: &str) -> Result<String, String> {
     let names: Vec<&str> = Isa::available().map(Isa::name).collect();
@@ -322,7 +328,13 @@ pub struct Eval {
 
 /// `cnnc predict`
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  cnnc predict specs/lenet5.yaml data/digit.png")]
+#[command(after_help = "\
+Networks that tell classes apart say which it is; those that find boxes list them, and draw them
+into the file of --output.
+
+Examples:
+  cnnc predict specs/lenet5.yaml data/digit.png
+  cnnc predict examples/nets/detect.yaml photo.jpg --output found.png")]
 pub struct Predict {
     /// The recipe, which names the network and how pictures become inputs
     pub recipe: PathBuf,
@@ -335,6 +347,15 @@ pub struct Predict {
     /// How many classes to show
     #[arg(long, default_value_t = 3)]
     pub top: usize,
+    /// Where the picture goes with the boxes drawn that a detector finds
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Boxes with a higher score than this are shown
+    #[arg(long, default_value_t = 0.5, value_parser = share)]
+    pub score: f32,
+    /// Of boxes of a class with this IoU or more, only the most certain one is shown
+    #[arg(long, default_value_t = 0.5, value_parser = share)]
+    pub iou: f32,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -50,6 +50,12 @@ pub fn eval(arguments: &Eval) -> Done {
 pub fn predict(arguments: &Predict) -> Done {
     let recipe = Recipe::read_alone(&arguments.recipe, None)?;
     arguments.files.iter().try_for_each(|path| write::is_there("picture", path))?;
+    if let Some(output) = &arguments.output {
+        write::has_folder(output)?;
+        if arguments.files.len() > 1 {
+            return Err(Failed::input("--output is for one picture\nfits: one picture after another"));
+        }
+    }
     let job = Job::Predict(job::Predict {
         machine: machine(&arguments.machine),
         weights: weights(arguments.weights.as_deref(), &recipe)?,
@@ -57,6 +63,9 @@ pub fn predict(arguments: &Predict) -> Done {
         picture: Some(recipe.picture.clone()),
         classes: recipe.classes.clone(),
         top: arguments.top,
+        score: arguments.score,
+        iou: arguments.iou,
+        output: arguments.output.clone(),
         json: arguments.json,
     });
     let named = recipe.named()?;

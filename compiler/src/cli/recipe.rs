@@ -172,6 +172,7 @@ struct Images {
     voc: Option<Annotated>,
     coco: Option<Annotated>,
     yolo: Option<Annotated>,
+    boxes: Option<Tabled>,
     landmarks: Option<Annotated>,
     #[serde(default, with = "serde_yaml::with::singleton_map_recursive")]
     part: Part,
@@ -185,6 +186,18 @@ struct Annotated {
     images: PathBuf,
     /// What is known of them: a file or a folder.
     annotations: PathBuf,
+}
+
+/// A table of boxes beside a folder of pictures.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tabled {
+    /// The folder of the pictures.
+    images: PathBuf,
+    /// The table.
+    annotations: PathBuf,
+    /// Which rows.
+    split: Option<String>,
 }
 
 /// What a path must lead to.
@@ -206,6 +219,7 @@ impl Images {
             ("voc", self.voc.is_some()),
             ("coco", self.coco.is_some()),
             ("yolo", self.yolo.is_some()),
+            ("boxes", self.boxes.is_some()),
             ("landmarks", self.landmarks.is_some()),
         ];
         kinds.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
@@ -233,6 +247,9 @@ impl Images {
             let Some(Annotated { images, annotations }) = annotated else { continue };
             paths.extend([("annotations", annotations.as_path(), is), ("images", images.as_path(), Is::Folder)]);
         }
+        if let Some(Tabled { images, annotations, .. }) = &self.boxes {
+            paths.extend([("annotations", annotations.as_path(), Is::File), ("images", images.as_path(), Is::Folder)]);
+        }
         paths
     }
 
@@ -257,6 +274,9 @@ impl Images {
             Self { yolo: Some(yolo), .. } => {
                 let (labels, images) = beside(yolo);
                 Files::Yolo { labels, images }
+            }
+            Self { boxes: Some(Tabled { images, annotations, split }), .. } => {
+                Files::Boxes { table: at(annotations), images: at(images), split: split.clone() }
             }
             Self { landmarks: Some(landmarks), .. } => {
                 let (points, images) = beside(landmarks);
@@ -570,7 +590,7 @@ impl<'a> Page<'a> {
                 mistakes.push(
                     Diagnostic::new(place, format!("`{name}` does not say where its data is")).fits(
                         "one of `images` with `labels` (IDX files, as MNIST has them), `tensors` (a safetensors or .npz file), \
-                         `folders`, `cifar10`, `cifar100`, `voc`, `coco`, `yolo` and `landmarks`",
+                         `folders`, `cifar10`, `cifar100`, `voc`, `coco`, `yolo`, `boxes` and `landmarks`",
                     ),
                 );
             }

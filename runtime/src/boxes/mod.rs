@@ -18,12 +18,14 @@
 mod anchors;
 mod assign;
 mod coding;
+mod detector;
 mod grid;
 mod nms;
 
 pub use anchors::{Anchors, Shape, anchors};
 pub use assign::{Assignment, Matching, assign};
 pub use coding::{Deltas, Offsets};
+pub use detector::{Detector, regions, rows};
 pub use grid::{ClassScores, Grid, Truth};
 pub use nms::{Detection, Fading, Thresholds, nms, nms_agnostic, soft_nms};
 
@@ -99,6 +101,12 @@ impl Corners {
     pub fn clipped(&self, width: f32, height: f32) -> Self {
         let (x, y) = (|x: f32| x.clamp(0.0, width), |y: f32| y.clamp(0.0, height));
         Self { x1: x(self.x1), y1: y(self.y1), x2: x(self.x2), y2: y(self.y2) }
+    }
+
+    /// The same box in a picture that is stretched by these factors.
+    #[must_use]
+    pub fn scaled(&self, x: f32, y: f32) -> Self {
+        Self { x1: self.x1 * x, y1: self.y1 * y, x2: self.x2 * x, y2: self.y2 * y }
     }
 
     /// As shares of a picture of this size.

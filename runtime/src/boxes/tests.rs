@@ -205,3 +205,17 @@ fn a_grid_finds_what_it_was_to_learn() {
         }
     }
 }
+
+#[test]
+fn outputs_of_detectors_are_boxes() {
+    let of_row = rows(&[50.0, 40.0, 20.0, 10.0, 0.8, 0.25, 0.75, 9.0, 9.0, 2.0, 2.0, 0.1, 0.9, 0.1], 2, 0.15);
+    let corners = Corners { x1: 40.0, y1: 35.0, x2: 60.0, y2: 45.0 };
+    let found = |class, score| Detection { corners, score, class };
+    assert_eq!(of_row, [found(0, 0.8 * 0.25), found(1, 0.8 * 0.75)]);
+    // Without classes to tell apart, the confidence is the score.
+    assert_eq!(rows(&[50.0, 40.0, 20.0, 10.0, 0.8], 0, 0.5), [found(0, 0.8)]);
+
+    let boxes = [[0.0; 4], [40.0, 35.0, 60.0, 45.0], [0.0; 4], [0.0; 4], [0.0; 4], [40.0, 35.0, 60.0, 45.0]];
+    let of_regions = regions(&[0.1, 0.7, 0.2, 0.4, 0.0, 0.6], boxes.as_flattened(), 2, 0.1);
+    assert_eq!(of_regions, [found(0, 0.7), found(1, 0.6)]);
+}

@@ -296,8 +296,7 @@ impl Photos {
     fn in_input(&self, sample: &Sample) -> impl Iterator<Item = (Corners, u32)> {
         let [_, height, width] = self.shape.map(|side| side as f32);
         let (fx, fy) = (width / sample.raster.width as f32, height / sample.raster.height as f32);
-        let scaled = move |b: &Corners| Corners { x1: b.x1 * fx, y1: b.y1 * fy, x2: b.x2 * fx, y2: b.y2 * fy };
-        sample.boxes.iter().map(move |(b, class)| (scaled(b), *class))
+        sample.boxes.iter().map(move |(b, class)| (b.scaled(fx, fy), *class))
     }
 
     fn objects(&self, sample: &Sample, y: &mut [f32]) {

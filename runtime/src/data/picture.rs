@@ -11,6 +11,7 @@ use std::vec::Vec;
 #[cfg(feature = "harness")]
 use serde::{Deserialize, Serialize};
 
+use crate::boxes::Corners;
 use crate::files::{FileError, write_atomically};
 
 /// No side of a picture may be longer.
@@ -151,6 +152,32 @@ impl Raster {
         let rows = self.height.min((self.width * height / width).max(1));
         let (left, top) = ((self.width - columns) / 2, (self.height - rows) / 2);
         self.part(left as i64, top as i64, columns, rows).stretched(width, height)
+    }
+
+    /// What lies in a box, stretched to a size: each pixel is read between four (bilinear); beyond the picture its sides go on.
+    #[must_use]
+    pub fn resized_crop(&self, b: &Corners, width: usize, height: usize) -> Self {
+        let place = |low: f32, extent: f32, i: usize, count: usize, most: usize| {
+            let at = low + (i as f32 + 0.5) * extent / count as f32 - 0.5;
+            let at = at.clamp(0.0, (most - 1) as f32);
+            let first = (at as usize).min(most.saturating_sub(2));
+            (first, (first + 1).min(most - 1), at - first as f32)
+        };
+        let columns: Vec<_> = (0..width).map(|x| place(b.x1, b.x2 - b.x1, x, width, self.width)).collect();
+        let mut bytes = Vec::with_capacity(width * height * self.channels);
+        for y in 0..height {
+            let (above, below, down) = place(b.y1, b.y2 - b.y1, y, height, self.height);
+            for &(left, right, across) in &columns {
+                for c in 0..self.channels {
+                    let at = |row: usize, column: usize| {
+                        f32::from(self.bytes[(row * self.width + column) * self.channels + c])
+                    };
+                    let along = |row: usize| at(row, left) + (at(row, right) - at(row, left)) * across;
+                    bytes.push((along(above) + (along(below) - along(above)) * down).round() as u8);
+                }
+            }
+        }
+        Self { width, height, channels: self.channels, bytes }
     }
 
     /// The same picture with so many pixels, all alike, in the place of each.

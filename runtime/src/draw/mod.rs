@@ -51,10 +51,12 @@ pub fn fill(raster: &mut Raster, x1: i64, y1: i64, x2: i64, y2: i64, color: Rgb)
     }
 }
 
-/// Writes a line of text in letters of `5 * scale` pixels, white on `color`; its upper left corner is at `(x, y)`, moved so that
+/// Writes a line of text in letters of `5 * scale` pixels, white on `color`, or black where it is bright; its upper left corner is at `(x, y)`, moved so that
 /// the text lies in the picture where it fits.
 pub fn label(raster: &mut Raster, x: i64, y: i64, text: &str, color: Rgb, scale: usize) {
     let scale = scale.max(1) as i64;
+    let [r, g, b] = color.map(u32::from);
+    let ink = if 3 * r + 6 * g + b > 1600 { [0; 3] } else { [255; 3] };
     let (width, height) = ((text.chars().count() as i64 * 4 + 1) * scale, 7 * scale);
     let x = x.clamp(0, (raster.width as i64 - width).max(0));
     let y = y.clamp(0, (raster.height as i64 - height).max(0));
@@ -63,7 +65,7 @@ pub fn label(raster: &mut Raster, x: i64, y: i64, text: &str, color: Rgb, scale:
         for (row, columns) in (0..).zip(font::glyph(letter)) {
             for column in (0..3).filter(|column| columns >> (2 - column) & 1 == 1) {
                 let (left, top) = (x + (1 + 4 * i + column) * scale, y + (1 + row) * scale);
-                fill(raster, left, top, left + scale, top + scale, [255; 3]);
+                fill(raster, left, top, left + scale, top + scale, ink);
             }
         }
     }

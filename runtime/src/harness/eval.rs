@@ -9,6 +9,7 @@ use std::vec::Vec;
 use serde_json::json;
 
 use super::about::About;
+use super::detect::Precision;
 use super::draw::percent;
 use super::{Failure, Harness, Reading, load, thousands};
 use crate::augment::{Pipeline, crops};
@@ -22,13 +23,22 @@ use crate::{Network, Spec, weights};
 const SHARE: f32 = 0.875;
 
 impl Harness<'_> {
-    /// Prints loss and accuracy of given weights.
+    /// Prints loss and accuracy of given weights, or the average precision of a detector.
     pub(super) fn eval(&mut self, job: &Eval) -> Result<(), Failure> {
         let mut network = self.network(&job.machine, 0, job.batch)?;
         let [first, others @ ..] = &job.weights[..] else { return Err(Failure::new("there are no weights")) };
         let loaded = weights::load(&mut *network, first)?;
         let about = About::read(loaded.metadata.as_deref());
         let views = views(job, network.spec(), about.picture.as_ref())?;
+        let classes = if job.classes.is_empty() { &about.classes } else { &job.classes };
+        if let Some(precision) = Precision::measure(&mut *network, &views[0], job.batch)? {
+            return match (&views[..], others) {
+                ([_], []) => self.print_precision(&precision, classes, job.json),
+                _ => Err(Failure::new(
+                    "boxes are not averaged: a detector takes one file of weights, and whole pictures",
+                )),
+            };
+        }
         let metrics = match (&views[..], others) {
             ([all], []) => evaluate(&mut *network, all, job.batch)?,
             _ => averaged(&mut *network, others, &views, job.batch)?,
@@ -37,7 +47,6 @@ impl Harness<'_> {
             let message = format!("no output of {} has the shape of a target", network.spec().name);
             return Err(Failure::new(message));
         }
-        let classes = if job.classes.is_empty() { &about.classes } else { &job.classes };
         match job.json {
             true => writeln!(self.out, "{:#}", as_json(&metrics, classes, job))?,
             false => {

@@ -31,6 +31,7 @@ pub fn collect(files: &Files, classes: &[String]) -> Result<Option<Collection>, 
         Files::Voc { annotations, images } => readers::voc(annotations, images, classes)?,
         Files::Coco { annotations, images } => readers::coco(annotations, images)?,
         Files::Yolo { labels, images } => readers::yolo(labels, images, classes)?,
+        Files::Boxes { table, images, split } => readers::boxes(table, images, split.as_deref(), classes)?,
         Files::Landmarks { points, images } => readers::landmarks(points, images)?,
     }))
 }
@@ -69,6 +70,7 @@ fn path_of(files: &Files) -> &std::path::Path {
         Files::Cifar { files, .. } => files.first().map_or(std::path::Path::new("CIFAR"), |file| file),
         Files::Voc { annotations, .. } | Files::Coco { annotations, .. } => annotations,
         Files::Yolo { labels, .. } => labels,
+        Files::Boxes { table, .. } => table,
         Files::Landmarks { points, .. } => points,
     }
 }

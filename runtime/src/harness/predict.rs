@@ -1,4 +1,4 @@
-//! `cnnc predict`
+//! `cnnc predict` for networks that tell classes apart.
 
 use std::format;
 use std::string::{String, ToString};
@@ -9,6 +9,7 @@ use serde_json::json;
 use super::about::About;
 use super::draw::{self, Guess, percent};
 use super::{Failure, Harness};
+use crate::boxes::Detector;
 use crate::data::{Picture, Raster};
 use crate::files::FileError;
 use crate::job::Predict;
@@ -18,13 +19,20 @@ use crate::{Network, Spec, TargetKind, ValueSpec, weights};
 const MOST_BARS: usize = 12;
 
 impl Harness<'_> {
-    /// Classifies pictures.
+    /// Classifies pictures, or finds things in them.
     pub(super) fn predict(&mut self, job: &Predict) -> Result<(), Failure> {
         let mut network = self.network(&job.machine, 0, 1)?;
         let loaded = weights::load(&mut *network, &job.weights)?;
         let about = About::read(loaded.metadata.as_deref());
         let picture = job.picture.clone().or(about.picture).unwrap_or_default();
         let classes = if job.classes.is_empty() { about.classes } else { job.classes.clone() };
+        if let Some(detector) = Detector::of(network.spec()) {
+            return self.find(&mut *network, detector, job, &picture, &classes);
+        }
+        if job.output.is_some() {
+            let message = format!("{} has no output of boxes, so there is nothing to draw", network.spec().name);
+            return Err(Failure::new(message));
+        }
         let mut answers = Vec::new();
         for path in &job.files {
             let raster = Raster::read(path)?;

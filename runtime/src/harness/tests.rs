@@ -135,6 +135,9 @@ fn train_eval_and_predict_go_together() {
         picture: None,
         classes: Vec::new(),
         top: 2,
+        score: 0.5,
+        iou: 0.5,
+        output: None,
         json,
     };
     let text = run(&Job::Predict(predict(false))).expect("predicted");

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::vec::Vec;
 
 use super::about::About;
+use super::detect::Precision;
 use super::draw::percent;
 use super::log::Log;
 use super::progress::Lines;
@@ -144,6 +145,9 @@ impl Harness<'_> {
 
     /// The line that scripts look for.
     fn say_how_good(&mut self, network: &mut dyn Network, test: &Dataset, size: usize) -> Result<(), Failure> {
+        if let Some(precision) = Precision::measure(network, test, size)? {
+            return Ok(writeln!(self.out, "{}", precision.line())?);
+        }
         let metrics = evaluate(network, test, size)?;
         if let Some(accuracy) = metrics.accuracy() {
             writeln!(self.out, "accuracy: {}", percent(accuracy).trim_start())?;

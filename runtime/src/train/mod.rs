@@ -1,6 +1,7 @@
 //! Learning: epochs over a data set, evaluation, checkpoints.
 
 mod checkpoint;
+mod detect;
 mod evaluate;
 
 use std::format;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use std::string::String;
 use std::vec::Vec;
 
+pub use detect::{Detected, detect};
 pub use evaluate::{Answers, Metric, Metrics, evaluate};
 
 use crate::data::{BatchData, Dataset, Draw, each_batch};

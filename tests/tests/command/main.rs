@@ -350,6 +350,64 @@ fn augmented_pictures_are_shown() {
     refused(home.path(), 1, &["augment", "r.yaml", "-o", "none/sheet.png"]);
 }
 
+/// Bright squares on black, with their boxes in a table.
+fn squares(folder: &Path) {
+    let mut table = "file,split,class,xmin,ymin,xmax,ymax\n".to_owned();
+    for number in 0..24 {
+        let (x, y) = (4 + number * 7 % 36, 4 + number * 5 % 20);
+        let inside = |i: usize| (x..x + 16).contains(&(i % 64)) && (y..y + 16).contains(&(i / 64));
+        let bytes = (0..64 * 48).map(|i| if inside(i) { 255 } else { 0 }).collect();
+        let picture = cnnc_runtime::data::Raster { width: 64, height: 48, channels: 1, bytes };
+        picture.write_png(&folder.join(format!("{number}.png"))).expect("a picture");
+        let split = if number < 20 { "train" } else { "test" };
+        table += &format!("{number}.png,{split},square,{x},{y},{},{}\n", x + 16, y + 16);
+    }
+    std::fs::write(folder.join("boxes.csv"), table).expect("a table");
+}
+
+#[test]
+fn detectors_find_boxes() {
+    let home = folder();
+    squares(home.path());
+    let net = "net Squares {
+    input image: [1, 48, 64]
+    map = image |> conv(8, 5, stride: 2, pad: 2) |> relu |> conv(16, 5, stride: 2, pad: 2) |> relu |> conv(16, 3, stride: 2, pad: 1)
+        |> relu |> conv(16, 3, pad: 1) |> relu |> conv(6, 1)
+    output detections = yolo_decode(map, 8, anchors: [(16, 16)], version: v2)
+    target objects: [4, 5]
+    loss yolo_v2(map, objects, 8, anchors: [(16, 16)])
+}";
+    std::fs::write(home.path().join("squares.net"), net).expect("a net");
+    let recipe = "spec: squares.net
+data:
+  train: { boxes: { images: ., annotations: boxes.csv, split: train } }
+  test: { boxes: { images: ., annotations: boxes.csv, split: test } }
+classes: [square]
+batch: 4
+epochs: 60
+optimizer: { adam: { learning_rate: 0.005 } }
+";
+    std::fs::write(home.path().join("r.yaml"), recipe).expect("a recipe");
+    let learnt = said(home.path(), &["train", "r.yaml"]);
+    let precision = learnt.split("mAP@0.5: ").nth(1).and_then(|rest| rest.split(' ').next());
+    let precision: f64 = precision.and_then(|text| text.parse().ok()).expect("a precision");
+    assert!(precision > 75.0, "{learnt}");
+    let measured = said(home.path(), &["eval", "r.yaml"]);
+    assert!(measured.starts_with("mAP@0.5: ") && measured.contains(" % (4 boxes in 4 images)\nCOCO mAP"), "{measured}");
+    let measured = said(home.path(), &["eval", "r.yaml", "--json"]);
+    assert!(measured.contains("\"map50\": ") && measured.contains("\"coco_map\": "), "{measured}");
+
+    let found = said(home.path(), &["predict", "r.yaml", "21.png", "-o", "found.png"]);
+    assert!(found.starts_with("21.png: ") && found.contains(" % square, from ("), "{found}");
+    let drawn = cnnc_runtime::data::Raster::read(&home.path().join("found.png")).expect("a picture");
+    assert_eq!((drawn.width, drawn.height, drawn.channels), (64, 48, 3));
+    let none = said(home.path(), &["predict", "r.yaml", "21.png", "--score", "1"]);
+    assert_eq!(none, "21.png: nothing\n");
+    let two = refused(home.path(), 1, &["predict", "r.yaml", "21.png", "22.png", "-o", "found.png"]);
+    assert!(two.contains("--output is for one picture"), "{two}");
+    refused(home.path(), 2, &["predict", "r.yaml", "21.png", "--score", "2"]);
+}
+
 #[test]
 fn programs_are_compiled_once() {
     let home = folder();

@@ -66,7 +66,8 @@ impl Map {
         let channels = map.channels();
         let fits = match self.version {
             Version::V1 => channels > 5 * self.boxes,
-            _ => channels.is_multiple_of(self.boxes) && channels / self.boxes > 5,
+            // Without classes there is the confidence alone.
+            _ => channels.is_multiple_of(self.boxes) && channels / self.boxes >= 5,
         };
         if map.shape.len() == 3 && fits {
             return Ok(());

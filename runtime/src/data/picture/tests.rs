@@ -146,3 +146,13 @@ fn a_turn_puts_the_left_side_on_top() {
     assert_eq!(turned.bytes, [4, 1, 5, 2, 6, 3]);
     assert_eq!(turned.turned().turned().turned(), raster);
 }
+
+#[test]
+fn parts_are_read_between_pixels() {
+    let small = Raster { width: 3, height: 2, channels: 1, bytes: vec![0, 10, 20, 100, 110, 120] };
+    let part = |x1, y1, x2, y2, width, height| small.resized_crop(&Corners { x1, y1, x2, y2 }, width, height).bytes;
+    assert_eq!(part(0.0, 0.0, 3.0, 2.0, 3, 2), small.bytes);
+    assert_eq!(part(0.5, 0.5, 2.5, 1.5, 2, 1), [55, 65]);
+    // Beyond the sides they go on.
+    assert_eq!(part(-4.0, 0.0, 0.0, 1.0, 2, 1), [0, 0]);
+}

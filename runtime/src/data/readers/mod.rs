@@ -1,6 +1,7 @@
 //! Readers of data sets as they are found on the web. Errors name the file and the line.
 
 mod arrays;
+mod boxes;
 mod cifar;
 mod coco;
 mod folders;
@@ -12,6 +13,7 @@ mod yolo;
 use std::path::{Path, PathBuf};
 
 pub use arrays::{Array, read_arrays};
+pub use boxes::boxes;
 pub use cifar::{Cifar, cifar};
 pub use coco::coco;
 pub use folders::folders;

@@ -179,6 +179,33 @@ fn landmarks_are_a_table() {
     }
 }
 
+#[test]
+fn boxes_are_a_table() {
+    let head = "file,split,class,xmin,ymin,xmax,ymax";
+    let text = format!("{head}\na.png,train,dog,1,2,30,20\na.png,train,cat,5,5,41,30\nb.png,val,cat,0,0,9,9\n");
+    let all = folder(&[("a.png", ""), ("b.png", ""), ("b.csv", &text)]);
+    let read = |split, classes: &[String]| boxes(&all.path("b.csv"), &all.path(""), split, classes);
+    let train = read(Some("train"), &[]).expect("a collection");
+    assert_eq!(train.classes, ["cat", "dog"]);
+    let [a] = &train.examples[..] else { panic!("one picture") };
+    // A pixel beyond the side is cut off.
+    let corners = |x1, y1, x2, y2| Corners { x1, y1, x2, y2 };
+    assert_eq!(a.boxes, [(corners(1.0, 2.0, 30.0, 20.0), 1), (corners(5.0, 5.0, 40.0, 30.0), 0)]);
+    assert_eq!(read(None, &["dog".into(), "cat".into()]).expect("a collection").examples[1].boxes[0].1, 1);
+    let cases = [
+        (format!("{head}\na.png,train,dog,1,2,3\n"), "b.csv: line 2: 6 fields, but the heading has 7"),
+        (format!("{head}\na.png,train,dog,1,2,x,4\n"), "b.csv: line 2: `x` is no number"),
+        (format!("{head}\na.png,train,dog,1,2,300,4\n"), "b.csv: line 2: the box from (1, 2) to (300, 4) lies outside"),
+        (format!("{head}\na.png,val,dog,1,2,3,4\n"), "b.csv: there is no box in it"),
+        ("file,class,xmin\n".to_owned(), "b.csv: line 1: there is no column `split`"),
+    ];
+    for (text, expected) in cases {
+        std::fs::write(all.path("b.csv"), text).expect("written");
+        let said = complaint(read(Some("train"), &[]));
+        assert!(said.starts_with(expected), "`{said}` should be `{expected}`");
+    }
+}
+
 /// A file of NumPy's, version 1.
 fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
     let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");

@@ -1,0 +1,63 @@
+//! Boxes of pictures in a table with a heading: `file, class, xmin, ymin, xmax, ymax` in pixels, a box a line; other columns may be
+//! there, such as `split`.
+
+use std::path::Path;
+
+use super::{Names, at_line, inside, read_text, size_of_picture};
+use crate::boxes::Corners;
+use crate::data::{Collection, Example, Pixels};
+use crate::files::FileError;
+
+/// Columns that are needed.
+const COLUMNS: [&str; 6] = ["file", "class", "xmin", "ymin", "xmax", "ymax"];
+
+/// Reads the boxes of one split, such as `train`, or all where none is named; pictures are looked up in `images`. `classes` gives
+/// the order of the classes, else it is that of their names in the whole table.
+pub fn boxes(table: &Path, images: &Path, split: Option<&str>, classes: &[String]) -> Result<Collection, FileError> {
+    let text = read_text(table)?;
+    let mut lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+    let heading: Vec<&str> = lines.next().map(|(_, line)| fields(line)).unwrap_or_default();
+    let column = |name: &str| {
+        let missing = || at_line(table, 1, format!("there is no column `{name}`; `{}` are needed", COLUMNS.join(", ")));
+        heading.iter().position(|known| *known == name).ok_or_else(missing)
+    };
+    let split = split.map(|split| Ok((column("split")?, split))).transpose()?;
+    let [file, class, sides @ ..] = COLUMNS.map(&column);
+    let (file, class, sides) = (file?, class?, sides.into_iter().collect::<Result<Vec<_>, _>>()?);
+    let rows: Vec<(usize, Vec<&str>)> = lines.map(|(number, line)| (number, fields(line))).collect();
+    if let Some((number, row)) = rows.iter().find(|(_, row)| row.len() != heading.len()) {
+        let message = format!("{} fields, but the heading has {}", row.len(), heading.len());
+        return Err(at_line(table, *number, message));
+    }
+    let names = Names::new(classes, rows.iter().map(|(_, row)| row[class].to_owned()).collect());
+
+    let mut examples: Vec<Example> = Vec::new();
+    let (mut last, mut size) = ("", (0.0, 0.0));
+    for (number, row) in rows.iter().filter(|(_, row)| split.is_none_or(|(column, split)| row[column] == split)) {
+        let at = |message: String| at_line(table, *number, message);
+        if row[file] != last {
+            let path = images.join(row[file]);
+            (last, size) = (row[file], size_of_picture(&path).map_err(|e| at(e.to_string()))?);
+            examples.push(Example { pixels: Pixels::File(path), class: None, boxes: Vec::new(), points: Vec::new() });
+        }
+        let corners = corners(&sides, row).and_then(|b| inside(b, size.0, size.1)).map_err(at)?;
+        let class = names.number(row[class]).map_err(at)?;
+        if let Some(example) = examples.last_mut() {
+            example.boxes.push((corners, class));
+        }
+    }
+    match examples.is_empty() {
+        true => Err(FileError::new(table, "there is no box in it, or none of this split")),
+        false => Ok(Collection { examples, classes: names.names }),
+    }
+}
+
+fn fields(line: &str) -> Vec<&str> {
+    line.split([',', ';', '\t']).map(str::trim).collect()
+}
+
+fn corners(sides: &[usize], row: &[&str]) -> Result<Corners, String> {
+    let number = |&column: &usize| row[column].parse::<f32>().map_err(|_| format!("`{}` is no number", row[column]));
+    let sides = sides.iter().map(number).collect::<Result<Vec<f32>, _>>()?;
+    Ok(Corners { x1: sides[0], y1: sides[1], x2: sides[2], y2: sides[3] })
+}
