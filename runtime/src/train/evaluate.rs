@@ -349,7 +349,7 @@ mod tests {
         let data = Dataset::in_memory(&SPEC, vec![images.clone()], vec![labels]).expect("fits");
         let mut networks = [1, 2].map(|seed| Tiny::new(&Options { seed, batch: 2, ..Options::default() }));
         let mut answers = Answers::new(&SPEC);
-        let mut sum = vec![0.0; 3 * CLASSES];
+        let mut sum = [0.0; 3 * CLASSES];
         for network in &mut networks {
             answers.add(network, &data, 2).expect("answers");
             for (image, sum) in images.chunks_exact(PIXELS).zip(sum.chunks_exact_mut(CLASSES)) {
@@ -362,7 +362,7 @@ mod tests {
         let metrics = answers.metrics(&data, 2).expect("metrics");
         assert!((metrics.loss().expect("a loss") - loss).abs() < 1e-12);
         let mut alone = Answers::new(&SPEC);
-        alone.add(&mut networks[0], &data, 3).expect("answers");
+        alone.add(&mut networks[0], &data, 2).expect("answers");
         assert_eq!(alone.metrics(&data, 3), evaluate(&mut networks[0], &data, 2));
     }
 }
