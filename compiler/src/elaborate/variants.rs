@@ -38,8 +38,14 @@ pub(super) fn written_out(variant: &Variant, nets: &[Definition]) -> Outcome<Def
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
-    let (docs, name, span) = (variant.docs.clone(), variant.name.clone(), variant.span);
-    Ok(Definition { docs, name, params, body: base.body.clone(), span })
+    let (name, span) = (variant.name.clone(), variant.span);
+    Ok(Definition { docs: both(&variant.docs, &base.docs), name, params, body: base.body.clone(), span })
+}
+
+/// What is said of the variant, then of the net it is a variant of, as two paragraphs.
+fn both(docs: &[String], of_base: &[String]) -> Vec<String> {
+    let between = if docs.is_empty() || of_base.is_empty() { None } else { Some(String::new()) };
+    docs.iter().cloned().chain(between).chain(of_base.iter().cloned()).collect()
 }
 
 /// Which parameter an argument is for.

@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn blocks_are_folded_as_asked() {
-        let boxes = |open: &Open<'_>| drawn("resnet18", open).matches("font-weight=\"600\"").count();
+        let boxes = |open: &Open<'_>| drawn("resnet20", open).matches("font-weight=\"600\"").count();
         let folded = boxes(&Open::default());
         let block = ["basic".to_owned()];
         let unfolded = boxes(&Open { unfold: &block, ..Open::default() });
