@@ -249,7 +249,8 @@ fn boxes_are_those_of_the_authors() {
                 class: number(&d["cls"]) as u32,
             };
             let expected: Vec<Detection> = list(&photo["detections"]).iter().map(expected).collect();
-            let (off, iou) = if exact { (1e-3, 0.999) } else { (0.06, 0.8) };
+            // Of photos prepared here, cells of nearly the same score may change places.
+            let (off, iou) = if exact { (1e-3, 0.999) } else { (0.06, 0.7) };
             same_boxes(&found, &expected, 0.25, off, iou, &format!("{name}, {}", photo["image"]));
         }
     }
