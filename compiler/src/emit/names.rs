@@ -86,7 +86,7 @@ pub fn camel(name: &str) -> String {
     if TYPES.contains(&out.as_str()) { out + "Net" } else { out }
 }
 
-/// `LeNet5` to `lenet5`: as one would name the crate. Never a keyword, and never one of [`MODULES`].
+/// `LeNet5` to `lenet5`: as one would name the crate. Never a keyword, and never the name of a module of emitted code.
 pub fn module(net: &str) -> String {
     let name = words(&net.to_ascii_lowercase());
     if keyword(&name) || MODULES.contains(&name.as_str()) { name + "_net" } else { name }
