@@ -110,7 +110,7 @@ impl<'a> Case<'a> {
         // A gradient that cancels to nothing, as that of a bias before batch-norm, has no digits of its own to compare: it
         // is held against the other gradients.
         let all = graph.gradients.iter().map(|g| g.1).chain(graph.input_gradients.iter().map(|g| g.1));
-        let floor = 0.1 * all.map(|v| largest(&values[v.0 as usize])).fold(1e-2, f64::max);
+        let floor = 0.02 * all.map(|v| largest(&values[v.0 as usize])).fold(1e-2, f64::max);
         for (param, value) in &graph.gradients {
             let got = &answer.gradients[layout.ranges[param.0 as usize].clone()];
             let name = format!("gradient of `{}`", graph.param(*param).name);

@@ -73,7 +73,7 @@ pub struct Which {
     /// A value for a parameter of the net, `classes=100`; may be repeated
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_set)]
     pub set: Vec<(String, String)>,
-    /// Which net of the file, where it has several; the last one by default
+    /// Which net of the file, where it has several; by default the last one that is no variant of another
     #[arg(long, value_name = "NAME")]
     pub net: Option<String>,
 }

@@ -86,11 +86,22 @@ pub fn elaborate(sources: &mut SourceMap, loader: &dyn Loader, entry: FileId, op
 
 /// Names of the nets of a file that are variants of others, in order.
 pub fn variants(text: &str) -> Vec<String> {
+    if !may_have_variants(text) {
+        return Vec::new();
+    }
     let mut alone = SourceMap::default();
     let entry = alone.add("variants", text);
     let items = crate::syntax::parse(&alone, entry).map_or(Vec::new(), |tree| tree.items);
     let name = |item| if let ast::Item::Variant(variant) = item { Some(variant.name.name) } else { None };
     items.into_iter().filter_map(name).collect()
+}
+
+/// Whether `net Name =` stands somewhere, be it in a comment: most files need not be parsed to know that they have no variants.
+fn may_have_variants(text: &str) -> bool {
+    text.match_indices("net").any(|(at, word)| {
+        let name = text[at + word.len()..].trim_start();
+        name.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_').trim_start().starts_with('=')
+    })
 }
 
 /// The net that is asked for, or the one that the file is about.

@@ -20,6 +20,13 @@ pub struct TrueBox {
     pub area: Option<f32>,
 }
 
+impl TrueBox {
+    /// A box as most data sets have them: neither difficult nor a crowd.
+    pub fn new(image: u64, class: u32, corners: Corners) -> Self {
+        Self { image, class, corners, difficult: false, crowd: false, area: None }
+    }
+}
+
 /// A box that a detector found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Found {

@@ -53,14 +53,7 @@ pub fn detect(
                 corners: d.corners.scaled(scale.0, scale.1),
                 score: d.score,
             }));
-            let truth = |&(corners, class): &(Corners, u32)| TrueBox {
-                image,
-                class,
-                corners,
-                difficult: false,
-                crowd: false,
-                area: None,
-            };
+            let truth = |&(corners, class): &(Corners, u32)| TrueBox::new(image, class, corners);
             all.truths.extend(photo.boxes.iter().map(truth));
         }
     }

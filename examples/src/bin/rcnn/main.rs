@@ -81,14 +81,7 @@ fn rcnn(arguments: &Arguments) -> Result<()> {
 
 fn truths(pictures: &Collection) -> Vec<TrueBox> {
     let of_picture = |(image, example): (u64, &cnnc_runtime::data::Example)| {
-        let truth = move |&(corners, class): &(Corners, u32)| TrueBox {
-            image,
-            class,
-            corners,
-            difficult: false,
-            crowd: false,
-            area: None,
-        };
+        let truth = move |&(corners, class): &(Corners, u32)| TrueBox::new(image, class, corners);
         example.boxes.iter().map(truth).collect::<Vec<_>>()
     };
     (0..).zip(&pictures.examples).flat_map(of_picture).collect()

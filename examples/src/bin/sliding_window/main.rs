@@ -208,14 +208,7 @@ fn is_right(page: &Page, found: &Detection) -> bool {
 fn account(pages: &[Page], found: &[Vec<Detection>]) {
     let mut truths = Vec::new();
     for (image, page) in (0..).zip(pages) {
-        truths.extend(page.digits.iter().map(|digit| TrueBox {
-            image,
-            class: digit.class,
-            corners: window_at(digit.x, digit.y),
-            difficult: false,
-            crowd: false,
-            area: None,
-        }));
+        truths.extend(page.digits.iter().map(|digit| TrueBox::new(image, digit.class, window_at(digit.x, digit.y))));
     }
     let answers: Vec<Found> = (0..)
         .zip(found)
