@@ -162,6 +162,7 @@ fn tile(bencher: Bencher<'_, '_>, Case { isa, layer }: Case) {
         columns: layer.side,
         x_row: pitch,
         w_block: layer.channels * taps.len() * BLOCK,
+        w_next: 0,
     };
     let (x, w) = (numbers(layer.channels / BLOCK * tile.block), numbers(layer.weights()));
     let (bias, mut y) = (numbers(layer.filters), numbers(layer.floats_out()));

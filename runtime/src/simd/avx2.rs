@@ -24,6 +24,18 @@ impl Vector for F32x8 {
     const PIXELS: usize = 6;
 
     #[inline(always)]
+    unsafe fn prefetch_first(at: *const f32) {
+        // SAFETY: a hint; addresses without memory behind them are ignored.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch_second(at: *const f32) {
+        // SAFETY: a hint; addresses without memory behind them are ignored.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
+    }
+
+    #[inline(always)]
     unsafe fn zero() -> Self {
         // SAFETY: AVX2 and FMA are there by the trait's contract.
         Self(unsafe { _mm256_setzero_ps() })

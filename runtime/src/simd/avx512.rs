@@ -19,6 +19,18 @@ impl Vector for F32x16 {
     const PIXELS: usize = 14;
 
     #[inline(always)]
+    unsafe fn prefetch_first(at: *const f32) {
+        // SAFETY: a hint; addresses without memory behind them are ignored.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch_second(at: *const f32) {
+        // SAFETY: a hint; addresses without memory behind them are ignored.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
+    }
+
+    #[inline(always)]
     unsafe fn zero() -> Self {
         // SAFETY: AVX-512 is there by the trait's contract.
         Self(unsafe { _mm512_setzero_ps() })

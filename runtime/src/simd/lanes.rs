@@ -18,6 +18,12 @@ impl Vector for Lanes {
     const PIXELS: usize = 2;
 
     #[inline(always)]
+    unsafe fn prefetch_first(_: *const f32) {}
+
+    #[inline(always)]
+    unsafe fn prefetch_second(_: *const f32) {}
+
+    #[inline(always)]
     unsafe fn zero() -> Self {
         Self([0.0; 16])
     }

@@ -24,6 +24,10 @@ pub(crate) trait Vector: Copy {
     /// Pixels of a tile of sixteen channels at most: as many as leave registers for weights and a number of the input.
     const PIXELS: usize;
 
+    /// Asks for memory that is read next, into the first-level cache; any address will do.
+    unsafe fn prefetch_first(at: *const f32);
+    /// The same for memory that is read later, into the second-level cache: what waits for the first one would hold up loads.
+    unsafe fn prefetch_second(at: *const f32);
     /// All zero.
     unsafe fn zero() -> Self;
     /// The same number in each lane.

@@ -13,6 +13,12 @@ impl Vector for F32x4 {
     const PIXELS: usize = 6;
 
     #[inline(always)]
+    unsafe fn prefetch_first(_: *const f32) {}
+
+    #[inline(always)]
+    unsafe fn prefetch_second(_: *const f32) {}
+
+    #[inline(always)]
     unsafe fn zero() -> Self {
         // SAFETY: Advanced SIMD is part of every 64-bit ARM target.
         Self(unsafe { vdupq_n_f32(0.0) })

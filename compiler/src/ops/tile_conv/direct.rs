@@ -197,6 +197,7 @@ pub(super) fn kernel(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
             columns: #columns,
             x_row: #x_row,
             w_block: #weights,
+            w_next: #weights,
         };
         let block = y.planes().start;
         let finish = #finish;

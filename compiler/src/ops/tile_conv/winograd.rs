@@ -60,6 +60,7 @@ pub(super) fn strips(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
     let channels = x.channels();
     let weights = w.floats() / y.blocks();
     let point_weights = weights / WINOGRAD_POINTS;
+    let next = next(point_weights, weights);
     let room = WINOGRAD_POINTS * winograd_pitch(rows * columns) * BLOCK;
     let finish = conv.finish(cut.plane, &quote!(offset));
     let offset = if conv.shortcut { quote!(let offset = y.offset();) } else { quote!() };
@@ -81,18 +82,19 @@ pub(super) fn strips(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
         for block in 0..#blocks {
             isa.winograd_input(&TILES, first, rows, pitch, &x0[block * #plane_in..], &mut v[block * #room..]);
         }
-        let tile = rt::Tile {
-            channels: #channels,
-            lanes: 16,
-            block: #room,
-            taps: &[0],
-            columns: tiles,
-            x_row: 0,
-            w_block: #weights,
-        };
         // Two blocks of filters at a time, as register tiles have them.
         for first_block in y.planes().step_by(2) {
             let blocks = first_block..usize::min(first_block + 2, y.planes().end);
+            let tile = rt::Tile {
+                channels: #channels,
+                lanes: 16,
+                block: #room,
+                taps: &[0],
+                columns: tiles,
+                x_row: 0,
+                w_block: #weights,
+                w_next: #next,
+            };
             let m = &mut m[..blocks.len() * #room];
             for point in 0..36 {
                 let at = point * 16 * pitch;
@@ -110,6 +112,11 @@ pub(super) fn strips(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
     Kernel::new(name, Split::Strips(cut), body).scratch((blocks + 2) * room)
 }
 
+/// From the weights of the last of some `blocks` to those of the first one at the next point.
+fn next(point_weights: usize, weights: usize) -> TokenStream {
+    quote!(usize::wrapping_sub(#point_weights, (blocks.len() - 1) * #weights))
+}
+
 /// Of an operand that is transformed already: every task reads the weights of its own filters, once.
 pub(super) fn tiles(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Kernel {
     let (x, w, y) = (&cx.inputs[0], &cx.inputs[1], cx.output);
@@ -119,6 +126,7 @@ pub(super) fn tiles(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Kern
     let channels = x.channels();
     let weights = w.floats() / y.blocks();
     let point_weights = weights / WINOGRAD_POINTS;
+    let next = next(point_weights, weights);
     let pitch = winograd_pitch(tiles);
     let (run, point, block_of_tiles) = (tiles * BLOCK, pitch * BLOCK, WINOGRAD_POINTS * pitch * BLOCK);
     let finish = conv.finish(cut.plane, &quote!(offset));
@@ -127,6 +135,7 @@ pub(super) fn tiles(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Kern
     let body = quote! {
         const TILES: rt::Tiles = #literal;
         #offset
+        let blocks = y.planes();
         let tile = rt::Tile {
             channels: #channels,
             lanes: 16,
@@ -135,16 +144,16 @@ pub(super) fn tiles(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Kern
             columns: #tiles,
             x_row: 0,
             w_block: #weights,
+            w_next: #next,
         };
+        let m = &mut scratch[..blocks.len() * #block_of_tiles];
         // Point by point, so that all filters of the task meet its tiles while these are in the cache.
-        let filters = y.planes();
-        let m = &mut scratch[..filters.len() * #block_of_tiles];
         for point in 0..36 {
-            let (v, w) = (&x0[point * #point..], &x1[filters.start * #weights + point * #point_weights..]);
+            let (v, w) = (&x0[point * #point..], &x1[blocks.start * #weights + point * #point_weights..]);
             let mut products = rt::Strip::of(m, #block_of_tiles, point * #point..point * #point + #run);
             isa.convolve(&tile, 1, v, w, &rt::Finish::default(), &mut products);
         }
-        for (m, block) in m.chunks_exact(#block_of_tiles).zip(filters) {
+        for (m, block) in m.chunks_exact(#block_of_tiles).zip(blocks) {
             let finish = #finish;
             isa.winograd_output(&TILES, 0, #rows, #pitch, m, &finish, y.plane(block));
         }

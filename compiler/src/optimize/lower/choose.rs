@@ -12,7 +12,7 @@ use crate::tuning::{Choice, Mode, Workload};
 /// Floats that stay in a core's second-level cache, with room for what streams by.
 const CACHE: usize = 160 * 1024;
 /// Bytes that memory gives all cores in a cycle.
-const MEMORY: f64 = 7.0;
+const MEMORY: f64 = 12.0;
 /// Cores that the model has.
 const CORES: f64 = 2.0;
 /// Tasks that a large layer is cut into at least, so that threads end at about the same time.

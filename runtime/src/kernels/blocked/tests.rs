@@ -128,6 +128,7 @@ fn convolutions_of_staged_rows() {
             columns: ow,
             x_row: if kh == 1 { pitch } else { s * pitch },
             w_block: (case.channels.next_multiple_of(lanes) * kh * kw) * BLOCK,
+            w_next: 0,
         };
         let packing =
             Packing { filters: case.filters, channels: case.channels, taps: kh * kw, lanes, backwards: false };
@@ -260,7 +261,16 @@ fn winograd() {
                 );
             }
             let mut m = vec![9.0; part];
-            let tile = Tile { channels, lanes: BLOCK, block: part, taps: &[0], columns: count, x_row: 0, w_block: 0 };
+            let tile = Tile {
+                channels,
+                lanes: BLOCK,
+                block: part,
+                taps: &[0],
+                columns: count,
+                x_row: 0,
+                w_block: 0,
+                w_next: 0,
+            };
             for xi in 0..WINOGRAD_POINTS {
                 let at = xi * count * BLOCK;
                 let mut strip = Strip::of(&mut m, part, at..at + count * BLOCK);

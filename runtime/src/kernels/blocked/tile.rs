@@ -31,6 +31,9 @@ pub struct Tile<'a> {
     pub x_row: usize,
     /// Floats from the weights of one block of output channels to those of the next.
     pub w_block: usize,
+    /// Floats from the weights of the last block to those that the next call reads, wrapping where they stand before it:
+    /// some tiles ask memory for them meanwhile.
+    pub w_next: usize,
 }
 
 /// What happens to a sum of products before it is written.
@@ -76,6 +79,22 @@ impl Tile<'_> {
         assert!(finish.bias.is_none_or(|b| b.len() >= (last + 1) * BLOCK), "bias");
         assert!(finish.add.is_none_or(|a| a.len() >= extent([[last, y.pitch()], [floats, 1]])), "shortcut");
     }
+
+    /// Floats from the end of what a row sees to what the next one sees; before it, where rows overlap.
+    fn row_gap(&self) -> usize {
+        self.x_row.wrapping_sub(self.columns * self.lanes)
+    }
+
+    /// What each of `width` pixels sees, of which the first is in `column` and sees `x`.
+    #[inline(always)]
+    fn seen(&self, x: *const f32, column: usize, width: usize) -> [*const f32; NARROW] {
+        let in_a_row: [*const f32; NARROW] = core::array::from_fn(|i| x.wrapping_add(i * self.lanes));
+        if column + width <= self.columns {
+            return in_a_row;
+        }
+        let rows_on = |i: usize| (column + i) / self.columns;
+        core::array::from_fn(|i| in_a_row[i].wrapping_add(rows_on(i).wrapping_mul(self.row_gap())))
+    }
 }
 
 impl crate::Isa {
@@ -96,6 +115,7 @@ impl crate::Isa {
             slope: finish.slope,
             y: y.start(),
             y_block,
+            ahead: Ahead::NOTHING,
         };
         // SAFETY: an `Isa` of a level is only made where detection found its features; the slices were measured above, and
         // `y` lends its planes to this call alone.
@@ -142,6 +162,44 @@ struct Place {
     y: *mut f32,
     /// Floats from one block of the output to the next.
     y_block: usize,
+    ahead: Ahead,
+}
+
+/// The weights that a tile asks for while it computes, so that they are there when their turn comes: the tiles of some blocks of
+/// output channels share those of the next blocks evenly.
+#[derive(Clone, Copy)]
+struct Ahead {
+    /// Floats from the weights in use to those that come next.
+    weights: usize,
+    /// Of the sixteen channels of each tap.
+    first: usize,
+    /// The one behind the last.
+    end: usize,
+}
+
+impl Ahead {
+    const NOTHING: Self = Self { weights: 0, first: 0, end: 0 };
+
+    /// The share of a tile among all that use the same weights.
+    #[inline(always)]
+    fn share(weights: usize, tile: usize, tiles: usize) -> Self {
+        let each = BLOCK.div_ceil(tiles);
+        Self { weights, first: (tile * each).min(BLOCK), end: ((tile + 1) * each).min(BLOCK) }
+    }
+
+    /// Asks for the weights of `M` blocks, `w_block` floats apart, that come after those at `w`.
+    ///
+    /// # Safety
+    /// The vector's instructions are there.
+    #[inline(always)]
+    unsafe fn ask<V: Vector, const M: usize>(self, w: *const f32, w_block: usize) {
+        for lane in self.first..self.end {
+            for m in 0..M {
+                // SAFETY: the caller's promise; nothing is read.
+                unsafe { V::prefetch_second(w.wrapping_add(self.weights.wrapping_add(m * w_block + lane * BLOCK))) };
+            }
+        }
+    }
 }
 
 impl Place {
@@ -172,6 +230,9 @@ impl Place {
 /// Pixels of the widest tile: of one block of output channels; of two it is half.
 const MOST: usize = 28;
 
+/// The same of [`narrow`] tiles.
+const NARROW: usize = 6;
+
 /// Two blocks of output channels at a time, 14 pixels wide: 28 of 32 registers hold sums.
 ///
 /// # Safety
@@ -182,10 +243,12 @@ unsafe fn wide(tile: &Tile<'_>, rows: usize, blocks: usize, place: Place) {
     // SAFETY: pairs of blocks, and one that is left over, are each covered once.
     unsafe {
         for pair in 0..blocks / 2 {
-            wide_rows::<2>(tile, rows, place.blocks(2 * pair, tile.w_block));
+            let last = 2 * pair + 2 == blocks;
+            let next = if last { tile.w_block.wrapping_add(tile.w_next) } else { 2 * tile.w_block };
+            wide_rows::<2>(tile, rows, place.blocks(2 * pair, tile.w_block), next);
         }
         if blocks % 2 == 1 {
-            wide_rows::<1>(tile, rows, place.blocks(blocks - 1, tile.w_block));
+            wide_rows::<1>(tile, rows, place.blocks(blocks - 1, tile.w_block), tile.w_next);
         }
     }
 }
@@ -193,10 +256,10 @@ unsafe fn wide(tile: &Tile<'_>, rows: usize, blocks: usize, place: Place) {
 /// Covers rows with tiles of equal size, as far as that is possible; several rows at once where they are narrow.
 ///
 /// # Safety
-/// As [`wide`], for `M` blocks.
+/// As [`wide`], for `M` blocks, `next` floats before those whose weights are read next.
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 #[inline(always)]
-unsafe fn wide_rows<const M: usize>(tile: &Tile<'_>, rows: usize, mut place: Place) {
+unsafe fn wide_rows<const M: usize>(tile: &Tile<'_>, rows: usize, mut place: Place, next: usize) {
     let widest = MOST / M;
     macro_rules! shapes {
         ($rows:expr, $columns:expr, $place:expr; $lanes:ident: $($r:literal: $($c:literal)*;)*) => {
@@ -222,9 +285,10 @@ unsafe fn wide_rows<const M: usize>(tile: &Tile<'_>, rows: usize, mut place: Pla
     unsafe {
         if tile.columns <= 7 && rows > 1 && tile.lanes == BLOCK {
             let together = (14 / tile.columns).min(4);
-            let mut left = rows;
-            while left > 0 {
-                let now = left.div_ceil(left.div_ceil(together));
+            let (groups, mut left) = (rows.div_ceil(together), rows);
+            for rest in (1..=groups).rev() {
+                let now = left.div_ceil(rest);
+                place.ahead = Ahead::share(next, groups - rest, groups);
                 shapes! { now, tile.columns, place; BLOCK:
                     1: 1 2 3 4 5 6 7;
                     2: 1 2 3 4 5 6 7;
@@ -237,10 +301,11 @@ unsafe fn wide_rows<const M: usize>(tile: &Tile<'_>, rows: usize, mut place: Pla
             return;
         }
         let tiles = tile.columns.div_ceil(widest);
-        for _ in 0..rows {
+        for at in 0..rows {
             let (mut row, mut left) = (place, tile.columns);
             for rest in (1..=tiles).rev() {
                 let width = left.div_ceil(rest);
+                row.ahead = Ahead::share(next, at * tiles + tiles - rest, rows * tiles);
                 if tile.lanes == BLOCK {
                     row_of!(width, row; BLOCK);
                 } else {
@@ -254,34 +319,39 @@ unsafe fn wide_rows<const M: usize>(tile: &Tile<'_>, rows: usize, mut place: Pla
     }
 }
 
-/// One block of output channels at a time, [`Vector::PIXELS`] wide (at most 6): for vectors of which `G` hold a block.
+/// One block of output channels at a time, for vectors of which `G` hold a block: tiles of [`Vector::PIXELS`] pixels (at most
+/// 6) that follow each other in the output, from as many rows as it takes, and are of equal size as far as that is possible.
 ///
 /// # Safety
 /// The vector's instructions are there, and memory holds what [`Tile::check`] asks for.
 #[inline(always)]
 unsafe fn narrow<V: Vector, const G: usize>(tile: &Tile<'_>, rows: usize, blocks: usize, place: Place) {
-    let tiles = tile.columns.div_ceil(V::PIXELS);
+    let pixels = rows * tile.columns;
+    let tiles = pixels.div_ceil(V::PIXELS);
     for block in 0..blocks {
+        let next = if block + 1 < blocks { tile.w_block } else { tile.w_next };
         let mut place = place.blocks(block, tile.w_block);
-        for _ in 0..rows {
-            let (mut row, mut left) = (place, tile.columns);
-            for rest in (1..=tiles).rev() {
-                let width = left.div_ceil(rest);
-                macro_rules! widths {
-                    ($($n:literal)*) => {
-                        match (tile.lanes, width) {
-                            $((BLOCK, $n) => registers::<V, 1, G, 1, $n, BLOCK>(tile, row),
-                              (_, $n) => registers::<V, 1, G, 1, $n, 1>(tile, row),)*
-                            _ => unreachable!("widths of tiles"),
-                        }
-                    };
-                }
-                // SAFETY: tiles cover the rows and columns that were checked, each once.
-                unsafe { widths!(1 2 3 4 5 6) };
-                row = row.pixels(width, width * tile.lanes);
-                left -= width;
+        let (mut column, mut left) = (0, pixels);
+        for rest in (1..=tiles).rev() {
+            let width = left.div_ceil(rest);
+            place.ahead = Ahead::share(next, tiles - rest, tiles);
+            let seen = tile.seen(place.x, column, width);
+            macro_rules! widths {
+                ($($n:literal)*) => {
+                    match (tile.lanes, width) {
+                        $((BLOCK, $n) => scattered::<V, G, $n, BLOCK>(tile, seen, place),
+                          (_, $n) => scattered::<V, G, $n, 1>(tile, seen, place),)*
+                        _ => unreachable!("widths of tiles"),
+                    }
+                };
             }
-            place = place.pixels(tile.columns, tile.x_row);
+            // SAFETY: tiles cover the rows and columns that were checked, each once.
+            unsafe { widths!(1 2 3 4 5 6) };
+            (place, column) = (place.pixels(width, width * tile.lanes), column + width);
+            while column >= tile.columns {
+                (place, column) = (place.pixels(0, tile.row_gap()), column - tile.columns);
+            }
+            left -= width;
         }
     }
 }
@@ -378,6 +448,9 @@ unsafe fn registers<V: Vector, const M: usize, const G: usize, const R: usize, c
         loop {
             let lanes = if left < LANES { left } else { LANES };
             for tap in tile.taps {
+                if LANES == BLOCK {
+                    place.ahead.ask::<V, M>(w, tile.w_block);
+                }
                 let (mut x, mut now) = (x.add(*tap), w);
                 for _ in 0..lanes {
                     sums = step::<V, M, G, R, C, LANES>(sums, tile, x, now);
@@ -393,6 +466,62 @@ unsafe fn registers<V: Vector, const M: usize, const G: usize, const R: usize, c
             x = x.add(tile.block);
         }
         write::<V, M, G, R, C>(sums, place);
+    }
+}
+
+/// A tile of one block of output channels and `N` pixels that lie anywhere: each is found by an address of its own, for
+/// which there are registers enough. What the next channels read is asked for ahead: with so few pixels to a tile there is
+/// little else to do until it comes.
+///
+/// # Safety
+/// As [`narrow`], for this block and these pixels.
+#[inline(always)]
+unsafe fn scattered<V: Vector, const G: usize, const N: usize, const LANES: usize>(
+    tile: &Tile<'_>,
+    seen: [*const f32; NARROW],
+    place: Place,
+) {
+    // SAFETY: the taps of these pixels, all weights of the block and their channels of each pixel exist. Nothing is read by
+    // asking ahead.
+    unsafe {
+        let start = |g: usize| match place.bias {
+            None => V::zero(),
+            Some(bias) => V::load(bias.add(g * V::LANES)),
+        };
+        let start: [V; G] = core::array::from_fn(start);
+        let mut sums: Sums<V, 1, G> = [[start]; MOST];
+        let (mut w, mut offset, mut left) = (place.w, 0, tile.channels);
+        loop {
+            if LANES == BLOCK {
+                each_pixel!(N, PIXEL, {
+                    V::prefetch_first(seen[PIXEL % NARROW].wrapping_add(offset + tile.block));
+                });
+            }
+            let lanes = if left < LANES { left } else { LANES };
+            for tap in tile.taps {
+                let at = offset + tap;
+                for lane in 0..lanes {
+                    let now = w.add(lane * BLOCK);
+                    let weights: [V; G] = core::array::from_fn(|g| V::load(now.add(g * V::LANES)));
+                    each_pixel!(N, PIXEL, {
+                        let x = V::splat(*seen[PIXEL % NARROW].add(at + lane));
+                        for g in 0..G {
+                            sums[PIXEL][0][g] = sums[PIXEL][0][g].fma(x, weights[g]);
+                        }
+                    });
+                }
+                if LANES == BLOCK {
+                    place.ahead.ask::<V, 1>(w, tile.w_block);
+                }
+                w = w.wrapping_add(LANES * BLOCK);
+            }
+            left -= lanes;
+            if left == 0 {
+                break;
+            }
+            offset += tile.block;
+        }
+        write::<V, 1, G, 1, N>(sums, place);
     }
 }
 

@@ -49,7 +49,7 @@ fn cases() -> impl Strategy<Value = Case> {
 impl Case {
     fn tile(&self) -> Tile<'_> {
         let Self { channels, lanes, block, ref taps, columns, x_row, w_block, .. } = *self;
-        Tile { channels, lanes, block, taps, columns, x_row, w_block }
+        Tile { channels, lanes, block, taps, columns, x_row, w_block, w_next: w_block }
     }
 
     /// Floats of the output of one block, and of its plane.
@@ -134,7 +134,7 @@ proptest! {
 fn sizes_beyond_memory_are_refused() {
     // Times sixteen channels this is more than a `usize` counts; a product that wraps around would be zero.
     let columns = usize::MAX / BLOCK + 1;
-    let tile = Tile { channels: 16, lanes: BLOCK, block: 0, taps: &[0], columns, x_row: 0, w_block: 0 };
+    let tile = Tile { channels: 16, lanes: BLOCK, block: 0, taps: &[0], columns, x_row: 0, w_block: 0, w_next: 0 };
     let (w, mut y) = ([0.0; BLOCK * BLOCK], [0.0; BLOCK]);
     Isa::detect().convolve(&tile, 1, &[], &w, &Finish::default(), &mut Strip::of(&mut y, BLOCK, 0..BLOCK));
 }
