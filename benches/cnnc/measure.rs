@@ -28,7 +28,7 @@ pub fn main(construct: fn(&Options) -> Box<dyn Network>) -> Result<()> {
         return Err("usage: NAME WEIGHTS INPUT EXPECTED THREADS SECONDS".into());
     };
     let image = Tensor::read(input)?;
-    let mut network = construct(&Options { threads: threads.parse()?, batch: image.count, ..Options::default() });
+    let mut network = construct(&Options { blank: true, threads: threads.parse()?, batch: image.count, ..Options::default() });
     weights::load(&mut *network, weights)?;
     network.infer(image.count, &[&image.values])?;
     println!("first");

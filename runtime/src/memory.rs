@@ -7,6 +7,8 @@ use crate::{Buffer, GROUPS, Isa, Pool, Scratch};
 pub struct Options {
     /// Decides the random weights.
     pub seed: u64,
+    /// Leaves all weights zero: for a network whose weights are loaded anyway, which starts faster without random ones.
+    pub blank: bool,
     /// The largest batch it will be given; memory grows with it.
     pub batch: usize,
     /// Threads, or 0 for one on each core. Results do not depend on it.
@@ -16,9 +18,9 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// Seed 0, one image at a time, all cores, the best instruction set.
+    /// Random weights of seed 0, one image at a time, all cores, the best instruction set.
     fn default() -> Self {
-        Self { seed: 0, batch: 1, threads: 0, isa: None }
+        Self { seed: 0, blank: false, batch: 1, threads: 0, isa: None }
     }
 }
 

@@ -231,14 +231,29 @@ impl<'a> TensorFile<'a> {
             let message = format!("`{}` has {} elements, needed are {}", entry.name, entry.len(), values.len());
             return Err(self.error(message));
         }
-        let mut rest = values.chunks_mut(CHUNK);
+        let mut read = || {
+            self.source.seek(SeekFrom::Start(entry.start))?;
+            self.source.read_exact(bytemuck::cast_slice_mut(values))
+        };
+        read().map_err(|e| FileError::io(self.path.clone(), &e))?;
+        // Nothing to do on most machines: a file holds numbers with their low bytes first.
+        values.iter_mut().for_each(|value| *value = f32::from_le_bytes(value.to_ne_bytes()));
+        Ok(())
+    }
+
+    /// The first infinity or NaN of an `F32` tensor of [this file](Self::entries), and where among its elements it stands.
+    pub fn not_finite(&mut self, entry: &Entry) -> Result<Option<(usize, f32)>, FileError> {
+        let (mut found, mut before) = (None, 0);
         self.chunks(entry, |bytes| {
-            let chunk = rest.next().unwrap_or_default();
-            for (value, bytes) in chunk.iter_mut().zip(bytes.as_chunks().0) {
-                *value = f32::from_le_bytes(*bytes);
+            let values = bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
+            // All of a chunk at once, which a search from the first on could not be.
+            if found.is_none() && !values.clone().fold(true, |all, x| all & x.is_finite()) {
+                found = values.enumerate().find(|(_, x)| !x.is_finite()).map(|(index, x)| (before + index, x));
             }
+            before += bytes.len() / size_of::<f32>();
             Ok(())
-        })
+        })?;
+        Ok(found)
     }
 
     /// Reads a tensor of class labels: any integers from 0 up to, not including, `classes`.

@@ -80,7 +80,7 @@ pub struct Tiny {
 impl Tiny {
     pub fn new(options: &Options) -> Self {
         let mut params = Buffer::zeroed(SPEC.param_floats);
-        init::fill(&mut params, SPEC.params, options.seed);
+        init::fill(&mut params, SPEC.params, options);
         let sizes =
             Sizes { arena: CLASSES, fixed: 0, prepared: 0, gradients: SPEC.trained, scratch: PIXELS, partials: 160 };
         let memory = Memory::new(options, &sizes);

@@ -108,18 +108,17 @@ pub fn load_from(
     let spec = network.spec();
     let mut loaded = match_names(spec, file);
     let mut problems = Vec::new();
-    let mut params = network.params().to_vec();
+    let mut fitting = Vec::new();
     for param in spec.params {
         let Some(entry) = file.entry(param.name).cloned() else { continue };
         if lenience.shape && !alike(&entry.shape, param.shape) {
             loaded.reshaped.push((param.name.to_string(), entry.shape));
             continue;
         }
-        if let Err(problem) = load_one(param, &entry, file, &mut params[param.range.clone()], lenience)? {
-            problems.push(problem);
-        }
+        problems.extend(check(param, &entry, file, lenience)?);
         loaded.tensors += 1;
         loaded.floats += entry.len();
+        fitting.push((param, entry));
     }
     if !lenience.missing {
         problems.extend(loaded.missing.iter().map(|name| missing(spec, name, &loaded.unexpected, file)));
@@ -130,7 +129,11 @@ pub fn load_from(
     if !problems.is_empty() {
         return Err(complain(spec, file, &problems));
     }
-    network.params_mut().copy_from_slice(&params);
+    // Nothing was written so far, so that a network whose weights do not fit is left as it was.
+    let params = network.params_mut();
+    for (param, entry) in fitting {
+        file.floats(&entry, &mut params[param.range.clone()])?;
+    }
     Ok(loaded)
 }
 
@@ -170,31 +173,24 @@ fn match_names(spec: &Spec, file: &TensorFile<'_>) -> Loaded {
     loaded
 }
 
-/// Reads one tensor. The outer error is one of the file, the inner one says what does not fit.
-fn load_one(
+/// What of a tensor does not fit. The error is one of the file.
+fn check(
     param: &ParamSpec,
     entry: &Entry,
     file: &mut TensorFile<'_>,
-    values: &mut [f32],
     lenience: Lenience,
-) -> Result<Result<(), String>, FileError> {
+) -> Result<Option<String>, FileError> {
     let name = param.name;
     if entry.dtype != Dtype::F32 {
-        return Ok(Err(format!("`{name}` is {}, needed is F32 (in Python: tensor.float())", entry.dtype)));
+        return Ok(Some(format!("`{name}` is {}, needed is F32 (in Python: tensor.float())", entry.dtype)));
     }
     if !alike(&entry.shape, param.shape) {
         let transposed = entry.shape.len() == 2 && entry.shape.iter().rev().eq(param.shape);
         let hint = if transposed { " (transposed?)" } else { "" };
-        return Ok(Err(format!("`{name}` has shape {:?}, needed is {:?}{hint}", entry.shape, param.shape)));
+        return Ok(Some(format!("`{name}` has shape {:?}, needed is {:?}{hint}", entry.shape, param.shape)));
     }
-    file.floats(entry, values)?;
-    if !lenience.not_finite
-        && let Some(index) = values.iter().position(|x| !x.is_finite())
-    {
-        let place = place(index, param.shape);
-        return Ok(Err(format!("`{name}` is {} at {place:?}", values[index])));
-    }
-    Ok(Ok(()))
+    let bad = if lenience.not_finite { None } else { file.not_finite(entry)? };
+    Ok(bad.map(|(index, value)| format!("`{name}` is {value} at {:?}", place(index, param.shape))))
 }
 
 /// Whether shapes differ in dimensions of 1 only: a convolution of each region apart has the weights of one of pictures.

@@ -146,12 +146,12 @@ impl Api<'_> {
                 Self::with_options(&rt::Options { seed, ..rt::Options::default() })
             }
 
-            /// A network with random weights: seed, largest batch, threads and instruction set as the options say.
+            /// A network with random weights or blank ones: seed, largest batch, threads and instruction set as the options say.
             ///
             /// All memory is allocated here.
             pub fn with_options(options: &rt::Options) -> Self {
                 let mut params = rt::Buffer::zeroed(SPEC.param_floats);
-                rt::init::fill(&mut params, SPEC.params, options.seed);
+                rt::init::fill(&mut params, SPEC.params, options);
                 let memory = rt::Memory::new(options, &#sizes);
                 Self { params, memory, n: 0, last: rt::Mode::Inference #prepared }
             }

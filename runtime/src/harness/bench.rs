@@ -96,7 +96,7 @@ impl Given {
 impl Harness<'_> {
     /// Measures.
     pub(super) fn bench(&mut self, job: &Bench) -> Result<(), Failure> {
-        let mut network = self.network(&job.machine, 1, job.batch)?;
+        let mut network = self.network(&job.machine, job.weights.is_none().then_some(1), job.batch)?;
         if let Some(path) = &job.weights {
             weights::load(&mut *network, path)?;
         }

@@ -25,7 +25,7 @@ const SHARE: f32 = 0.875;
 impl Harness<'_> {
     /// Prints loss and accuracy of given weights, or the average precision of a detector.
     pub(super) fn eval(&mut self, job: &Eval) -> Result<(), Failure> {
-        let mut network = self.network(&job.machine, 0, job.batch)?;
+        let mut network = self.network(&job.machine, None, job.batch)?;
         let [first, others @ ..] = &job.weights[..] else { return Err(Failure::new("there are no weights")) };
         let loaded = weights::load(&mut *network, first)?;
         let about = About::read(loaded.metadata.as_deref());

@@ -149,7 +149,8 @@ impl Harness<'_> {
         }
     }
 
-    fn network(&self, machine: &Machine, seed: u64, batch: usize) -> Result<Box<dyn Network>, Failure> {
+    /// The network, with random weights where there is a seed for them, else with blank ones.
+    fn network(&self, machine: &Machine, seed: Option<u64>, batch: usize) -> Result<Box<dyn Network>, Failure> {
         let named = |name: &String| {
             Isa::named(name).ok_or_else(|| {
                 let has: Vec<&str> = Isa::available().map(Isa::name).collect();
@@ -157,7 +158,8 @@ impl Harness<'_> {
             })
         };
         let isa = machine.isa.as_ref().map(named).transpose()?;
-        Ok((self.construct)(&Options { seed, batch, threads: machine.threads, isa })?)
+        let (blank, seed) = (seed.is_none(), seed.unwrap_or_default());
+        Ok((self.construct)(&Options { seed, blank, batch, threads: machine.threads, isa })?)
     }
 }
 

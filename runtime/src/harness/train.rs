@@ -22,7 +22,7 @@ use crate::{Network, Role, init};
 impl Harness<'_> {
     /// Learns, says how well, saves the weights of the best epoch and classifies a picture.
     pub(super) fn train(&mut self, job: &Train) -> Result<(), Failure> {
-        let mut network = self.network(&job.machine, job.seed, job.batch)?;
+        let mut network = self.network(&job.machine, Some(job.seed), job.batch)?;
         let network = &mut *network;
         if let Some(path) = &job.weights {
             weights::load(network, path)?;

@@ -6,7 +6,7 @@ mod scheme;
 pub use scheme::{Fan, Scheme, apply};
 
 use crate::random::Random;
-use crate::{Init, ParamSpec};
+use crate::{Init, Options, ParamSpec};
 
 impl Init {
     /// Writes the initial values of one parameter. They depend on the seed and the parameter's name alone, so that a
@@ -23,9 +23,11 @@ impl Init {
     }
 }
 
-/// Writes the initial values of all parameters into the parameter vector. What lies between them becomes zero.
-pub fn fill(params: &mut [f32], specs: &[ParamSpec], seed: u64) {
-    params.fill(0.0);
+/// Writes the initial values of all parameters into a parameter vector of zeros, unless it is to stay blank.
+pub fn fill(params: &mut [f32], specs: &[ParamSpec], &Options { seed, blank, .. }: &Options) {
+    if blank {
+        return;
+    }
     for ParamSpec { name, init, range, .. } in specs {
         init.fill(&mut params[range.clone()], seed, name);
     }

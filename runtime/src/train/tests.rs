@@ -15,7 +15,7 @@ fn data(count: usize, seed: u64) -> Dataset {
 }
 
 fn network(threads: usize) -> Tiny {
-    Tiny::new(&Options { seed: 5, batch: 16, threads, isa: None })
+    Tiny::new(&Options { seed: 5, batch: 16, threads, ..Options::default() })
 }
 
 fn options() -> FitOptions {

@@ -21,6 +21,18 @@ fn complaint(tensors: &[Tensor<'_>]) -> String {
 }
 
 #[test]
+fn blank_networks_have_the_weights_that_they_load() {
+    let folder = Folder::new("weights");
+    let path = folder.path("w.safetensors");
+    let saved = network(1);
+    save(&saved, &path, None).expect("saved");
+    let mut blank = Tiny::new(&Options { blank: true, ..Options::default() });
+    assert!(blank.params().iter().all(|x| *x == 0.0));
+    load(&mut blank, &path).expect("they fit");
+    assert_eq!(saved.params(), blank.params());
+}
+
+#[test]
 fn saved_weights_load_again() {
     let folder = Folder::new("weights");
     let path = folder.path("w.safetensors");
