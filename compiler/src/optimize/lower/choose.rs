@@ -1,7 +1,7 @@
 //! Which algorithm computes a convolution, and how its work is cut.
 //!
 //! A small model of a processor: a core does one multiply-add of sixteen floats a cycle, two cores share a memory that
-//! gives them seven bytes a cycle, and each has a second-level cache. Where times differ by less than the model's errors,
+//! gives them twelve bytes a cycle, and each has a second-level cache. Where times differ by less than the model's errors,
 //! it does not matter which one wins.
 
 use crate::graph::{BLOCK, Graph, Type, WINOGRAD_POINTS};

@@ -430,6 +430,7 @@ type Sums<V, const M: usize, const G: usize> = [[[V; G]; M]; MOST];
 ///
 /// # Safety
 /// As [`wide`], for these blocks and pixels.
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
 #[inline(always)]
 unsafe fn registers<V: Vector, const M: usize, const G: usize, const R: usize, const C: usize, const LANES: usize>(
     tile: &Tile<'_>,
@@ -529,6 +530,7 @@ unsafe fn scattered<V: Vector, const G: usize, const N: usize, const LANES: usiz
 ///
 /// # Safety
 /// As [`registers`].
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
 #[inline(always)]
 unsafe fn step<V: Vector, const M: usize, const G: usize, const R: usize, const C: usize, const LANES: usize>(
     mut sums: Sums<V, M, G>,
