@@ -90,10 +90,10 @@ def randomize(net, x):
         if isinstance(layer, WEIGHTED):
             nn.init.kaiming_normal_(layer.weight)
             if layer.bias is not None:
-                away_from_zero(layer.bias)
+                away_from_zero(layer.bias, 1.0)
         if isinstance(layer, NORMS):
             nn.init.uniform_(layer.weight, 0.5, 1.5)
-            away_from_zero(layer.bias)
+            away_from_zero(layer.bias, layer.weight)
             layer.momentum = None  # The batch's statistics become the running ones.
     with torch.no_grad():
         net.train()(x)
@@ -102,10 +102,10 @@ def randomize(net, x):
             layer.momentum = 0.0  # And stay.
 
 
-def away_from_zero(bias):
-    """Three or so times the deviation of what it is added to, to either side."""
+def away_from_zero(bias, deviation):
+    """Three and a half times the deviation of what it is added to, or so, to either side."""
     with torch.no_grad():
-        bias.copy_((torch.randint(0, 2, bias.shape) * 2 - 1) * (3 + 0.1 * torch.randn(bias.shape)))
+        bias.copy_((torch.randint(0, 2, bias.shape) * 2 - 1) * (3.5 + 0.1 * torch.randn(bias.shape)) * deviation)
 
 
 def target(spec, images, size):

@@ -284,12 +284,13 @@ impl Writer {
         self.say("x = max_unpool(y, x, 2)".into());
     }
 
-    /// Filters of each place's own.
+    /// Filters of each place's own, or the weights of a dense layer for every place.
     fn by_place(&mut self) {
         let filters = self.random.between(1, 3);
         let kernels: Vec<usize> = self.shape[1..].iter().map(|dim| (*dim).min(3)).collect();
         let stride = self.random.between(1, 2);
-        self.say(format!("x = x |> local_conv({filters}, {}, stride: {stride})", list(&kernels)));
+        let call = *self.random.pick(&["local_conv", "convolutionalize"]);
+        self.say(format!("x = x |> {call}({filters}, {}, stride: {stride})", list(&kernels)));
         self.shape[0] = filters;
         self.shape[1..].iter_mut().zip(&kernels).for_each(|(dim, kernel)| *dim = (*dim - kernel) / stride + 1);
     }

@@ -60,6 +60,7 @@ impl Writer {
         let (loss, wanted) = *self.random.pick(&[
             ("triplet(a, b, tanh(a), margin: 3)", ""),
             ("triplet(a, b, 0.5 * b, margin: 9, distance: manhattan)", ""),
+            ("content(a, b) + style(x, tanh(x))", ""),
             ("contrastive(a, b, sigmoid(dense(a, 1)), margin: 3)", ""),
             ("landmark(dense(concat(a, b), 5), wanted)", "    target wanted: [5]\n"),
             ("localization(dense(concat(a, b), 7), wanted)", "    target wanted: [7]\n"),
