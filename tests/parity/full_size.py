@@ -205,7 +205,7 @@ def main():
     parser.add_argument("names", nargs="*", default=list(SUBJECTS))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--exact", action="store_true")
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
     print("| network | outputs | gradients, the worst | PyTorch's own in float |\n|---|---:|---|---|", flush=True)
     sys.exit(0 if all([compare(name, given) for name in given.names]) else 1)
 

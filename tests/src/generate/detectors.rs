@@ -1,7 +1,8 @@
 //! What detectors are made of: regions of maps, boxes in maps, and losses beside objects.
 //!
 //! Decisions are taken on numbers that rounding of layers before cannot move: regions and the scores of proposals are inputs,
-//! objects are targets.
+//! objects are targets. Maps of boxes are normalised, not squashed: `tanh` would make equal in single precision what a pool behind
+//! it has to choose from.
 
 use super::{Writer, list};
 
@@ -60,7 +61,7 @@ impl Writer {
         }
         let (version, classes) = (self.random.between(1, 3), self.random.between(1, 3));
         let (boxes, channels, priors) = self.boxes(version, classes);
-        self.say(format!("map = x |> conv({channels}, 1) |> tanh"));
+        self.say(format!("map = x |> conv({channels}, 1) |> l2_normalize(eps: 0.5)"));
         self.say(format!("x = 0.05 * yolo_decode(map, {STRIDE}, {priors}, version: v{version})"));
         self.shape = vec![cells * boxes, 5 + classes];
     }
@@ -79,7 +80,7 @@ impl Writer {
     pub(super) fn yolo(&mut self) {
         let (version, classes) = (self.random.between(1, 3), self.random.between(1, 4));
         let (_, channels, priors) = self.boxes(version, classes);
-        self.say(format!("map = x |> conv({channels}, 1) |> tanh"));
+        self.say(format!("map = x |> conv({channels}, 1) |> l2_normalize(eps: 0.5)"));
         self.say("output map".into());
         self.objects(classes);
         let more = match version {
