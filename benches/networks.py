@@ -21,25 +21,35 @@ class LeNet5(nn.Module):
         return self.dense3(torch.tanh(self.dense2(torch.tanh(self.dense1(x.flatten(1))))))
 
 
+class ZeroPadded(nn.Module):
+    """A shortcut without weights: every second pixel between channels of zeros (option A of He et al. 2016)."""
+
+    def __init__(self, more):
+        super().__init__()
+        self.more = more // 2
+
+    def forward(self, x):
+        return F.pad(F.max_pool2d(x, 1, 2), (0, 0, 0, 0, self.more, self.more))
+
+
 class ResNet20(nn.Module):
     """For CIFAR; the blocks are those of torchvision."""
 
     def __init__(self):
         super().__init__()
         self.conv1, self.bn1 = nn.Conv2d(3, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16)
-        self.layer1, self.layer2, self.layer3 = self.stage(16, 16, 1), self.stage(16, 32, 2), self.stage(32, 64, 2)
-        self.fc = nn.Linear(64, 10)
+        self.layer1, self.layer2, self.layer3 = self.stage(16, 16), self.stage(16, 32), self.stage(32, 64)
+        self.linear = nn.Linear(64, 10)
 
     @staticmethod
-    def stage(i, o, stride):
-        shortcut = nn.Sequential(nn.Conv2d(i, o, 1, stride, bias=False), nn.BatchNorm2d(o)) if i != o else None
-        first = tv.resnet.BasicBlock(i, o, stride, shortcut)
+    def stage(i, o):
+        first = tv.resnet.BasicBlock(i, o, o // i, ZeroPadded(o - i) if i != o else None)
         return nn.Sequential(first, tv.resnet.BasicBlock(o, o), tv.resnet.BasicBlock(o, o))
 
     def forward(self, x):
         x = F.relu(self.bn1(self.conv1(x)))
         x = self.layer3(self.layer2(self.layer1(x)))
-        return self.fc(F.adaptive_avg_pool2d(x, 1).flatten(1))
+        return self.linear(F.adaptive_avg_pool2d(x, 1).flatten(1))
 
 
 class Unit(nn.Module):
@@ -107,7 +117,7 @@ class Network:
 
 NETWORKS = {
     "lenet5": Network(LeNet5, (1, 28, 28), "probabilities"),
-    "resnet20": Network(ResNet20, (3, 32, 32), "probabilities"),
+    "resnet20": Network(ResNet20, (3, 32, 32), "logits"),
     "alexnet": Network(tv.alexnet, (3, 224, 224), "logits"),
     "vgg16": Network(tv.vgg16, (3, 224, 224), "logits"),
     # Neither side has the heads in the middle, which serve training alone.

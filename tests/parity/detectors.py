@@ -149,6 +149,9 @@ def in_cells(*sizes):
     return [(32 * w, 32 * h) for w, h in sizes]
 
 
+PRIORS_OF_YOLO_V2 = in_cells((0.57273, 0.677385), (1.87446, 2.06253), (3.33843, 5.47434), (7.88282, 3.52778), (9.77052, 9.16828))
+
+
 def per_region(layer):
     """Layers of pictures as layers of regions [n, channels, regions, height, width], each apart."""
     for name, inner in layer.named_children():
@@ -262,8 +265,7 @@ TWINS = {
                       {"rois": small_regions}),
     "faster_rcnn": small(),
     "yolo_v1": Twin(lambda: Decoded(1, yolo_v1(), (64,), (None,)), outputs=("map", "detections")),
-    "yolo_v2": Twin(lambda: Decoded(2, YoloV2(), (32,), (in_cells(
-        (0.57273, 0.677385), (1.87446, 2.06253), (3.33843, 5.47434), (7.88282, 3.52778), (9.77052, 9.16828)),)),
+    "yolo_v2": Twin(lambda: Decoded(2, YoloV2(), (32,), (PRIORS_OF_YOLO_V2,)),
         outputs=("map", "detections")),
     "tiny_yolo_v2": Twin(lambda: Decoded(2, tiny_yolo_v2(), (32,), (in_cells(
         (1.08, 1.19), (3.42, 4.41), (6.63, 11.38), (9.42, 5.11), (16.62, 10.52)),)), outputs=("map", "detections")),

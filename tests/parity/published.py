@@ -13,10 +13,9 @@ import tempfile
 import torch
 from safetensors.torch import load_file, save_file
 
-SPECS = pathlib.Path(__file__).parents[2] / "specs"
 NETS = {  # name: (spec, values of its parameters)
     "squeezenet1_0": ("squeezenet", ["size=227", "border=1"]),
-    "resnet20_cifar10": ("resnet56", ["units=3"]),
+    "resnet20_cifar10": ("resnet20", []),
     "resnet56_cifar10": ("resnet56", []),
 }
 
@@ -28,7 +27,7 @@ def compare(cnnc, folder, name):
     with tempfile.TemporaryDirectory() as scratch:
         given, answer = f"{scratch}/x.safetensors", f"{scratch}/y.safetensors"
         save_file({"image": image, "label": torch.zeros(len(image), dtype=torch.int32)}, given)
-        run = [cnnc, "run", SPECS / f"{spec}.net", *[a for v in values for a in ("--set", v)], "--input", given, "--output", answer]
+        run = [cnnc, "run", spec, *[a for v in values for a in ("--set", v)], "--input", given, "--output", answer]
         subprocess.run([*run, "--weights", folder / name / f"{name}.safetensors"], check=True)
         got = load_file(answer)["logits"]
     off = ((got - wanted).abs().max() / wanted.abs().max()).item()

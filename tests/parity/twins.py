@@ -37,40 +37,28 @@ class Flat(nn.Module):
 
 
 class Cifar(nn.Module):
-    """Residual networks of 3·2·units + 2 layers; shortcuts are projected, or without weights."""
+    """Residual networks of 6 * units + 2 layers whose shortcuts have no weights."""
 
-    def __init__(self, units, projected, last, softmax=False):
+    def __init__(self, units):
         super().__init__()
-        self.softmax = softmax
         self.conv1, self.bn1 = nn.Conv2d(3, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16)
-        width = 16
-        for stage in (1, 2, 3):
-            layer = []
-            for i in range(units):
-                wider = 2 * width if stage > 1 and i == 0 else width
-                layer.append(self.unit(width, wider, projected))
-                width = wider
-            self.add_module(f"layer{stage}", nn.Sequential(*layer))
-        self.last = last
-        self.add_module(last, nn.Linear(64, 10))
+        self.layer1, self.layer2, self.layer3 = (self.stage(units, *sizes) for sizes in ((16, 16), (16, 32), (32, 64)))
+        self.linear = nn.Linear(64, 10)
 
     @staticmethod
-    def unit(width, wider, projected):
-        stride = wider // width
-        down = None
-        if stride > 1 and projected:
-            down = nn.Sequential(nn.Conv2d(width, wider, 1, stride, bias=False), nn.BatchNorm2d(wider))
-        elif stride > 1:
-            down = ZeroPadded(wider - width)
-        return tv.resnet.BasicBlock(width, wider, stride, down)
+    def stage(units, given, width):
+        shortcut = ZeroPadded(width - given) if width > given else None
+        first = tv.resnet.BasicBlock(given, width, width // given, shortcut)
+        return nn.Sequential(first, *[tv.resnet.BasicBlock(width, width) for _ in range(1, units)])
 
     def forward(self, x):
         x = F.relu(self.bn1(self.conv1(x)))
-        x = getattr(self, self.last)(self.layer3(self.layer2(self.layer1(x))).mean((2, 3)))
-        return x.softmax(1) if self.softmax else x
+        return self.linear(self.layer3(self.layer2(self.layer1(x))).mean((2, 3)))
 
 
 class ZeroPadded(nn.Module):
+    """Every second pixel between channels of zeros: option A of He et al. 2016."""
+
     def __init__(self, more):
         super().__init__()
         self.more = more // 2
@@ -433,8 +421,7 @@ TWINS = {
     "mobilenet_v3_small": torchvision_model("mobilenet_v3_small", dropout=0.0),
     "r3d18": Twin(lambda: tv.video.r3d_18(weights=None)),
     "fpn": Twin(FPN, outputs=("p2", "p3", "p4", "p5", "p6")),
-    "resnet20": Twin(lambda: Cifar(3, True, "fc", softmax=True), outputs=("probabilities",)),
-    "resnet56": Twin(lambda: Cifar(9, False, "linear")),
+    **{name: Twin(lambda units=units: Cifar(units)) for name, units in (("resnet_cifar", 3), ("resnet20", 3), ("resnet56", 9))},
     "preact_resnet": Twin(preact_resnet),
     "nin": Twin(nin),
     "alexnet_paper": Twin(alexnet_paper),

@@ -1,57 +1,17 @@
 //! Random small networks, as text.
 
-/// A small generator (splitmix64): a seed names a network for good.
-#[derive(Clone, Debug)]
-pub struct Random(u64);
+mod detectors;
+mod ends;
+mod random;
 
-impl Random {
-    /// From a seed.
-    pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d)
-    }
-
-    /// 64 random bits.
-    pub fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// In `0..limit`.
-    pub fn below(&mut self, limit: usize) -> usize {
-        (self.bits() % limit as u64) as usize
-    }
-
-    /// In `from..=to`.
-    pub fn between(&mut self, from: usize, to: usize) -> usize {
-        from + self.below(to - from + 1)
-    }
-
-    /// One of these.
-    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.below(from.len())]
-    }
-
-    /// True once in `n`.
-    pub fn one_in(&mut self, n: usize) -> bool {
-        self.below(n) == 0
-    }
-
-    /// About normal, from a sum of uniforms.
-    pub fn normal(&mut self) -> f32 {
-        let sum: f64 = (0..12).map(|_| (self.bits() >> 11) as f64 / (1_u64 << 53) as f64).sum();
-        (sum - 6.0) as f32
-    }
-}
+pub use random::Random;
 
 /// A network under construction: its text and the shape of the value `x`.
 struct Writer {
     random: Random,
+    inputs: Vec<String>,
     lines: Vec<String>,
     shape: Vec<usize>,
-    names: usize,
     losses: Vec<String>,
     targets: Vec<String>,
 }
@@ -63,9 +23,9 @@ pub fn network(seed: u64) -> String {
     let largest = [0, 24, 11, 6][rank];
     let shape: Vec<usize> =
         std::iter::once(random.between(1, 6)).chain((0..rank).map(|_| random.between(3, largest))).collect();
-    let input = format!("    input image: {}", list(&shape));
-    let mut writer =
-        Writer { random, lines: vec![input, "    x = image".into()], shape, names: 0, losses: vec![], targets: vec![] };
+    let inputs = vec![format!("    input image: {}", list(&shape))];
+    let lines = vec!["    x = image".into()];
+    let mut writer = Writer { random, inputs, lines, shape, losses: vec![], targets: vec![] };
     for _ in 0..writer.random.between(1, 5) {
         writer.layer();
     }
@@ -80,9 +40,10 @@ fn list(numbers: &[usize]) -> String {
 
 impl Writer {
     fn text(self, seed: u64) -> String {
-        let Self { lines, targets, losses, .. } = self;
+        let Self { inputs, lines, targets, losses, .. } = self;
         let loss = if losses.is_empty() { String::new() } else { format!("    loss {}\n", losses.join(" + ")) };
-        format!("net Random{seed} {{\n{}\n{}{loss}}}\n", lines.join("\n"), targets.concat())
+        let head = [inputs, lines].concat().join("\n");
+        format!("net Random{seed} {{\n{head}\n{}{loss}}}\n", targets.concat())
     }
 
     fn say(&mut self, line: String) {
@@ -94,7 +55,7 @@ impl Writer {
     }
 
     fn layer(&mut self) {
-        match self.random.below(24) {
+        match self.random.below(27) {
             0..=3 => self.conv("x", "x"),
             4 => self.pool(),
             5 => self.batch_norm(),
@@ -102,7 +63,7 @@ impl Writer {
             8 => self.residual(),
             9 => self.branches(),
             10 => self.arithmetic(),
-            11 => self.say(format!("x = x |> dropout({})", ["0.1", "0.5"][self.names % 2])),
+            11 => self.dropout(),
             12 => self.gate(),
             13 => self.same_shape(),
             14 => self.parts(),
@@ -113,8 +74,16 @@ impl Writer {
             20 => self.unpooled(),
             21 => self.by_place(),
             22 => self.template(),
+            23 => self.regions(),
+            24 => self.decoded(),
+            25 => self.tied(),
             _ => self.turned(),
         }
+    }
+
+    fn dropout(&mut self) {
+        let rate = *self.random.pick(&["0.1", "0.5"]);
+        self.say(format!("x = x |> dropout({rate})"));
     }
 
     /// One at most: of a norm behind a norm, the first one's gradients cancel, and what is left of them are no digits to compare.
@@ -315,12 +284,13 @@ impl Writer {
         self.say("x = max_unpool(y, x, 2)".into());
     }
 
-    /// Filters of each place's own.
+    /// Filters of each place's own, or the weights of a dense layer for every place.
     fn by_place(&mut self) {
         let filters = self.random.between(1, 3);
         let kernels: Vec<usize> = self.shape[1..].iter().map(|dim| (*dim).min(3)).collect();
         let stride = self.random.between(1, 2);
-        self.say(format!("x = x |> local_conv({filters}, {}, stride: {stride})", list(&kernels)));
+        let call = *self.random.pick(&["local_conv", "convolutionalize"]);
+        self.say(format!("x = x |> {call}({filters}, {}, stride: {stride})", list(&kernels)));
         self.shape[0] = filters;
         self.shape[1..].iter_mut().zip(&kernels).for_each(|(dim, kernel)| *dim = (*dim - kernel) / stride + 1);
     }
@@ -329,6 +299,14 @@ impl Writer {
     fn template(&mut self) {
         let shape = list(&self.shape);
         self.say(format!("x = x + weight({shape}, init: 0.5)"));
+    }
+
+    /// Seen by filters and painted by the same ones.
+    fn tied(&mut self) {
+        let (channels, filters) = (self.shape[0], self.random.between(1, 20));
+        let kernel = list(&self.shape[1..].iter().map(|dim| (*dim).min(3)).collect::<Vec<usize>>());
+        self.say(format!("see = shared conv({filters}, {kernel}, bias: false)"));
+        self.say(format!("x = x |> see |> relu |> conv_transpose({channels}, {kernel}, bias: false, weight: see)"));
     }
 
     /// The same numbers in another order, or in channels of their own.
@@ -400,60 +378,5 @@ impl Writer {
         let channels = self.shape[0];
         self.say(format!("gate = x |> global_avg_pool |> conv({channels}, 1) |> sigmoid"));
         self.say("x = x * gate".into());
-    }
-
-    /// Heads, outputs and losses.
-    fn end(&mut self) {
-        let classes = self.random.between(2, 9);
-        match self.random.below(6) {
-            0 => {
-                let pool = *self.random.pick(&["global_avg_pool", "global_max_pool"]);
-                self.say(format!("logits = x |> {pool} |> flatten |> dense({classes})"));
-                self.classes(classes);
-            }
-            1 => {
-                let hidden = self.random.between(1, 40);
-                self.say(format!("logits = x |> flatten |> dense({hidden}) |> relu |> dense({classes}, bias: false)"));
-                self.classes(classes);
-            }
-            2 => {
-                self.say("output map = sigmoid(x)".into());
-                self.targets.push(format!("    target wanted: {}\n", list(&self.shape)));
-                self.losses.push("binary_cross_entropy(map, wanted)".into());
-                self.lines.insert(self.lines.len() - 1, "    map = sigmoid(x)".into());
-                let last = self.lines.len() - 1;
-                self.lines[last] = "    output map".into();
-            }
-            3 => {
-                self.say("output map = x".into());
-                self.targets.push(format!("    target wanted: {}\n", list(&self.shape)));
-                let loss = *self.random.pick(&["binary_cross_entropy_with_logits", "l1", "smooth_l1"]);
-                let smooth = self.shape[1..].iter().any(|dim| *dim > 1) && self.random.one_in(2);
-                let variation = if smooth { " + 0.01 * total_variation(x)" } else { "" };
-                self.losses.push(format!("{loss}(x, wanted){variation}"));
-            }
-            4 => {
-                self.say(format!("logits = 0.01 * dense(x |> tanh |> gram |> flatten, {classes})"));
-                self.classes(classes);
-            }
-            _ => {
-                self.say(format!("y = x |> flatten |> dense({classes}) |> tanh"));
-                self.say("output y".into());
-                self.targets.push(format!("    target wanted: [{classes}]\n"));
-                let extra = if self.random.one_in(2) { " + 0.25 * mse(0.5 * y, wanted)" } else { "" };
-                self.losses.push(format!("mse(y, wanted){extra}"));
-            }
-        }
-    }
-
-    fn classes(&mut self, classes: usize) {
-        self.say("output probabilities = softmax(logits)".into());
-        self.targets.push(format!("    target label: class({classes})\n"));
-        let loss = *self.random.pick(&[
-            "cross_entropy(logits, label)",
-            "cross_entropy(logits, label, label_smoothing: 0.1)",
-            "sum(square(softmax(tanh(logits)) - one_hot(label)))",
-        ]);
-        self.losses.push(loss.into());
     }
 }

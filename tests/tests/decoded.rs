@@ -1,4 +1,4 @@
-//! What people see of the networks of `specs/zoo` with published weights is what their authors' code (or a faithful copy of it) gave:
+//! What people see of networks with published weights is what their authors' code (or a faithful copy of it) gave:
 //! digits read, the five most probable classes, boxes behind suppression, likeness of faces, painted pictures. Everything begins
 //! with the files: pictures are read and resized by the runtime. The variable `CNNC_DATA` names the folder that has weights,
 //! pictures and, as `models/NAME/golden.json`, the expected results.
@@ -56,7 +56,7 @@ impl Model<'_> {
         let view = TensorView::new(Dtype::F32, batch, &bytes).expect("whole images");
         std::fs::write(&input, safetensors::serialize([("image", view)], None).expect("tensors")).expect("a file");
         let mut run = command();
-        run.args(["run", &format!("specs/zoo/{}.net", self.spec)]);
+        run.args(["run", self.spec]);
         run.args(self.set.iter().flat_map(|value| ["--set", value]));
         run.arg("--weights").arg(self.data.join(format!("models/{0}/{0}.safetensors", self.name)));
         let done = run.arg("--input").arg(&input).arg("--output").arg(&outputs).output().expect("it starts");
@@ -103,7 +103,7 @@ fn as_many(right: usize, expected: &Value, name: &str) {
 #[test]
 fn digits_are_read() {
     let Some(data) = data() else { return };
-    let model = Model { data: &data, name: "mnist_cntk", spec: "mnist", set: &[] };
+    let model = Model { data: &data, name: "mnist_cntk", spec: "specs/zoo/mnist.net", set: &[] };
     let golden = model.golden();
     let images = Idx::read(&data.join("mnist/t10k-images-idx3-ubyte.gz")).expect("digits");
     let labels = Idx::read(&data.join("mnist/t10k-labels-idx1-ubyte.gz")).expect("labels");
@@ -132,9 +132,8 @@ fn small_pictures_are_told_apart() {
         (pixels, all.into_iter().filter_map(|e| e.class).collect::<Vec<u32>>())
     };
     let (test, lossless) = (read("test_2000.bin.gz"), read("train_lossless_100.bin.gz"));
-    let models = [("resnet20_cifar10", &[][..]), ("resnet56_cifar10", &["units=9"][..])];
-    for (name, set) in models {
-        let model = Model { data: &data, name, spec: "resnet_cifar", set };
+    for (name, spec) in [("resnet20_cifar10", "resnet20"), ("resnet56_cifar10", "resnet56")] {
+        let model = Model { data: &data, name, spec, set: &[] };
         let golden = model.golden();
         let count = |(pixels, labels): &(Vec<f32>, Vec<u32>)| {
             right(&model.run(pixels, &[3, 32, 32], "logits"), labels.iter().copied(), 10)
@@ -160,7 +159,7 @@ fn middle(photo: &Raster) -> Vec<f32> {
 #[test]
 fn the_five_most_probable_classes() {
     let Some(data) = data() else { return };
-    let model = Model { data: &data, name: "squeezenet1_0", spec: "squeezenet", set: &[] };
+    let model = Model { data: &data, name: "squeezenet1_0", spec: "specs/zoo/squeezenet.net", set: &[] };
     let golden = model.golden();
     let photos = list(&golden["images"]);
     let mut inputs = model.stored();
@@ -189,7 +188,7 @@ fn the_five_most_probable_classes() {
 #[test]
 fn people_are_seen() {
     let Some(data) = data() else { return };
-    let model = Model { data: &data, name: "vww_mobilenet_v1_025", spec: "visual_wake_words", set: &[] };
+    let model = Model { data: &data, name: "vww_mobilenet_v1_025", spec: "specs/zoo/visual_wake_words.net", set: &[] };
     let golden = model.golden();
     let photos = list(&golden["images"]);
     let input = |photo: &Value| model.photo(&photo["image"]).to_input(&[3, 96, 96], &Picture::default());
@@ -223,7 +222,10 @@ fn same_boxes(found: &[Detection], expected: &[Detection], threshold: f32, off: 
 #[test]
 fn boxes_are_those_of_the_authors() {
     let Some(data) = data() else { return };
-    let models = [("yolo_fastest_1_1_coco", "yolo_fastest", 80), ("yolov3_nano_voc", "yolov3_nano", 20)];
+    let models = [
+        ("yolo_fastest_1_1_coco", "specs/zoo/yolo_fastest.net", 80),
+        ("yolov3_nano_voc", "specs/zoo/yolov3_nano.net", 20),
+    ];
     for (name, spec, classes) in models {
         let model = Model { data: &data, name, spec, set: &[] };
         let golden = model.golden();
@@ -259,7 +261,7 @@ fn boxes_are_those_of_the_authors() {
 #[test]
 fn faces_are_found() {
     let Some(data) = data() else { return };
-    let model = Model { data: &data, name: "tiny_face_yolov2", spec: "tiny_face", set: &[] };
+    let model = Model { data: &data, name: "tiny_face_yolov2", spec: "specs/zoo/tiny_face.net", set: &[] };
     let golden = model.golden();
     let photos = list(&golden["images"]);
     let mean = [117.001, 114.697, 97.404].map(|mean: f32| mean / 255.0).to_vec();
@@ -295,7 +297,7 @@ fn faces_are_found() {
 #[test]
 fn faces_are_as_alike() {
     let Some(data) = data() else { return };
-    let model = Model { data: &data, name: "mobileface_v1", spec: "mobileface", set: &[] };
+    let model = Model { data: &data, name: "mobileface_v1", spec: "specs/zoo/mobileface.net", set: &[] };
     let golden = model.golden();
     let images = Idx::read(&data.join("faces/lfw_aligned_100pairs-images-idx3-ubyte.gz")).expect("faces");
     let pixels: Vec<f32> = images.bytes.iter().map(|byte| (f32::from(*byte) - 127.5) / 127.5).collect();
@@ -327,7 +329,7 @@ fn faces_are_as_alike() {
 fn pictures_are_painted_the_same() {
     let Some(data) = data() else { return };
     for name in ["style_wave", "style_scream"] {
-        let model = Model { data: &data, name, spec: "style", set: &["size=256"] };
+        let model = Model { data: &data, name, spec: "specs/zoo/style.net", set: &["size=256"] };
         let content = Raster::read(&data.join("style/content_stata_256.png")).expect("a picture");
         let of_255 = Picture { std: vec![1.0 / 255.0], ..Picture::default() };
         let input = content.to_input(&[3, 256, 256], &of_255).expect("an input");

@@ -1,6 +1,7 @@
 //! Emitted code against the reference, on random networks.
 
 use cnnc::compile::{Compiled, Options};
+use cnnc::ops::DEFINITIONS;
 use cnnc_tests::build::Program;
 use cnnc_tests::compare::Case;
 use cnnc_tests::compile_text;
@@ -57,4 +58,15 @@ fn a_thousand_compile() {
     for seed in 0..1000 {
         compile_text(&network(seed), &Options { input_gradients: true, ..Options::default() });
     }
+}
+
+/// Words that a thousand networks do without: those of signs.
+const ABSENT: &[&str] = &["add", "sub", "mul"];
+
+#[test]
+fn a_thousand_have_all_operators() {
+    let texts: String = (0..1000).map(network).collect();
+    let words: std::collections::HashSet<&str> = texts.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let absent = DEFINITIONS.iter().map(|d| d.name).filter(|name| !words.contains(name));
+    assert_eq!(absent.collect::<Vec<_>>(), ABSENT);
 }

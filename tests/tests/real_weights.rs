@@ -1,4 +1,4 @@
-//! Networks of `specs/zoo` with the weights that their authors published, on stored inputs, against stored outputs. Weights and
+//! Networks with the weights that their authors published, on stored inputs, against stored outputs. Weights and
 //! tensors are no part of this repository: the variable `CNNC_DATA` names the folder that has them under `models`.
 
 use std::path::Path;
@@ -12,7 +12,7 @@ use safetensors::tensor::TensorView;
 struct Model {
     /// The folder and the file of the weights.
     name: &'static str,
-    /// The spec, and a value of a parameter of it.
+    /// The spec as the command takes it, and a value of a parameter of it.
     spec: &'static str,
     set: Option<&'static str>,
     /// Outputs that are stored.
@@ -29,17 +29,17 @@ const fn model(
 }
 
 const MODELS: &[Model] = &[
-    model("mnist_cntk", "mnist", None, &["logits"]),
-    model("mobileface_v1", "mobileface", None, &["embedding"]),
-    model("resnet20_cifar10", "resnet_cifar", None, &["logits"]),
-    model("resnet56_cifar10", "resnet_cifar", Some("units=9"), &["logits"]),
-    model("squeezenet1_0", "squeezenet", None, &["logits"]),
-    model("style_scream", "style", Some("size=64"), &["pixels"]),
-    model("style_wave", "style", Some("size=64"), &["pixels"]),
-    model("tiny_face_yolov2", "tiny_face", None, &["head"]),
-    model("vww_mobilenet_v1_025", "visual_wake_words", None, &["logits"]),
-    model("yolo_fastest_1_1_coco", "yolo_fastest", None, &["head0", "head1"]),
-    model("yolov3_nano_voc", "yolov3_nano", None, &["head0", "head1"]),
+    model("mnist_cntk", "specs/zoo/mnist.net", None, &["logits"]),
+    model("mobileface_v1", "specs/zoo/mobileface.net", None, &["embedding"]),
+    model("resnet20_cifar10", "resnet20", None, &["logits"]),
+    model("resnet56_cifar10", "resnet56", None, &["logits"]),
+    model("squeezenet1_0", "specs/zoo/squeezenet.net", None, &["logits"]),
+    model("style_scream", "specs/zoo/style.net", Some("size=64"), &["pixels"]),
+    model("style_wave", "specs/zoo/style.net", Some("size=64"), &["pixels"]),
+    model("tiny_face_yolov2", "specs/zoo/tiny_face.net", None, &["head"]),
+    model("vww_mobilenet_v1_025", "specs/zoo/visual_wake_words.net", None, &["logits"]),
+    model("yolo_fastest_1_1_coco", "specs/zoo/yolo_fastest.net", None, &["head0", "head1"]),
+    model("yolov3_nano_voc", "specs/zoo/yolov3_nano.net", None, &["head0", "head1"]),
 ];
 
 /// Writes the stored inputs as one batch under the name that the specs have for it, and returns what their names end with: "", or
@@ -68,7 +68,7 @@ fn differences(model: &Model, folder: &Path) -> Vec<(&'static str, f64)> {
     let golden = folder.join("golden.safetensors");
     let ends = write_input(&golden, &input);
     let mut run = command();
-    run.args(["run", &format!("specs/zoo/{}.net", model.spec)]);
+    run.args(["run", model.spec]);
     run.args(model.set.iter().flat_map(|value| ["--set", value]));
     run.arg("--weights").arg(folder.join(model.name).with_extension("safetensors"));
     let done = run.arg("--input").arg(&input).arg("--output").arg(&output).output().expect("cargo runs");

@@ -11,7 +11,7 @@ use cnnc_tests::{compile_text, specs};
 /// Values of parameters that make a net small enough for the reference.
 fn smaller(name: &str) -> Vec<(String, String)> {
     let set: &[(&str, &str)] = match name {
-        "resnet20" | "resnet56" | "preact_resnet" => &[("units", "1")],
+        "resnet_cifar" | "resnet20" | "resnet56" | "preact_resnet" => &[("units", "1")],
         "siamese" => &[("dim", "10")],
         "transfer" => &[("width", "8")],
         "unet" => &[("width", "2"), ("size", "188")],

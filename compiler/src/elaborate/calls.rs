@@ -17,7 +17,7 @@ impl Elaborator {
     pub(super) fn call_expr(&mut self, scope: &Scope, expr: &Expr, name: Option<String>) -> Evaluated<Value> {
         if let ExprKind::Call(call) = &expr.kind {
             let known = self.known_callee(scope, &call.callee);
-            let given = self.given(scope, &call.callee, &call.args);
+            let given = self.given(scope, &call.callee, &call.args, 0);
             return known.and(given).and_then(|given| self.call(scope, &call.callee, given, name, expr.span));
         }
         // Pipelines nest to the left; they are taken apart in a loop, since they may be long.
@@ -60,7 +60,7 @@ impl Elaborator {
             }
         };
         let known = self.known_callee(scope, &callee);
-        let args = self.given(scope, &callee, args);
+        let args = self.given(scope, &callee, args, 1);
         let name = match named {
             Some((template, span)) => Some(self.layer_name(scope, template, span)?),
             None => outer,
@@ -71,13 +71,24 @@ impl Elaborator {
         self.call(scope, &callee, given, name, stage.span)
     }
 
-    /// Evaluates the arguments of a call. Bare words that an attribute accepts stand for themselves.
-    pub(super) fn given(&mut self, scope: &Scope, callee: &Ident, args: &[ast::Arg]) -> Evaluated<Vec<Given>> {
-        let attributes = ops::definition(&callee.name).map_or(&[][..], |d| d.attributes);
+    /// Evaluates the arguments of a call, before which so many operands are given. Bare words that an attribute accepts stand for
+    /// themselves.
+    pub(super) fn given(
+        &mut self,
+        scope: &Scope,
+        callee: &Ident,
+        args: &[ast::Arg],
+        operands: usize,
+    ) -> Evaluated<Vec<Given>> {
+        let definition = ops::definition(&callee.name);
         let mut named: Option<Span> = None;
         let mut evaluated: Vec<Evaluated<Given>> = Vec::new();
-        for arg in args {
-            evaluated.push(self.argument(scope, callee, arg, attributes));
+        for (index, arg) in args.iter().enumerate() {
+            let attribute = definition.and_then(|d| match &arg.name {
+                Some(name) => d.attributes.iter().find(|a| a.name == name.name),
+                None => d.attribute_at(operands + index),
+            });
+            evaluated.push(self.argument(scope, callee, arg, attribute));
             match (&arg.name, named) {
                 (Some(name), _) => named = Some(name.span),
                 (None, None) => {}
@@ -97,7 +108,7 @@ impl Elaborator {
         scope: &Scope,
         callee: &Ident,
         arg: &ast::Arg,
-        attributes: &'static [Attribute],
+        attribute: Option<&'static Attribute>,
     ) -> Evaluated<Given> {
         let span = arg.value.span;
         if let Some(name) = &arg.name {
@@ -107,10 +118,10 @@ impl Elaborator {
             return Ok((arg.name.clone(), self.eval(scope, &arg.value)?, span));
         };
         if scope.get(word).is_none() {
+            let attributes = ops::definition(&callee.name).map_or(&[][..], |d| d.attributes);
             if attributes.iter().any(|a| a.words.contains(&word.as_str())) {
                 return Ok((arg.name.clone(), Value::Word(word.clone()), span));
             }
-            let attribute = arg.name.as_ref().and_then(|n| attributes.iter().find(|a| a.name == n.name));
             if let Some(attribute) = attribute.filter(|a| !a.words.is_empty()) {
                 let words: Vec<String> = attribute.words.iter().map(|w| format!("`{w}`")).collect();
                 let mut wrong = Diagnostic::new(span, format!("`{word}` is not defined here")).fits(format!(

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::value::{Shared, Value};
 use super::{Elaborator, Evaluated, MAX_LIST, MAX_LIST_DEPTH, MAX_NAME, Poisoned, Scope};
 use crate::diagnostics::{Diagnostic, Span, nearest};
+use crate::ops;
 use crate::syntax::ast::{Expr, ExprKind, Ident, Template, TemplatePart};
 
 impl Elaborator {
@@ -302,7 +303,8 @@ impl Elaborator {
             return Err(self.report(wrong));
         }
         self.known_callee(scope, &callee)?;
-        let args = self.given(scope, &callee, args)?;
+        let operands = ops::definition(&callee.name).map_or(0, |d| d.operands.len());
+        let args = self.given(scope, &callee, args, operands)?;
         let layer = self.layers.name(&callee.name, name.as_deref());
         let file = scope.file;
         Ok(Value::Shared(Rc::new(Shared { file, callee, args, layer, weights: RefCell::new(None) })))

@@ -27,6 +27,12 @@ impl Definition {
         self.attributes.iter().any(|a| a.name == attribute)
     }
 
+    /// The attribute that is given at this position, where operands count too.
+    pub fn attribute_at(&self, position: usize) -> Option<&'static Attribute> {
+        let index = position.checked_sub(self.operands.len())?;
+        self.attributes.iter().filter(|a| a.positional).nth(index)
+    }
+
     /// Whether the operand at `index` may be a label, by its name.
     pub fn takes_label(&self, index: usize) -> bool {
         matches!(self.operands.get(index), Some(&("label" | "target")))

@@ -90,9 +90,9 @@ mod tests {
 
     #[test]
     fn blocks_are_folded_as_asked() {
-        let boxes = |open: &Open<'_>| drawn("resnet20", open).matches("font-weight=\"600\"").count();
+        let boxes = |open: &Open<'_>| drawn("inception", open).matches("font-weight=\"600\"").count();
         let folded = boxes(&Open::default());
-        let block = ["basic".to_owned()];
+        let block = ["inception".to_owned()];
         let unfolded = boxes(&Open { unfold: &block, ..Open::default() });
         assert!(folded < unfolded, "{folded} and {unfolded} boxes");
         assert_eq!(unfolded, boxes(&Open { depth: Some(usize::MAX), ..Open::default() }));
