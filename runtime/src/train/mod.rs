@@ -296,6 +296,9 @@ fn check(network: &dyn Network, data: &Dataset, options: &FitOptions) -> Result<
     if options.accumulate == 0 {
         return complain(String::from("`accumulate` is 0, but it must be at least 1"));
     }
+    if options.accumulate > 1 && options.optimizer.searches() {
+        return complain(String::from("`line_search` needs whole batches, so `accumulate` must be 1"));
+    }
     if let Some(decay) = options.average.filter(|decay| !(0.0..1.0).contains(decay)) {
         return complain(format!("`average` is {decay}, but it must be at least 0 and below 1"));
     }
@@ -368,7 +371,9 @@ impl Run<'_> {
             return Err(self.diverged(step, loss, learning_rate).into());
         }
         if updates {
-            self.update(factor);
+            self.optimizer.set_factor(factor);
+            self.optimizer.set_momentum(options.schedule.momentum(number, steps, options.epochs));
+            self.update(batch, number, loss)?;
         }
         self.position.step = step + 1;
         let tally = &self.position.tally;
@@ -411,15 +416,19 @@ impl Run<'_> {
         Ok(loss)
     }
 
-    fn update(&mut self, factor: f64) {
+    /// A step by the gradients of this batch, or of those that were accumulated.
+    fn update(&mut self, batch: &BatchData, number: u64, loss: f32) -> Result<(), TrainError> {
         if let Some(accumulator) = &mut self.accumulator {
             accumulator.finish(self.network);
         }
-        self.optimizer.set_factor(factor);
-        self.optimizer.step(self.network);
+        let dropout = Some((self.options.seed, number));
+        let mut again =
+            |network: &mut dyn Network| network.train(batch.count(), &batch.inputs(), &batch.targets(), dropout);
+        self.optimizer.step_searching(self.network, loss, &mut again)?;
         if let Some(average) = &mut self.average {
             average.update(self.network);
         }
+        Ok(())
     }
 
     /// Puts the average in the place of the weights, or these back.

@@ -203,6 +203,8 @@ fn options_out_of_range_are_errors() {
     };
     assert!(message(FitOptions { batch: 17, ..options() }).contains("at most 16"));
     assert!(message(FitOptions { batch: 0, ..options() }).contains("at least one"));
+    let searching = Lbfgs { line_search: true, ..Lbfgs::default() }.into();
+    assert!(message(FitOptions { optimizer: searching, accumulate: 2, ..options() }).contains("`line_search`"));
     let bad = Sgd { momentum: 2.0, ..Sgd::default() }.into();
     assert!(message(FitOptions { optimizer: bad, ..options() }).contains("`momentum` is 2"));
     let schedule = Schedule { warmup: -1.0, decay: Decay::Constant };
@@ -223,6 +225,8 @@ impl Observer for StopAfter {
 fn all_options() -> Vec<FitOptions> {
     let plateau = OnPlateau { factor: 0.5, patience: 0, threshold: 0.3, ..OnPlateau::default() };
     let falling = Schedule { warmup: 0.0, decay: Decay::OnPlateau(plateau) };
+    let cycle = Decay::OneCycle { rise: 0.3, start: 25.0, end: 1e4, momentum: Some([0.85, 0.95]) };
+    let one_cycle = Schedule { warmup: 0.0, decay: cycle };
     vec![
         FitOptions {
             optimizer: AdamW { learning_rate: 0.02, ..AdamW::default() }.into(),
@@ -232,7 +236,9 @@ fn all_options() -> Vec<FitOptions> {
             schedule: falling,
             ..options()
         },
-        FitOptions { optimizer: Lbfgs { learning_rate: 0.1, history: 3 }.into(), ..options() },
+        FitOptions { optimizer: Lbfgs { learning_rate: 0.1, history: 3, line_search: false }.into(), ..options() },
+        FitOptions { optimizer: Lbfgs { history: 3, line_search: true, ..Lbfgs::default() }.into(), ..options() },
+        FitOptions { schedule: one_cycle, ..options() },
         FitOptions {
             optimizer: Lars { trust: 0.02, ..Lars::default() }.into(),
             clip: Some(Clip::Norm(0.5)),
