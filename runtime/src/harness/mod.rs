@@ -13,6 +13,7 @@ mod bench;
 mod detect;
 mod draw;
 mod eval;
+mod features;
 mod load;
 mod log;
 mod predict;
@@ -142,6 +143,7 @@ impl Harness<'_> {
     fn run(&mut self, job: &Job) -> Result<(), Failure> {
         match job {
             Job::Train(job) => self.train(job),
+            Job::Features(job) => self.features(job),
             Job::Eval(job) => self.eval(job),
             Job::Predict(job) => self.predict(job),
             Job::Run(job) => self.run_tensors(job),

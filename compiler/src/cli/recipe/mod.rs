@@ -10,8 +10,8 @@ mod written;
 use std::path::{Path, PathBuf};
 
 use cnnc_runtime::augment::Pipeline;
-use cnnc_runtime::data::{Answer, Picture};
-use cnnc_runtime::job::{self, Checkpoints, Job, Machine, Show, Source};
+use cnnc_runtime::data::{Answer, Part, Picture};
+use cnnc_runtime::job::{self, Checkpoints, Files, Job, Machine, Show, Source};
 
 use super::arguments::{NetOptions, Which};
 use super::spec::{Named, checkout};
@@ -20,7 +20,7 @@ use crate::diagnostics::{Diagnostic, nearest};
 use crate::graph::{Graph, Kind, Param, Role, prefixes};
 use data::Images;
 use page::Page;
-use transfer::{Trained, layers};
+use transfer::{Features, Trained, layers};
 use written::Written;
 
 /// A recipe that was read and checked.
@@ -184,6 +184,56 @@ impl Recipe {
         &self.written.augment
     }
 
+    /// Whether what frozen layers see is computed once and kept.
+    pub fn caches_features(&self) -> bool {
+        self.written.transfer.as_ref().is_some_and(|transfer| transfer.features == Features::Cached)
+    }
+
+    /// Where the features of a part of the data are kept.
+    fn features_of(&self, part: &str) -> PathBuf {
+        self.folder().join(format!("features-{part}.safetensors"))
+    }
+
+    /// The job of computing features, for the front half of a network; `network` is a digest of what that was compiled from.
+    pub fn features(&self, machine: Machine, network: u64) -> Option<Job> {
+        let transfer = self.written.transfer.as_ref()?;
+        let data = [("train", Some(&self.written.data.train)), ("test", self.written.data.test.as_ref())];
+        let parts = data.into_iter().filter_map(|(part, images)| Some((self.source(images?), self.features_of(part))));
+        Some(Job::Features(job::Features {
+            machine,
+            weights: self.home().join(&transfer.from),
+            network: format!("{network:016x}"),
+            parts: parts.collect(),
+            picture: self.picture.clone(),
+            classes: self.classes.clone(),
+            targets: self.targets(),
+            batch: self.written.batch,
+            epochs: self.epochs,
+        }))
+    }
+
+    /// What is learnt from or held out: images, or their features.
+    fn part(&self, part: &str, images: &Images) -> Source {
+        match self.caches_features() {
+            true => Source { files: Files::Tensors { path: self.features_of(part) }, part: Part::All },
+            false => self.source(images),
+        }
+    }
+
+    /// The picture that is looked at when all is learnt, where the network that learns takes features.
+    pub fn shown_at_last(&self) -> Option<PathBuf> {
+        let show = self.written.show.as_ref().filter(|_| self.caches_features());
+        show.map(|file| self.home().join(file))
+    }
+
+    fn show(&self) -> Show {
+        match &self.written.show {
+            _ if self.caches_features() => Show::Nothing,
+            None => Show::HeldOut,
+            Some(file) => Show::File(self.home().join(file)),
+        }
+    }
+
     fn targets(&self) -> Vec<(String, Answer)> {
         self.written.targets.iter().map(|(name, answer)| (name.clone(), answer.clone())).collect()
     }
@@ -197,8 +247,8 @@ impl Recipe {
         Ok(Job::Train(Box::new(job::Train {
             machine,
             seed: self.seed,
-            data: self.source(&self.written.data.train),
-            test: self.written.data.test.as_ref().map(|t| self.source(t)),
+            data: self.part("train", &self.written.data.train),
+            test: self.written.data.test.as_ref().map(|test| self.part("test", test)),
             picture: self.picture.clone(),
             classes: self.classes.clone(),
             batch: self.written.batch,
@@ -217,7 +267,7 @@ impl Recipe {
             weights: self.written.weights.as_ref().map(|w| self.home().join(w)),
             transfer: self.written.transfer.as_ref().map(|transfer| self.home().join(&transfer.from)),
             output: self.output(),
-            show: self.written.show.as_ref().map_or(Show::HeldOut, |file| Show::File(self.home().join(file))),
+            show: self.show(),
         })))
     }
 

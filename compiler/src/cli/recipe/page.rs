@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::Recipe;
 use super::data::Is;
+use super::transfer::Features;
 use super::written::Written;
 use crate::cli::{Failed, color};
 use crate::diagnostics::{Diagnostic, FileId, SourceMap, Span, Yaml, render};
@@ -45,6 +46,9 @@ impl<'a> Page<'a> {
         if !(1..=65_536).contains(&recipe.accumulate) {
             wrong("accumulate", recipe.accumulate.to_string(), "a whole number from 1 to 65536");
         }
+        if recipe.accumulate > 1 && recipe.optimizer.searches() {
+            wrong("accumulate", recipe.accumulate.to_string(), "1: a `line_search` looks at one batch several times");
+        }
         if let Some(average) = recipe.average.filter(|average| !(0.0..1.0).contains(average)) {
             wrong("average", average.to_string(), "a number from 0 to below 1; 0.999 is usual");
         }
@@ -57,7 +61,9 @@ impl<'a> Page<'a> {
         for (name, result) in checks {
             if let Err(text) = result {
                 let inner = text.split('`').nth(1).unwrap_or(name).to_owned();
-                let place = self.yaml.key(&inner).map_or_else(|| self.yaml.at(name), |key| self.yaml.value(key));
+                let after = self.yaml.key(name).map_or(0, |key| key.end as usize);
+                let key = self.yaml.key_from(&inner, after).or_else(|| self.yaml.key(&inner));
+                let place = key.map_or_else(|| self.yaml.at(name), |key| self.yaml.value(key));
                 mistakes.push(Diagnostic::new(place, text));
             }
         }
@@ -78,6 +84,16 @@ impl<'a> Page<'a> {
             mistakes.push(
                 Diagnostic::new(place, "a run cannot start from `weights` and from `transfer`")
                     .fits("`weights` for all weights of this network, `transfer` for those of another one that fit"),
+            );
+        }
+        if recipe.transfer.as_ref().is_some_and(|transfer| transfer.features == Features::Cached)
+            && !recipe.augment.is_empty()
+        {
+            let place = self.in_transfer("features");
+            mistakes.push(
+                Diagnostic::new(place, "features that are kept are those of pictures as they are")
+                    .found("`augment`, which changes them in each epoch")
+                    .fits("no `augment`, or `features: anew`"),
             );
         }
         if mistakes.is_empty() { Ok(()) } else { Err(self.failed(&mistakes)) }

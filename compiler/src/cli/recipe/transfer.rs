@@ -15,6 +15,20 @@ pub(super) struct Transfer {
     /// What is trained; all before it stays as it is.
     #[serde(default)]
     pub(super) train: Trained,
+    /// How often the layers that stay as they are see each image.
+    #[serde(default)]
+    pub(super) features: Features,
+}
+
+/// How often the layers that stay as they are see each image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Features {
+    /// Whenever it is learnt from.
+    #[default]
+    Anew,
+    /// Once: what they see is kept in a file.
+    Cached,
 }
 
 /// Which weights are trained: the fewer, the less there is to learn from.
