@@ -141,17 +141,23 @@ fn line_searches_are_those_of_pytorch() {
 fn averages_are_those_of_pytorch() {
     let mut network = crate::testing::Tiny::new(&crate::Options::default());
     let mut average = Average::new(0.8, &network);
-    for (weights, expected) in stored("sgd_momentum.weights").iter().zip(stored("average")) {
-        network.params_mut()[..LEN].copy_from_slice(weights);
+    // Running statistics lie behind the trained weights.
+    let buffer = 208..208 + LEN;
+    let rows = stored("sgd_momentum.weights").into_iter().zip(stored("sgd_nesterov.weights"));
+    let expected = stored("average").into_iter().zip(stored("average_buffer"));
+    for ((weights, statistics), expected) in rows.zip(expected) {
+        network.params_mut()[..LEN].copy_from_slice(&weights);
+        network.params_mut()[buffer.clone()].copy_from_slice(&statistics);
         average.update(&mut network);
-        for (a, e) in average.weights().iter().zip(&expected) {
+        let all = expected.0.iter().chain(&expected.1);
+        for (a, e) in average.weights()[..LEN].iter().chain(&average.weights()[buffer.clone()]).zip(all) {
             assert!((a - e).abs() < 1e-6, "{a} instead of {e}");
         }
     }
     let (before, mean) = (network.params().to_vec(), average.weights().to_vec());
     average.swap(&mut network);
-    assert_eq!(network.params()[..LEN], mean[..LEN]);
-    assert_eq!(network.params()[160..], before[160..]);
+    assert_eq!(network.params(), mean);
+    assert_eq!(network.params()[160..196], before[160..196], "what is frozen stays as it is");
     average.swap(&mut network);
     assert_eq!(network.params(), before);
 }

@@ -105,17 +105,19 @@ def cases():
     yield "clip_norm", run(lambda p: optim.SGD(p, lr=0.1, momentum=0.9), clip=lambda p: utils.clip_grad_norm_(p, 1.0))
 
 
-def average(weights):
-    """The moving averages of the weights of a trajectory."""
+def average(weights, statistics):
+    """The moving averages of the weights of a trajectory, and of buffers that are those of another one."""
     module = torch.nn.Module()
     module.w = torch.nn.Parameter(weights[0].clone())
-    model = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(0.8))
+    module.register_buffer("b", statistics[0].clone())
+    model = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(0.8), use_buffers=True)
     averages = []
-    for row in weights:
+    for row, buffer in zip(weights, statistics):
         module.w.data.copy_(row)
+        module.b.copy_(buffer)
         model.update_parameters(module)
-        averages.append(model.module.w.detach().clone())
-    return torch.stack(averages)
+        averages.append((model.module.w.detach().clone(), model.module.b.clone()))
+    return [torch.stack(part) for part in zip(*averages)]
 
 
 def schedules():
@@ -163,7 +165,8 @@ def main():
     tensors = {}
     for name, (gradients, weights) in cases():
         tensors[f"{name}.gradients"], tensors[f"{name}.weights"] = gradients, weights
-    tensors["average"] = average(tensors["sgd_momentum.weights"])
+    rows = tensors["sgd_momentum.weights"], tensors["sgd_nesterov.weights"]
+    tensors["average"], tensors["average_buffer"] = average(*rows)
     save_file(tensors, here / "trajectories.safetensors")
     (here / "schedules.json").write_text(json.dumps(schedules(), separators=(",", ":")) + "\n")
 
