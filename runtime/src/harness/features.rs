@@ -10,12 +10,12 @@ use std::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use super::train::transfer;
 use super::{Failure, Harness, Reading, load, plural, thousands};
 use crate::data::{Dataset, Draw, each_batch};
 use crate::files::FileError;
 use crate::job::{Features, Source};
 use crate::tensors::{self, Tensor, TensorFile, Values};
-use crate::weights::{self, Lenience};
 use crate::{Network, Targets, ValueSpec};
 
 /// What a file of features says of itself.
@@ -31,7 +31,7 @@ impl Harness<'_> {
     /// Computes the features of all images, unless those that are kept are the same, and says what that saves.
     pub(super) fn features(&mut self, job: &Features) -> Result<(), Failure> {
         let mut network = self.network(&job.machine, 0, job.batch)?;
-        weights::load_with(&mut *network, &job.weights, Lenience::TRANSFER)?;
+        transfer(&mut *network, &job.weights)?;
         let (mut all, mut spared) = (0.0, job.epochs as f64);
         for (source, path) in &job.parts {
             let of = identity(job, source, &*network)?;
