@@ -16,25 +16,25 @@ const fn spec(inputs: &'static [ValueSpec], targets: &'static [ValueSpec], outpu
     Spec { name, compiler, inputs, targets, outputs, params: &[], trained: 0, param_floats: 0, trains: true }
 }
 
+const FIRST: ValueSpec = input("first", true);
+const SECOND: ValueSpec = input("second", false);
+const THIRD: ValueSpec = input("third", false);
+const WANTED: ValueSpec = input("wanted", false);
+const EMBEDDING: ValueSpec = input("embedding", true);
+const PICTURE: ValueSpec = ValueSpec { name: "picture", shape: &[1, 1, 5], kind: TargetKind::Float, infers: true };
+const PLACES: ValueSpec = ValueSpec { name: "places", shape: &[5], kind: TargetKind::Float, infers: true };
+
 /// Whether two numbers are the same.
-pub static PAIRS: Spec =
-    spec(&[input("left", true), input("right", false)], &[input("wanted", false)], &[input("embedding", true)]);
+pub static PAIRS: Spec = spec(&[FIRST, SECOND], &[WANTED], &[EMBEDDING]);
 
 /// A number, one alike and another one.
-pub static TRIPLETS: Spec = spec(
-    &[input("anchor", true), input("positive", false), input("negative", false)],
-    &[],
-    &[input("embedding", true)],
-);
+pub static TRIPLETS: Spec = spec(&[FIRST, SECOND, THIRD], &[], &[EMBEDDING]);
 
 /// A number that is high where the target is 1.
-pub static SCORES: Spec = spec(&[input("x", true)], &[input("wanted", false)], &[input("score", true)]);
-
-const PLACES: ValueSpec = ValueSpec { name: "answer", shape: &[5], kind: TargetKind::Float, infers: true };
-const PICTURE: ValueSpec = ValueSpec { name: "picture", shape: &[1, 1, 5], kind: TargetKind::Float, infers: true };
+pub static SCORES: Spec = spec(&[FIRST], &[WANTED], &[EMBEDDING]);
 
 /// Whether there are two points, and where; a picture of five pixels is the answer.
-pub static PLACED: Spec = spec(&[PICTURE], &[ValueSpec { name: "wanted", infers: false, ..PLACES }], &[PLACES]);
+pub static PLACED: Spec = spec(&[PICTURE], &[PLACES], &[PLACES]);
 
 pub struct Points {
     spec: &'static Spec,
