@@ -19,7 +19,7 @@ fn main() {
         let (index, images, threads) = (count(&mut rest), count(&mut rest), count(&mut rest));
         let len = count(&mut rest);
         let isa = Isa::named(std::str::from_utf8(take(&mut rest, len)).expect("a name"));
-        let mut net = network(index, &Options { seed: 0, batch: images, threads, isa });
+        let mut net = network(index, &Options { batch: images, threads, isa, ..Options::default() });
         net.params_mut().copy_from_slice(&floats(&mut rest));
         let inputs: Vec<Vec<f32>> = (0..count(&mut rest)).map(|_| floats(&mut rest)).collect();
         let targets: Vec<Vec<f32>> = (0..count(&mut rest)).map(|_| floats(&mut rest)).collect();

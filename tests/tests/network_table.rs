@@ -12,7 +12,7 @@ fn table() -> BTreeMap<String, Counts> {
     let text = std::fs::read_to_string(repository().join("docs/networks.md")).expect("the table");
     let number = |cell: &str| cell.trim().replace(',', "").parse().expect("a number");
     text.lines()
-        .filter(|line| line.starts_with("| `"))
+        .filter(|line| line.starts_with("| `") && line.split('|').count() == 7)
         .map(|line| {
             let cells: Vec<&str> = line.split('|').collect();
             (cells[1].trim().trim_matches('`').to_owned(), (number(cells[3]), number(cells[4])))
