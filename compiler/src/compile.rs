@@ -4,7 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::diagnostics::{Diagnostic, FileId, SourceMap};
+use crate::cut::{Half, cut};
+use crate::diagnostics::{Diagnostic, FileId, SourceMap, Span};
 use crate::elaborate::{self, Loader};
 use crate::emit::{self, Emitted, Planned};
 use crate::graph::Graph;
@@ -23,6 +24,8 @@ pub struct Options {
     pub input_gradients: bool,
     /// Only algorithms that round as plain sums do: no Winograd.
     pub exact: bool,
+    /// Only what is in front of the trained weights, or the rest.
+    pub half: Option<Half>,
     /// What stands above the compiler's model, in the place of the plan file beside the specification.
     pub tuning: Option<Tuning>,
 }
@@ -77,7 +80,14 @@ pub fn elaborate(
 
 /// Compiles the net of `entry`.
 pub fn compile(sources: SourceMap, loader: &dyn Loader, entry: FileId, options: &Options) -> Result<Compiled, Failure> {
-    let (sources, graph) = elaborate(sources, loader, entry, options)?;
+    let (sources, whole) = elaborate(sources, loader, entry, options)?;
+    let graph = match options.half {
+        None => whole,
+        Some(half) => match cut(&whole, half) {
+            Some(graph) => graph,
+            None => return Err(Failure { sources, diagnostics: vec![nothing_to_cut(entry, &whole)] }),
+        },
+    };
     let planned = |passes: &[Pass], prepare: bool| {
         let graph = optimize::run(passes, graph.clone(), |_, _| ());
         let plan = plan(&graph, prepare);
@@ -87,6 +97,13 @@ pub fn compile(sources: SourceMap, loader: &dyn Loader, entry: FileId, options: 
     let trains = graph.loss.is_some() && !options.infer_only;
     let training = trains.then(|| planned(training_passes(options), false));
     Ok(Compiled { sources, graph, inference, training })
+}
+
+fn nothing_to_cut(entry: FileId, graph: &Graph) -> Diagnostic {
+    let whole = Span { file: entry, start: 0, end: 0 };
+    Diagnostic::new(whole, format!("the net `{}` has no features that stay the same while it learns", graph.name))
+        .found("trained weights that take in an input itself")
+        .fits("frozen layers in front of all that is trained: `transfer: { train: head }`, or fewer of the last layers")
 }
 
 fn training_passes(options: &Options) -> &'static [Pass] {

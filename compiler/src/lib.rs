@@ -10,6 +10,7 @@ pub mod build;
 #[allow(clippy::disallowed_methods, reason = "the command reads and writes files")]
 pub mod cli;
 pub mod compile;
+pub mod cut;
 pub mod diagnostics;
 pub mod dump;
 pub mod elaborate;

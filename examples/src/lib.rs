@@ -3,20 +3,31 @@
 //! Each program is a file (or a folder) of `src/bin` and has a lesson of the course. All run without arguments on data that ships.
 
 use std::error::Error;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser};
 use cnnc_runtime::data::Raster;
 
+/// Prints a line. Where nobody reads on, as behind `| head -1`, the program ends quietly.
+#[macro_export]
+macro_rules! say {
+    ($($text:tt)*) => {
+        $crate::print_line(format_args!($($text)*))
+    };
+}
+
 pub mod caffe;
 pub mod detection;
 pub mod digits;
 pub mod patches;
 pub mod pose;
+mod steps;
 mod table;
 mod watch;
 
+pub use steps::learn;
 pub use table::Table;
 pub use watch::Watch;
 
@@ -56,7 +67,7 @@ impl Common {
     pub fn write_picture(&self, name: &str, picture: &Raster, what: &str) -> Result<()> {
         let path = self.output(name)?;
         picture.write_png(&path)?;
-        println!("{}: {what}", path.display());
+        say!("{}: {what}", path.display());
         Ok(())
     }
 
@@ -64,7 +75,7 @@ impl Common {
     pub fn write_text(&self, name: &str, text: &str, what: &str) -> Result<()> {
         let path = self.output(name)?;
         std::fs::write(&path, text).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
-        println!("{}: {what}", path.display());
+        say!("{}: {what}", path.display());
         Ok(())
     }
 
@@ -91,6 +102,18 @@ pub fn run<A: Parser>(program: fn(&A) -> Result<()>) -> ExitCode {
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// Behind [`say!`].
+pub fn print_line(text: std::fmt::Arguments<'_>) {
+    match writeln!(std::io::stdout(), "{text}") {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => {
+            eprintln!("error: the output cannot be written: {error}");
+            std::process::exit(1);
         }
     }
 }

@@ -5,6 +5,11 @@ use cnnc_runtime::random::Random;
 
 use crate::{Result, shipped};
 
+/// Photos whose pieces are behind what is learnt from, and others, which show other things, behind what is tested on.
+pub const LEARNT: [&str; 4] = ["astronaut.png", "chelsea.png", "coffee.png", "grace_hopper.jpg"];
+/// The others.
+pub const TESTED: [&str; 2] = ["dog.jpg", "person.jpg"];
+
 /// Square pieces of photos, in colour.
 #[derive(Clone, Debug)]
 pub struct Patches(Vec<Raster>);

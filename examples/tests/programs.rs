@@ -46,6 +46,20 @@ impl Run {
     }
 }
 
+/// As behind `| head -1`.
+#[test]
+fn nobody_has_to_read_to_the_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().display().to_string();
+    let edges: &[&str] = &["--small", "--out", &out];
+    for (program, arguments) in [(env!("CARGO_BIN_EXE_edges"), edges), (env!("CARGO_BIN_EXE_inline_net"), &[])] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let run = Command::new(program).args(arguments).stdout(writer).output().expect("it starts");
+        assert!(run.status.success() && run.stderr.is_empty(), "{}", String::from_utf8_lossy(&run.stderr));
+    }
+}
+
 #[test]
 fn edges() {
     Run::small(env!("CARGO_BIN_EXE_edges"), &[]).picture("edges.png");

@@ -30,6 +30,8 @@ impl FileError {
         let message = match error.kind() {
             io::ErrorKind::NotFound => String::from("there is no such file"),
             io::ErrorKind::PermissionDenied => String::from("no permission"),
+            io::ErrorKind::StorageFull => String::from("the disk is full"),
+            io::ErrorKind::QuotaExceeded => String::from("the share of the disk is used up"),
             _ => std::format!("{error}"),
         };
         Self::new(path, message)

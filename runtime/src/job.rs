@@ -4,8 +4,9 @@
 //! that holds a [`Job`]. Paths are absolute or relative to the folder the program is started in.
 
 use std::boxed::Box;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::string::String;
+use std::vec;
 use std::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,8 @@ use crate::schedule::Schedule;
 pub enum Job {
     /// Learn, then say how well, then classify one picture.
     Train(Box<Train>),
+    /// Compute what the front half of a network sees, once.
+    Features(Features),
     /// Loss and accuracy of given weights.
     Eval(Eval),
     /// Classify pictures, or find things in them.
@@ -120,6 +123,30 @@ pub enum Show {
     HeldOut,
     /// A picture.
     File(PathBuf),
+}
+
+/// Compute what the front half of a network sees, once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Features {
+    /// Threads and instruction set.
+    pub machine: Machine,
+    /// The weights, as far as they fit.
+    pub weights: PathBuf,
+    /// Identifies the network; features of another one are computed anew.
+    pub network: String,
+    /// Images, and the file for their features and targets.
+    pub parts: Vec<(Source, PathBuf)>,
+    /// How pictures become inputs.
+    pub picture: Picture,
+    /// Names of the classes, in order; empty where there are none.
+    pub classes: Vec<String>,
+    /// What targets hold, where their shapes do not say so.
+    pub targets: Vec<(String, Answer)>,
+    /// Images of a batch.
+    pub batch: usize,
+    /// How often all images are to be seen.
+    pub epochs: u64,
 }
 
 /// Loss and accuracy of given weights.
@@ -243,6 +270,22 @@ pub struct Source {
     /// Which of the images.
     #[serde(default)]
     pub part: Part,
+}
+
+impl Files {
+    /// The files and folders, in order.
+    pub fn paths(&self) -> Vec<&Path> {
+        match self {
+            Self::Tensors { path } | Self::Folders { root: path } => vec![path],
+            Self::Cifar { files, .. } => files.iter().map(PathBuf::as_path).collect(),
+            Self::Idx { images, labels: other }
+            | Self::Voc { images, annotations: other }
+            | Self::Coco { images, annotations: other }
+            | Self::Yolo { images, labels: other }
+            | Self::Boxes { images, table: other, .. }
+            | Self::Landmarks { images, points: other } => vec![images, other],
+        }
+    }
 }
 
 /// Files of a data set.

@@ -53,7 +53,7 @@ pub enum Decay {
         power: f64,
     },
     /// Half a cosine up from `1 / start` to 1, then one down to `1 / (start * end)` in the last step (Smith & Topin 2018;
-    /// `OneCycleLR`). The learning rate of the optimizer is the highest one.
+    /// `OneCycleLR`). The learning rate of the optimizer is the highest one; momentum goes the other way.
     OneCycle {
         /// The share of the steps in which it rises, between 0 and 1.
         #[cfg_attr(feature = "harness", serde(default = "a_third"))]
@@ -64,6 +64,10 @@ pub enum Decay {
         /// How much lower than the first rate the last one is.
         #[cfg_attr(feature = "harness", serde(default = "ten_thousand"))]
         end: f64,
+        /// The lowest momentum, where the rate is highest, and the highest one, at both ends: of an optimizer that has momentum,
+        /// `beta1` of Adam. Without it momentum stays as the optimizer has it.
+        #[cfg_attr(feature = "harness", serde(default = "usual_momentum"))]
+        momentum: Option<[f64; 2]>,
     },
     /// Times `factor` when the loss has not fallen for `patience` epochs: the loss of what is held out, or of learning where
     /// nothing is.
@@ -83,6 +87,11 @@ fn twenty_five() -> f64 {
 #[cfg(feature = "harness")]
 fn ten_thousand() -> f64 {
     1e4
+}
+
+#[cfg(feature = "harness")]
+fn usual_momentum() -> Option<[f64; 2]> {
+    Some([0.85, 0.95])
 }
 
 /// The numbers of [`Decay::OnPlateau`], those of `ReduceLROnPlateau`.
@@ -171,7 +180,14 @@ impl Schedule {
             Decay::Exponential { factor } => not_negative("factor", *factor),
             Decay::Cosine { end } => not_negative("end", *end),
             Decay::Polynomial { power } => not_negative("power", *power),
-            Decay::OneCycle { rise, start, end } => {
+            Decay::OneCycle { rise, start, end, momentum } => {
+                if let Some([low, high]) = momentum
+                    && !(*low > 0.0 && low <= high && *high < 1.0)
+                {
+                    return Err(format!(
+                        "`momentum` is [{low}, {high}], but it must be a lower and a higher number between 0 and 1"
+                    ));
+                }
                 if !(*rise > 0.0 && *rise < 1.0) {
                     return Err(format!("`rise` is {rise}, but it must be between 0 and 1"));
                 }
@@ -194,7 +210,7 @@ impl Schedule {
     pub fn factor(&self, step: u64, steps_per_epoch: u64, epochs: u64) -> f64 {
         let steps_per_epoch = steps_per_epoch.max(1);
         let epoch = step / steps_per_epoch;
-        let all = (steps_per_epoch * epochs).max(1) as f64;
+        let all = all_steps(steps_per_epoch, epochs);
         let falling = match &self.decay {
             Decay::Constant | Decay::OnPlateau(_) => 1.0,
             Decay::Exponential { factor } => power(*factor, epoch),
@@ -202,17 +218,33 @@ impl Schedule {
             Decay::MultiStep { at, factor } => power(*factor, at.iter().filter(|&&at| at <= epoch).count() as u64),
             Decay::Cosine { end } => half_cosine(1.0, *end, step as f64 / all),
             Decay::Polynomial { power } => (1.0 - (step as f64 / all).min(1.0)).powf(*power),
-            Decay::OneCycle { rise, start, end } => {
-                let (low, top, last) = (1.0 / start, rise * all - 1.0, all - 1.0);
-                match step as f64 {
-                    x if x <= top => half_cosine(low, 1.0, x / top.max(f64::MIN_POSITIVE)),
-                    x => half_cosine(1.0, low / end, (x - top) / (last - top).max(f64::MIN_POSITIVE)),
-                }
+            Decay::OneCycle { rise, start, end, .. } => {
+                one_cycle(step, all, *rise, [1.0 / start, 1.0, 1.0 / (start * end)])
             }
         };
         let warmup = self.warmup * steps_per_epoch as f64;
         let rising = if ((step + 1) as f64) < warmup { (step + 1) as f64 / warmup } else { 1.0 };
         falling * rising
+    }
+
+    /// The momentum for a step, counted as for [`factor`](Self::factor); `None` where the schedule leaves it alone.
+    pub fn momentum(&self, step: u64, steps_per_epoch: u64, epochs: u64) -> Option<f64> {
+        let Decay::OneCycle { rise, momentum: Some([low, high]), .. } = self.decay else { return None };
+        Some(one_cycle(step, all_steps(steps_per_epoch, epochs), rise, [high, low, high]))
+    }
+}
+
+/// Steps of a whole run, at least one.
+fn all_steps(steps_per_epoch: u64, epochs: u64) -> f64 {
+    steps_per_epoch.saturating_mul(epochs).max(1) as f64
+}
+
+/// Half a cosine from the first value to the second in the share `rise` of all steps, then one to the third.
+fn one_cycle(step: u64, all: f64, rise: f64, [first, second, third]: [f64; 3]) -> f64 {
+    let (x, top, last) = (step as f64, rise * all - 1.0, all - 1.0);
+    match x <= top {
+        true => half_cosine(first, second, x / top.max(f64::MIN_POSITIVE)),
+        false => half_cosine(second, third, (x - top) / (last - top).max(f64::MIN_POSITIVE)),
     }
 }
 

@@ -1,5 +1,8 @@
 //! For tests: a folder that vanishes, and a network small enough to be written by hand.
 
+#[cfg(all(feature = "data", feature = "weights"))]
+pub mod points;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::vec;

@@ -6,6 +6,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 use cnnc_runtime::Isa;
 
+use crate::cut::Half;
 use crate::tuning::Tuning;
 
 const EXAMPLES: &str = "\
@@ -92,6 +93,9 @@ pub struct NetOptions {
     /// Weights that are not trained, beside those that the net freezes.
     #[arg(skip)]
     pub freeze: Vec<String>,
+    /// Only a half of the net.
+    #[arg(skip)]
+    pub half: Option<Half>,
     /// Choices in the place of the plan file.
     #[arg(skip)]
     pub tuning: Option<Tuning>,

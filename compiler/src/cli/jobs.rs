@@ -12,6 +12,7 @@ use super::recipe::Recipe;
 use super::spec::Named;
 use super::{Done, Failed, cache, write};
 use crate::compile::Compiled;
+use crate::cut::Half;
 use crate::emit::Planned;
 
 /// `cnnc train`
@@ -21,18 +22,60 @@ pub fn train(arguments: &Train) -> Done {
     recipe.seed = arguments.seed.unwrap_or(recipe.seed);
     let machine = Machine { threads: arguments.threads.unwrap_or(recipe.threads), isa: arguments.isa.clone() };
     let named = recipe.named()?;
-    let net = recipe.net(&named)?;
+    let whole = recipe.net(&named)?;
+    let net = match recipe.caches_features() {
+        true => NetOptions { half: Some(Half::Rest), ..whole.clone() },
+        false => whole.clone(),
+    };
     let compiled = named.compile(&net, false, false)?;
     needs_loss(&compiled)?;
     recipe.names_all_classes(&compiled.graph)?;
     let network = named.crate_options(&compiled, &net, false, false).digest;
-    let job = recipe.train(machine, arguments.resume, network)?;
+    let job = recipe.train(machine.clone(), arguments.resume, network)?;
+    if recipe.caches_features() {
+        compute_features(&recipe, &named, &whole, machine.clone())?;
+    }
     let program = cache::program(&named, &compiled, &net, Build::default())?;
     if let Some(aside) = if arguments.resume { None } else { recipe.keep_earlier()? } {
         // A note that cannot be written is no reason to stop.
         let _ = writeln!(std::io::stderr(), "note: what an earlier run has left is kept in `{}`", aside.display());
     }
-    execute(&program, &job, Stdio::inherit()).map(|_| ())
+    execute(&program, &job, Stdio::inherit())?;
+    match recipe.shown_at_last() {
+        None => Ok(()),
+        Some(picture) => {
+            let look = look(&recipe, machine, recipe.output(), vec![picture]);
+            start(&named, &whole, Build::default(), &Job::Predict(look))
+        }
+    }
+}
+
+/// Lets the front half of a network see all images.
+fn compute_features(recipe: &Recipe, named: &Named, whole: &NetOptions, machine: Machine) -> Done {
+    let front = NetOptions { half: Some(Half::Front), ..whole.clone() };
+    let build = Build { infer_only: true, ..Build::default() };
+    let compiled = named.compile(&front, build.infer_only, false)?;
+    let network = named.crate_options(&compiled, &front, build.infer_only, false).digest;
+    match recipe.features(machine, network) {
+        None => Ok(()),
+        Some(job) => start_compiled(named, &front, build, &compiled, &job),
+    }
+}
+
+/// What is in pictures, as the recipe says, with the defaults of `cnnc predict`.
+fn look(recipe: &Recipe, machine: Machine, weights: PathBuf, files: Vec<PathBuf>) -> job::Predict {
+    job::Predict {
+        machine,
+        weights,
+        files,
+        picture: Some(recipe.picture.clone()),
+        classes: recipe.classes.clone(),
+        top: 3,
+        score: 0.5,
+        iou: 0.5,
+        output: None,
+        json: false,
+    }
 }
 
 /// `cnnc eval`
@@ -56,17 +99,14 @@ pub fn predict(arguments: &Predict) -> Done {
             return Err(Failed::input("--output is for one picture\nfits: one picture after another"));
         }
     }
+    let weights = weights(arguments.weights.as_deref(), &recipe)?;
     let job = Job::Predict(job::Predict {
-        machine: machine(&arguments.machine),
-        weights: weights(arguments.weights.as_deref(), &recipe)?,
-        files: arguments.files.clone(),
-        picture: Some(recipe.picture.clone()),
-        classes: recipe.classes.clone(),
         top: arguments.top,
         score: arguments.score,
         iou: arguments.iou,
         output: arguments.output.clone(),
         json: arguments.json,
+        ..look(&recipe, machine(&arguments.machine), weights, arguments.files.clone())
     });
     let named = recipe.named()?;
     let net = recipe.net(&named)?;

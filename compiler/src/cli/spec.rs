@@ -101,7 +101,7 @@ impl Named {
         let (set, freeze) = (net.which.set.clone(), net.freeze.clone());
         let elaborate = elaborate::Options { net: self.net(&net.which), set, freeze };
         let tuning = net.tuning.clone().or_else(|| net.untuned.then(Tuning::default));
-        Options { elaborate, infer_only, input_gradients, exact: net.exact, tuning }
+        Options { elaborate, infer_only, input_gradients, exact: net.exact, half: net.half, tuning }
     }
 
     /// Says that the spec has changed, for cargo to build again what is made of it: it does not watch for plan files that

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use cnnc_examples::{Common, Result, Table, progress, shipped};
+use cnnc_examples::{Common, Result, Table, progress, say, shipped};
 use cnnc_runtime::augment::{Color, Pipeline, ResizedCrop, Sample, Step, Warp};
 use cnnc_runtime::boxes::Corners;
 use cnnc_runtime::data::{Collection, Dataset, Picture, Plan, Raster, readers};
@@ -48,7 +48,7 @@ fn augment(arguments: &Arguments) -> Result<()> {
     let (epochs, seeds) = common.scaled((60, 3), (4, 1));
     let pipelines = pipelines();
     let bar = progress("learning", pipelines.len() * seeds);
-    println!(
+    say!(
         "{} digits to learn from, {} others to test on, mean of {seeds} runs",
         train.examples.len(),
         test.examples.len()
@@ -66,7 +66,7 @@ fn augment(arguments: &Arguments) -> Result<()> {
         table.row(&[&name, &format!("{percent:.2} %"), &format!("{gain:+.2}")]);
     }
     bar.finish_and_clear();
-    print!("{table}");
+    say!("{}", table.to_string().trim_end());
     Ok(())
 }
 

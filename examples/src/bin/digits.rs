@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cnnc_examples::digits::Digits;
-use cnnc_examples::{Common, Result, best, percent};
+use cnnc_examples::{Common, Result, best, percent, say};
 use cnnc_runtime::data::Raster;
 use cnnc_runtime::draw::{self, Curve};
 use cnnc_runtime::metrics::Confusion;
@@ -44,13 +44,13 @@ fn digits(Arguments { common }: &Arguments) -> Result<()> {
     let (train, test) = Digits::read(common, 9_000)?;
     let (train, test) =
         (train.part(0..common.scaled(train.len(), 1_500)), test.part(0..common.scaled(test.len(), 300)));
-    println!("{} digits to learn from, {} held out", train.len(), test.len());
+    say!("{} digits to learn from, {} held out", train.len(), test.len());
     let mut net = LeNet5::with_options(&Options { seed: common.seed, batch: BATCH, ..Options::default() });
     let epochs = learn(&mut net, &train, &test, common)?;
     let read = answers(&mut net, &test)?;
     let mut confusion = Confusion::new(10);
     read.iter().zip(&test.labels).for_each(|(answer, label)| confusion.add(*label as usize, *answer));
-    println!("accuracy: {}", percent(confusion.accuracy()));
+    say!("accuracy: {}", percent(confusion.accuracy()));
     write_pictures(&net, &test, &read, &confusion, &epochs, common)
 }
 
@@ -77,7 +77,7 @@ fn learn(net: &mut LeNet5, train: &Digits, test: &Digits, common: &Common) -> Re
         let right = answers(net, test)?.iter().zip(&test.labels).filter(|(a, b)| **a == **b as usize).count();
         let epoch = Epoch { loss: loss / train.len() as f64, held_out: right as f64 / test.len() as f64 };
         bar.suspend(|| {
-            println!("epoch {:2}: loss {:.4}, held out {}", known.len() + 1, epoch.loss, percent(epoch.held_out));
+            say!("epoch {:2}: loss {:.4}, held out {}", known.len() + 1, epoch.loss, percent(epoch.held_out));
         });
         known.push(epoch);
     }

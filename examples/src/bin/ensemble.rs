@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use cnnc_examples::digits::{Digits, SIDE};
-use cnnc_examples::{Common, Result, Table, best, percent};
+use cnnc_examples::{Common, Result, Table, best, percent, say};
 use cnnc_runtime::augment::{Pipeline, ResizedCrop, Step, crops};
 use cnnc_runtime::data::{Collection, Dataset, Example, Picture, Pixels, Plan};
 use cnnc_runtime::draw;
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
 
 fn ensemble(Arguments { common }: &Arguments) -> Result<()> {
     let data = Data::read(common)?;
-    println!("{MEMBERS} networks learn from {} digits; {} are held out", data.train.len(), data.test.len());
+    say!("{MEMBERS} networks learn from {} digits; {} are held out", data.train.len(), data.test.len());
     let mut table = Table::new(&["wrong on what is held out", "the middle", "mean of 5 pieces"]);
     let [mut all_middle, mut all_pieces] = [(); 2].map(|()| Answers::new(&lenet5::SPEC));
     let mut members: Vec<Vec<usize>> = Vec::new();
@@ -69,7 +69,7 @@ fn ensemble(Arguments { common }: &Arguments) -> Result<()> {
         members.push(read(&middle));
     }
     table.row(&[&"their mean", &data.wrong(&all_middle), &data.wrong(&all_pieces)]);
-    print!("\n{table}\n");
+    say!("\n{table}");
     data.write_saved(&members, &read(&all_middle), common)
 }
 

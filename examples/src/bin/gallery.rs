@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use clap::Parser;
-use cnnc_examples::Result;
+use cnnc_examples::{Result, say};
 use cnnc_runtime::data::Raster;
 
 /// The programs with pictures, and which of their pictures are shown.
@@ -65,7 +65,7 @@ fn gallery(arguments: &Arguments) -> Result<()> {
 
 /// Lets cargo build and run a program.
 fn run(program: &str, arguments: &Arguments) -> Result<()> {
-    println!("{program}");
+    say!("{program}");
     let mut command = Command::new("cargo");
     command.args(["run", "--release", "--quiet", "--package", "cnnc-examples", "--bin", program, "--", "--out"]);
     let status = command.arg(&arguments.runs).status().map_err(|e| format!("cargo cannot be run: {e}"))?;

@@ -13,6 +13,7 @@ cnnc_macros::net! {
     }
 }
 
+use cnnc_examples::say;
 use cnnc_runtime::optimizer::{Optimizer, Sgd};
 use cnnc_runtime::random::Random;
 
@@ -35,7 +36,7 @@ fn main() -> Result<(), cnnc_runtime::Error> {
         let (pictures, sides): (Vec<_>, Vec<_>) = (0..32).map(|_| picture(&mut random)).unzip();
         let loss = net.train_step(&pictures, &sides, &mut optimizer)?;
         if step % 200 == 0 {
-            println!("step {step:3}: loss {loss:.3}");
+            say!("step {step:3}: loss {loss:.3}");
         }
     }
     let right = (0..1000)
@@ -45,6 +46,6 @@ fn main() -> Result<(), cnnc_runtime::Error> {
             u32::from(answer[1] > answer[0]) == side
         })
         .count();
-    println!("accuracy: {:.1} %", right as f64 / 10.0);
+    say!("accuracy: {:.1} %", right as f64 / 10.0);
     Ok(())
 }

@@ -13,9 +13,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cnnc_examples::digits::Digits;
-use cnnc_examples::patches::Patches;
+use cnnc_examples::patches::{LEARNT, Patches, TESTED};
 use cnnc_examples::pose::{Ink, Pose};
-use cnnc_examples::{Common, Result, Table};
+use cnnc_examples::{Common, Result, Table, say};
 use cnnc_runtime::Options;
 use cnnc_runtime::boxes::Corners;
 use cnnc_runtime::data::Raster;
@@ -23,7 +23,6 @@ use cnnc_runtime::draw;
 use cnnc_runtime::metrics::pck;
 use cnnc_runtime::optimizer::{Adam, Optimizer};
 use cnnc_runtime::random::Random;
-use cnnc_runtime::schedule::{Decay, Schedule};
 
 /// Pixels of a side.
 const SIDE: usize = 39;
@@ -39,10 +38,6 @@ const POINTS: [&str; 5] = ["top", "bottom", "left", "right", "middle"];
 
 /// Ink this near to its end, as a share of its extent, belongs to it.
 const END: f32 = 0.1;
-
-/// Photos whose pieces are behind the digits; those that are tested on show other things.
-const LEARNT: [&str; 4] = ["astronaut.png", "chelsea.png", "coffee.png", "grace_hopper.jpg"];
-const TESTED: [&str; 2] = ["dog.jpg", "person.jpg"];
 
 /// Points of what is in a picture
 #[derive(Parser)]
@@ -148,20 +143,15 @@ impl Landmarked {
 
 fn learn(net: &mut Landmarks, digits: &Digits, behind: &Patches, random: &mut Random, common: &Common) -> Result<()> {
     let steps = common.scaled(3500, 60);
-    let schedule = Schedule { warmup: 0.0, decay: Decay::Cosine { end: 0.01 } };
     let mut optimizer = Optimizer::new(Adam { learning_rate: 0.002, ..Adam::default() }, net);
-    let bar = cnnc_examples::progress("learning", steps);
-    let mut loss = 0.0;
-    for step in 0..steps {
+    let loss = cnnc_examples::learn(steps, 0.02, |factor| {
         let scenes: Vec<Scene> = (0..BATCH).map(|_| Scene::draw(digits, behind, random)).collect();
         let images: Vec<[f32; SIDE * SIDE]> = scenes.iter().map(|scene| scene.image).collect();
         let wanted: Vec<[f32; 11]> = scenes.iter().map(Scene::wanted).collect();
-        optimizer.set_factor(schedule.factor(step as u64, steps as u64, 1));
-        loss += (net.train_step(&images, &wanted, &mut optimizer)? - loss) * 0.02;
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
-    println!("learnt from {} pictures: loss {loss:.4}", steps * BATCH);
+        optimizer.set_factor(factor);
+        Ok(net.train_step(&images, &wanted, &mut optimizer)?)
+    })?;
+    say!("learnt from {} pictures: loss {loss:.4}", steps * BATCH);
     Ok(())
 }
 
@@ -172,7 +162,7 @@ fn pixels(answer: &[f32; 11]) -> [f32; 10] {
 
 fn account(scenes: &[Scene], answers: &[[f32; 11]]) {
     let said = scenes.iter().zip(answers).filter(|(scene, answer)| scene.digit.is_some() == (answer[0] > 0.5)).count();
-    println!("presence: {:.1} % of {} pictures", 100.0 * said as f64 / scenes.len() as f64, scenes.len());
+    say!("presence: {:.1} % of {} pictures", 100.0 * said as f64 / scenes.len() as f64, scenes.len());
     let with: Vec<(&Landmarked, [f32; 10])> = scenes
         .iter()
         .zip(answers)
@@ -193,7 +183,7 @@ fn account(scenes: &[Scene], answers: &[[f32; 11]]) {
         let [a, b, c] = [0.05, 0.1, 0.2].map(|share| near(range.clone(), share));
         table.row(&[&name, &a, &b, &c]);
     }
-    println!(
+    say!(
         "{} digits that were not learnt from; distances are shares of the longer side of their boxes\n{table}",
         with.len()
     );

@@ -12,9 +12,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cnnc_examples::digits::Digits;
-use cnnc_examples::patches::Patches;
+use cnnc_examples::patches::{LEARNT, Patches, TESTED};
 use cnnc_examples::pose::Pose;
-use cnnc_examples::{Common, Result, Table};
+use cnnc_examples::{Common, Result, Table, say};
 use cnnc_runtime::Options;
 use cnnc_runtime::boxes::{Centered, Corners, Normalized};
 use cnnc_runtime::data::Raster;
@@ -22,7 +22,6 @@ use cnnc_runtime::draw;
 use cnnc_runtime::metrics::top_k;
 use cnnc_runtime::optimizer::{Adam, Optimizer};
 use cnnc_runtime::random::Random;
-use cnnc_runtime::schedule::{Decay, Schedule};
 
 /// Pixels of a side.
 const SIDE: usize = 64;
@@ -33,10 +32,6 @@ const BATCH: usize = 32;
 
 /// Pictures without a digit.
 const EMPTY: f32 = 0.3;
-
-/// Photos whose pieces are behind the digits; those that are tested on show other things.
-const LEARNT: [&str; 4] = ["astronaut.png", "chelsea.png", "coffee.png", "grace_hopper.jpg"];
-const TESTED: [&str; 2] = ["dog.jpg", "person.jpg"];
 
 /// What is in a picture, and where
 #[derive(Parser)]
@@ -129,20 +124,15 @@ impl Scene {
 
 fn learn(net: &mut Localize, digits: &Digits, behind: &Patches, random: &mut Random, common: &Common) -> Result<()> {
     let steps = common.scaled(2200, 24);
-    let schedule = Schedule { warmup: 0.0, decay: Decay::Cosine { end: 0.01 } };
     let mut optimizer = Optimizer::new(Adam { learning_rate: 0.002, ..Adam::default() }, net);
-    let bar = cnnc_examples::progress("learning", steps);
-    let mut loss = 0.0;
-    for step in 0..steps {
+    let loss = cnnc_examples::learn(steps, 0.05, |factor| {
         let scenes: Vec<Scene> = (0..BATCH).map(|_| Scene::draw(digits, behind, random)).collect();
         let images: Vec<[f32; 3 * PIXELS]> = scenes.iter().map(|scene| scene.image).collect();
         let wanted: Vec<[f32; 15]> = scenes.iter().map(Scene::wanted).collect();
-        optimizer.set_factor(schedule.factor(step as u64, steps as u64, 1));
-        loss += (net.train_step(&images, &wanted, &mut optimizer)? - loss) * 0.05;
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
-    println!("learnt from {} pictures: loss {loss:.3}", steps * BATCH);
+        optimizer.set_factor(factor);
+        Ok(net.train_step(&images, &wanted, &mut optimizer)?)
+    })?;
+    say!("learnt from {} pictures: loss {loss:.3}", steps * BATCH);
     Ok(())
 }
 
@@ -180,14 +170,14 @@ fn account(scenes: &[Scene], answers: &[Answer]) {
         with.iter().zip(&ious).filter(|((_, class, answer), iou)| answer.class() == *class && **iou >= 0.5).count();
     let near = ious.iter().filter(|iou| **iou >= 0.5).count();
     let percent = |part: usize, whole: usize| format!("{:.1} %", 100.0 * part as f64 / whole.max(1) as f64);
-    let mean = ious.iter().sum::<f32>() / ious.len().max(1) as f32;
+    let mean = ious.iter().fold(0.0, |sum, iou| sum + iou) / ious.len().max(1) as f32;
     let mut table = Table::new(&["measured", "of", "result"]);
     table.row(&[&"whether there is a digit", &scenes.len(), &percent(said, scenes.len())]);
     table.row(&[&"mean IoU", &with.len(), &format!("{:.1} %", 100.0 * mean)]);
     table.row(&[&"IoU of 0.5 or more", &with.len(), &percent(near, with.len())]);
     table.row(&[&"class", &with.len(), &percent(top_k(scores.as_flattened(), 10, &labels, 1), with.len())]);
     table.row(&[&"class and IoU of 0.5 or more", &with.len(), &percent(both, with.len())]);
-    println!("\n{table}");
+    say!("\n{table}");
 }
 
 /// The picture with the true box and the answer.

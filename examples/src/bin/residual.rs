@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Parser;
-use cnnc_examples::{Common, Result, Table, Watch, shipped};
+use cnnc_examples::{Common, Result, Table, Watch, say, shipped};
 use cnnc_runtime::augment::{Color, Pipeline, ResizedCrop, Sample, Step};
 use cnnc_runtime::data::{Collection, Dataset, Example, Picture, Pixels, Plan, Raster, readers};
 use cnnc_runtime::draw::{self, Curve};
@@ -85,7 +85,7 @@ fn main() -> ExitCode {
 fn residual(arguments: &Arguments) -> Result<()> {
     let common = &arguments.common;
     let (train, test) = pictures(common)?;
-    println!("{} pictures to learn from, {} held out", train.examples.len(), test.examples.len());
+    say!("{} pictures to learn from, {} held out", train.examples.len(), test.examples.len());
     let epochs = arguments.epochs.unwrap_or(common.scaled(8, 2));
     let wanted = |name: &str| arguments.only.as_ref().is_none_or(|only| only == name);
     let runs = NETS
@@ -142,13 +142,13 @@ fn report(runs: &[Run]) {
         let seconds = format!("{:.1}", run.seconds);
         table.row(&[&run.name, &loss(run.losses.first()), &loss(run.losses.last()), &accuracy, &seconds]);
     }
-    print!("{table}");
+    say!("{}", table.to_string().trim_end());
     if let [plain8, plain32, residual8, residual32] = runs {
         let deeper = |shallow: &Run, deep: &Run| match (shallow.losses.last(), deep.losses.last()) {
             (Some(shallow), Some(deep)) => deep - shallow,
             _ => f64::NAN,
         };
-        println!(
+        say!(
             "24 layers more change the loss by {:+.3} without shortcuts, by {:+.3} with them",
             deeper(plain8, plain32),
             deeper(residual8, residual32)

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::columns::{Columns, Values};
-use super::photos::{Photos, Plan};
+use super::photos::{Answer, Photos, Plan};
 use super::{Collection, Part, Picture, TargetValues};
 use crate::augment::Sample;
 use crate::files::FileError;
@@ -138,6 +138,14 @@ impl Dataset {
                 _ => None,
             },
             Content::Photos(photos) => photos.class(position),
+        }
+    }
+
+    /// What a target (by position) holds, where that is known: of photos.
+    pub fn answer(&self, target: usize) -> Option<&Answer> {
+        match &self.content {
+            Content::Columns(_) => None,
+            Content::Photos(photos) => photos.target(target),
         }
     }
 

@@ -169,6 +169,11 @@ impl Photos {
         self.answers.len()
     }
 
+    /// What a target holds.
+    pub(super) fn target(&self, number: usize) -> Option<&Answer> {
+        self.answers.get(number).map(|(answer, _)| answer)
+    }
+
     pub(super) fn class(&self, position: usize) -> Option<u32> {
         self.examples.get(position)?.class
     }

@@ -15,7 +15,7 @@ use super::{Failure, Harness, Reading, load, thousands};
 use crate::augment::{Pipeline, crops};
 use crate::data::{Dataset, Picture};
 use crate::job::Eval;
-use crate::metrics::{ClassMetrics, Confusion};
+use crate::metrics::{ClassMetrics, Confusion, Roc};
 use crate::train::{Answers, Metrics, evaluate};
 use crate::{Network, Spec, weights};
 
@@ -43,7 +43,7 @@ impl Harness<'_> {
             ([all], []) => evaluate(&mut *network, all, job.batch)?,
             _ => averaged(&mut *network, others, &views, job.batch)?,
         };
-        if metrics.metrics.is_empty() {
+        if metrics.is_empty() {
             let message = format!("no output of {} has the shape of a target", network.spec().name);
             return Err(Failure::new(message));
         }
@@ -91,9 +91,33 @@ impl Harness<'_> {
                 let [precision, recall, f1] = [&precision, &recall, &f1].map(|text| text.trim_start());
                 writeln!(self.out, "mean over classes: precision {precision}, recall {recall}, F1 {f1}")?;
             }
+            for line in metric.roc.iter().map(verification_line).chain(metric.pck.map(pck_line)) {
+                writeln!(self.out, "{line}")?;
+            }
+        }
+        if let Some(roc) = &metrics.verification {
+            writeln!(self.out, "embeddings: {}", verification_line(roc))?;
         }
         Ok(())
     }
+}
+
+/// `AUC: 98.21 %, equal error rate 4.10 % at 0.4983`
+pub(super) fn verification_line(roc: &Roc) -> String {
+    let (error, threshold) = roc.equal_error();
+    let [auc, error] = [roc.auc(), error].map(percent);
+    format!("AUC: {}, equal error rate {} at {threshold:.4}", auc.trim_start(), error.trim_start())
+}
+
+/// `PCK@0.1: 83.10 %`
+pub(super) fn pck_line(pck: f64) -> String {
+    format!("PCK@0.1: {}", percent(pck).trim_start())
+}
+
+fn verification_json(roc: &Roc) -> serde_json::Value {
+    let (error, threshold) = roc.equal_error();
+    let points: Vec<[f64; 2]> = roc.points().iter().map(|p| [p.false_positive_rate, p.true_positive_rate]).collect();
+    json!({ "auc": roc.auc(), "equal_error_rate": error, "threshold": threshold, "roc": points })
 }
 
 /// The data as it is, or once for each of the pieces that answers are averaged over.
@@ -145,6 +169,8 @@ fn as_json(metrics: &Metrics, classes: &[String], job: &Eval) -> serde_json::Val
                 "accuracy": metric.accuracy,
                 "correct": metric.correct,
                 "top5": metric.top5,
+                "verification": metric.roc.as_ref().map(verification_json),
+                "pck": metric.pck,
                 "classes": metric.confusion.as_ref().map(|confusion| by_class(confusion, classes)),
             })
         })
@@ -155,6 +181,7 @@ fn as_json(metrics: &Metrics, classes: &[String], job: &Eval) -> serde_json::Val
         "crops": job.crops,
         "loss": metrics.loss(),
         "accuracy": metrics.accuracy(),
+        "embeddings": metrics.verification.as_ref().map(verification_json),
         "outputs": outputs,
     })
 }

@@ -13,6 +13,7 @@ mod bench;
 mod detect;
 mod draw;
 mod eval;
+mod features;
 mod load;
 mod log;
 mod predict;
@@ -62,6 +63,7 @@ pub fn main(construct: &Construct<'_>) -> ExitCode {
     let result = result.and_then(|()| Ok(harness.out.flush()?));
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if failure.code == 0 => ExitCode::SUCCESS,
         Err(failure) => {
             let bold = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
             let error = if bold { "\x1b[1;31merror\x1b[0m" } else { "error" };
@@ -122,8 +124,12 @@ impl From<TrainError> for Failure {
 }
 
 impl From<io::Error> for Failure {
+    /// Whoever does not read on, as `| head -1`, has seen enough: the program ends, without a word.
     fn from(error: io::Error) -> Self {
-        Self::new(format!("the output cannot be written: {error}"))
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self { message: String::new(), code: 0 },
+            _ => Self::new(format!("the output cannot be written: {error}")),
+        }
     }
 }
 
@@ -142,6 +148,7 @@ impl Harness<'_> {
     fn run(&mut self, job: &Job) -> Result<(), Failure> {
         match job {
             Job::Train(job) => self.train(job),
+            Job::Features(job) => self.features(job),
             Job::Eval(job) => self.eval(job),
             Job::Predict(job) => self.predict(job),
             Job::Run(job) => self.run_tensors(job),

@@ -14,7 +14,7 @@ use super::draw::percent;
 use super::log::Log;
 use super::thousands;
 use crate::files::FileError;
-use crate::train::{Epoch, Observer, Progress};
+use crate::train::{Epoch, Metrics, Observer, Progress};
 
 /// How often the text beside the bar changes.
 const REFRESH: Duration = Duration::from_millis(100);
@@ -113,8 +113,9 @@ impl Observer for Lines<'_> {
         ControlFlow::Continue(())
     }
 
+    /// Also where the lines cannot be printed any more: nobody follows this run.
     fn stop(&mut self) -> bool {
-        self.interrupted.load(Ordering::Relaxed)
+        self.interrupted.load(Ordering::Relaxed) || self.failure.is_some()
     }
 
     fn epoch(&mut self, epoch: &Epoch) {
@@ -125,10 +126,8 @@ impl Observer for Lines<'_> {
         let seconds = self.epoch.map_or(0.0, |(start, _)| start.elapsed().as_secs_f64());
         let mut line =
             format!("epoch {:>width$}/{}  {}", train.epoch + 1, train.epochs, scores(train.loss, train.accuracy));
-        if let Some(test) = &epoch.test
-            && let Some(loss) = test.loss()
-        {
-            line.push_str(&format!("  held out: {}", scores(loss, test.accuracy())));
+        if let Some(test) = epoch.test.as_ref().filter(|test| !test.is_empty()) {
+            line.push_str(&format!("  held out:{}", held_out(test)));
         }
         line.push_str(&format!("  {} images/s  {seconds:.2} s", thousands(self.speed.round())));
         if epoch.best {
@@ -139,6 +138,14 @@ impl Observer for Lines<'_> {
         self.failure = self.failure.take().or(written.err());
         self.epoch = Some((Instant::now(), 0));
     }
+}
+
+/// ` loss 0.3102  accuracy 91.02 %`, with what else there is to say.
+fn held_out(test: &Metrics) -> String {
+    let loss = test.loss().map(|loss| scores(loss, test.accuracy()));
+    let same = test.roc().map(|roc| format!("AUC {}  EER {}", percent(roc.auc()), percent(roc.equal_error().0)));
+    let found = test.pck().map(|pck| format!("PCK@0.1 {}", percent(pck)));
+    loss.into_iter().chain(same).chain(found).map(|part| format!(" {part} ")).collect::<String>().trim_end().into()
 }
 
 /// `loss 0.3102  accuracy 91.02 %`

@@ -9,14 +9,16 @@ use std::vec::Vec;
 use super::about::About;
 use super::detect::Precision;
 use super::draw::percent;
+use super::eval::{pck_line, verification_line};
 use super::log::Log;
 use super::progress::Lines;
 use super::{Failure, Harness, Reading, load, plural, thousands};
 use crate::data::{BatchData, Dataset, Draw, Raster};
 use crate::files::FileError;
 use crate::job::{Show, Train};
+use crate::tensors::TensorFile;
 use crate::train::{Checkpoints, FitOptions, evaluate, fit, load_best};
-use crate::weights::{self, Lenience};
+use crate::weights::{self, Lenience, Loaded};
 use crate::{Network, Role, init};
 
 impl Harness<'_> {
@@ -90,21 +92,8 @@ impl Harness<'_> {
 
     /// Begins with what fits of the weights of another network, and says what that is.
     fn transfer(&mut self, network: &mut dyn Network, path: &Path) -> Result<(), Failure> {
-        let spec = network.spec();
-        let loaded = weights::load_with(network, path, Lenience::TRANSFER)?;
-        if loaded.tensors == 0 {
-            let message = format!("none of its weights fits {} by name and shape", spec.name);
-            return Err(FileError::new(path, message).into());
-        }
-        let new = loaded.missing.iter().chain(loaded.reshaped.iter().map(|(name, _)| name));
-        let frozen = |name: &&String| spec.param(name).is_some_and(|param| param.role == Role::Frozen);
-        if let Some(name) = new.into_iter().find(frozen) {
-            let message = format!("`{name}` does not come from it, but would stay as it is, at random");
-            return Err(FileError::new(path, message)
-                .hint("`transfer: { train: ... }` with more to be trained")
-                .into());
-        }
-        Ok(writeln!(self.out, "from {}: {}", path.display(), loaded.account(spec))?)
+        let loaded = transfer(network, path)?;
+        Ok(writeln!(self.out, "from {}: {}", path.display(), loaded.account(network.spec()))?)
     }
 
     /// Who learns what, and how.
@@ -154,6 +143,9 @@ impl Harness<'_> {
         } else if let Some(loss) = metrics.loss() {
             writeln!(self.out, "loss: {loss:.6}")?;
         }
+        for line in metrics.roc().map(verification_line).into_iter().chain(metrics.pck().map(pck_line)) {
+            writeln!(self.out, "{line}")?;
+        }
         Ok(())
     }
 
@@ -181,6 +173,24 @@ impl Harness<'_> {
                 self.print_guesses(network, &values, &raster, &job.classes, "a held-out image", label)
             }
         }
+    }
+}
+
+/// Takes what fits of the weights of another network; what is frozen must be among it.
+pub(super) fn transfer(network: &mut dyn Network, path: &Path) -> Result<Loaded, FileError> {
+    let spec = network.spec();
+    let mut file = TensorFile::open(path)?;
+    let loaded = weights::load_from(network, &mut file, Lenience::TRANSFER)?;
+    if loaded.tensors == 0 {
+        return Err(file.error(format!("none of its weights fits {} by name and shape", spec.name)));
+    }
+    let new = loaded.missing.iter().chain(loaded.reshaped.iter().map(|(name, _)| name));
+    let frozen = |name: &&String| spec.param(name).is_some_and(|param| param.role == Role::Frozen);
+    match new.into_iter().find(frozen) {
+        None => Ok(loaded),
+        Some(name) => Err(file
+            .error(format!("`{name}` does not come from it, but would stay as it is, at random"))
+            .hint("`transfer: { train: ... }` with more to be trained")),
     }
 }
 

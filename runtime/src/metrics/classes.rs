@@ -1,5 +1,7 @@
 //! Classifiers: how often they are right, and what they take for what.
 
+use super::total;
+
 /// For how many rows of `scores`, `classes` numbers each, the right class is among the `k` largest. Of equal numbers the first
 /// ones count as larger.
 pub fn top_k(scores: &[f32], classes: usize, labels: &[u32], k: usize) -> usize {
@@ -91,7 +93,7 @@ impl Confusion {
 
     fn mean_over(&self, counts: impl Fn(&ClassMetrics) -> bool) -> ClassMetrics {
         let classes: Vec<ClassMetrics> = (0..self.classes).map(|class| self.class(class)).filter(counts).collect();
-        let mean = |f: fn(&ClassMetrics) -> f64| classes.iter().map(f).sum::<f64>() / classes.len().max(1) as f64;
+        let mean = |f: fn(&ClassMetrics) -> f64| total(classes.iter().map(f)) / classes.len().max(1) as f64;
         ClassMetrics {
             support: self.total(),
             precision: mean(|m| m.precision),

@@ -1,5 +1,6 @@
 //! Detectors: average precision as Pascal VOC and as COCO measure it.
 
+use super::total;
 use crate::boxes::Corners;
 
 /// A true box.
@@ -76,7 +77,7 @@ pub fn voc(truths: &[TrueBox], found: &[Found], iou: f32, eleven_points: bool) -
     classes.sort_unstable();
     classes.dedup();
     let classes: Vec<(u32, f64)> = classes.into_iter().filter_map(|c| Some((c, of_class(c)?))).collect();
-    let mean = classes.iter().map(|c| c.1).sum::<f64>() / classes.len().max(1) as f64;
+    let mean = total(classes.iter().map(|c| c.1)) / classes.len().max(1) as f64;
     AveragePrecision { classes, mean }
 }
 
@@ -111,7 +112,7 @@ fn average(points: &[(f64, f64)], eleven_points: bool) -> f64 {
         return (0..=10).map(|i| at(points, f64::from(i) / 10.0)).sum::<f64>() / 11.0;
     }
     let mut recall = 0.0;
-    points.iter().map(|p| (p.0 - std::mem::replace(&mut recall, p.0)) * p.1).sum()
+    total(points.iter().map(|p| (p.0 - std::mem::replace(&mut recall, p.0)) * p.1))
 }
 
 /// The twelve numbers of COCO's evaluation of boxes. -1 where there are no true boxes, as there.
@@ -275,7 +276,7 @@ impl Accumulated {
 
     fn mean(&self, ious: std::ops::Range<usize>, f: fn(&(f64, f64)) -> f64) -> f64 {
         let n = self.classes.len() * ious.len();
-        let sum: f64 = self.classes.iter().flat_map(|class| &class[ious.clone()]).map(f).sum();
+        let sum = total(self.classes.iter().flat_map(|class| &class[ious.clone()]).map(f));
         if n == 0 { -1.0 } else { sum / n as f64 }
     }
 

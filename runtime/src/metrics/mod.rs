@@ -9,3 +9,8 @@ pub use classes::{ClassMetrics, Confusion, top_k};
 pub use detection::{AveragePrecision, Coco, Found, TrueBox, coco, voc};
 pub use points::pck;
 pub use verification::{Roc, RocPoint};
+
+/// The sum; 0 of nothing, where [`Iterator::sum`] says -0.
+fn total(values: impl Iterator<Item = f64>) -> f64 {
+    values.fold(0.0, |sum, x| sum + x)
+}

@@ -3,9 +3,10 @@
 use super::PIECE;
 use crate::{Buffer, Network, Scratch};
 
-/// The exponential moving average of a network's trained weights (Polyak & Juditsky 1992): what is evaluated and kept in their
-/// place. After each step `average += (1 - decay) * (weights - average)`, as `torch.optim.swa_utils` has it; it starts with the
-/// weights behind the first step. Running statistics are those of the network itself.
+/// The exponential moving average of a network's weights and running statistics (Polyak & Juditsky 1992): what is evaluated and
+/// kept in their place. After each step `average += (1 - decay) * (weights - average)`, as `AveragedModel` of
+/// `torch.optim.swa_utils` has it with `use_buffers=True`; it starts with what is behind the first step. Statistics that were
+/// averaged over the same steps fit averaged weights better than those of the last weights do.
 #[derive(Debug)]
 pub struct Average {
     decay: f64,
@@ -15,17 +16,16 @@ pub struct Average {
 }
 
 impl Average {
-    /// Of a network's weights; `decay` from 0 to below 1.
+    /// Of a network's weights and buffers; `decay` from 0 to below 1.
     pub fn new(decay: f64, network: &dyn Network) -> Self {
-        let (trained, threads) = (network.spec().trained, network.memory().pool.threads());
-        Self { decay, started: false, weights: Buffer::zeroed(trained), scratch: Scratch::new(threads, 0) }
+        let (all, threads) = (network.spec().param_floats, network.memory().pool.threads());
+        Self { decay, started: false, weights: Buffer::zeroed(all), scratch: Scratch::new(threads, 0) }
     }
 
     /// Takes the weights behind a step in.
     pub fn update(&mut self, network: &mut dyn Network) {
-        let trained = self.weights.len();
         let (params, memory) = network.params_and_memory();
-        let (isa, params) = (memory.isa, &params[..trained]);
+        let (isa, params) = (memory.isa, &*params);
         if !core::mem::replace(&mut self.started, true) {
             self.weights.copy_from_slice(params);
             return;
@@ -39,11 +39,11 @@ impl Average {
     /// Exchanges the average with the network's weights; a second time it is as before. Before the first step nothing changes.
     pub fn swap(&mut self, network: &mut dyn Network) {
         if self.started {
-            network.params_mut()[..self.weights.len()].swap_with_slice(&mut self.weights);
+            network.params_mut().swap_with_slice(&mut self.weights);
         }
     }
 
-    /// The average, to be saved.
+    /// The average, to be saved; in the order of [`Network::params`].
     pub fn weights(&self) -> &[f32] {
         &self.weights
     }

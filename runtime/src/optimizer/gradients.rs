@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::PIECE;
 use super::rule::positive;
-use super::steps::root;
+use super::steps::double_root;
 use crate::isa::per_isa;
 use crate::{Buffer, Isa, Network, Pool, Scratch};
 
@@ -105,10 +105,7 @@ impl Sums {
 
     /// The Euclidean norm.
     pub(super) fn norm(&mut self, isa: Isa, pool: &Pool, scratch: &mut Scratch, x: &[f32]) -> f64 {
-        let square = self.dot(isa, pool, scratch, x, x);
-        let root = f64::from(root(square as f32));
-        // One step of Newton's makes it as good as double precision.
-        if root > 0.0 && root.is_finite() { 0.5 * (root + square / root) } else { root }
+        double_root(self.dot(isa, pool, scratch, x, x))
     }
 
     /// The sum of magnitudes.

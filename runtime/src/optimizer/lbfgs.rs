@@ -23,24 +23,53 @@ pub(super) fn step(
     weights: &mut [f32],
     gradient: &[f32],
 ) {
+    let aim = aim(vectors, rate, step, state, gradient);
+    move_by(vectors, aim.map_or(0.0, |aim| aim.length), state, weights);
+}
+
+/// Where a step goes: its direction is in the place of the move.
+pub(super) struct Aim {
+    /// How far, in lengths of the direction, if nobody searches.
+    pub(super) length: f64,
+    /// How the loss changes per length.
+    pub(super) slope: f64,
+}
+
+/// The direction of a step from the gradient where it begins; `None` where nothing is to be gained.
+pub(super) fn aim(
+    vectors: &mut Vectors<'_>,
+    rate: f64,
+    step: u64,
+    state: &mut [Buffer],
+    gradient: &[f32],
+) -> Option<Aim> {
     let (last, pairs) = state.split_at_mut(2);
-    let [last_gradient, last_move] = last else { return };
+    let [last_gradient, last_move] = last else { return None };
     if step > 1 {
         remember(vectors, last_gradient, last_move, pairs, gradient);
     }
     last_gradient.copy_from_slice(gradient);
-    // The direction is made in the place of the move.
     let direction = last_move;
     for (d, g) in direction.iter_mut().zip(gradient) {
         *d = -g;
     }
     bend(vectors, pairs, direction);
-    let downhill = vectors.dot(gradient, direction);
-    let rate = if step == 1 { rate * (1.0 / vectors.magnitude(gradient)).min(1.0) } else { rate };
+    let slope = vectors.dot(gradient, direction);
+    let length = if step == 1 { rate * (1.0 / vectors.magnitude(gradient)).min(1.0) } else { rate };
     // PyTorch's tolerances: at rest, or not downhill, nothing moves.
-    let moves = gradient.iter().any(|g| g.abs() > 1e-7) && downhill <= -1e-9;
-    vectors.scale(if moves { rate } else { 0.0 }, direction);
-    vectors.add(1.0, direction, weights);
+    let moves = gradient.iter().any(|g| g.abs() > 1e-7) && slope <= -1e-9;
+    moves.then_some(Aim { length, slope })
+}
+
+/// The direction that [`aim`] has left.
+pub(super) fn direction(state: &[Buffer]) -> &[f32] {
+    &state[1]
+}
+
+/// Goes so many lengths of the direction, which becomes the move.
+pub(super) fn move_by(vectors: &mut Vectors<'_>, length: f64, state: &mut [Buffer], weights: &mut [f32]) {
+    vectors.scale(length, &mut state[1]);
+    vectors.add(1.0, &state[1], weights);
 }
 
 /// Takes the last move into the history, if the gradient grew along it; then the oldest one is forgotten.

@@ -6,7 +6,9 @@ mod gradients;
 mod lbfgs;
 mod parts;
 mod rule;
+mod searching;
 mod steps;
+mod wolfe;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -15,9 +17,10 @@ pub use average::Average;
 pub use gradients::{Accumulator, Clip};
 pub use parts::DecayOn;
 pub use rule::{Adagrad, Adam, AdamW, Lars, Lbfgs, RmsProp, Rule, Sgd};
+pub use searching::Pass;
 
 use crate::{Buffer, Isa, Network, ParamSpec, Pool, Scratch};
-use gradients::Sums;
+use gradients::{Sums, Vectors};
 use parts::{Part, parts, within};
 use steps::{AdamStep, RootStep, SgdStep};
 
@@ -27,6 +30,8 @@ pub struct Optimizer {
     rule: Rule,
     /// The schedule's factor of the learning rate.
     factor: f64,
+    /// The schedule's momentum.
+    momentum: Option<f64>,
     seed: u64,
     steps: u64,
     clip: Option<Clip>,
@@ -71,7 +76,19 @@ impl Optimizer {
         }
         let (scratch, sums) = (Scratch::new(threads, 0), Sums::new(weights));
         let coefficients = Vec::with_capacity(parts.len());
-        Self { rule, factor: 1.0, seed: 0, steps: 0, clip: None, parts, coefficients, state, scratch, sums }
+        Self {
+            rule,
+            factor: 1.0,
+            momentum: None,
+            seed: 0,
+            steps: 0,
+            clip: None,
+            parts,
+            coefficients,
+            state,
+            scratch,
+            sums,
+        }
     }
 
     /// The same with a seed for what is random in training, so for dropout.
@@ -91,6 +108,12 @@ impl Optimizer {
     /// Sets the factor of the learning rate, such as a schedule gives it, for the steps to come.
     pub fn set_factor(&mut self, factor: f64) {
         self.factor = factor;
+    }
+
+    /// Sets the momentum, such as a schedule gives it, for the steps to come; `None` for that of the rule. Rules without momentum
+    /// go on without.
+    pub fn set_momentum(&mut self, momentum: Option<f64>) {
+        self.momentum = momentum;
     }
 
     /// Seed and number of the next step: they decide which units drop.
@@ -149,10 +172,11 @@ impl Optimizer {
         }
         self.steps += 1;
         let (factor, steps, parts, scratch) = (self.factor, self.steps, &self.parts, &mut self.scratch);
+        let rule = self.momentum.map_or(self.rule, |momentum| self.rule.with_momentum(momentum));
         let gradients = &*gradients;
         // The gradients of a part of a piece.
         let of = |piece: usize, range: &core::ops::Range<usize>| &gradients[piece * PIECE..][range.clone()];
-        match self.rule {
+        match rule {
             Rule::Sgd(sgd) if sgd.momentum == 0.0 => {
                 let k = both(|decays| SgdStep::new(&sgd, factor, steps, decays));
                 pool.pieces(weights, PIECE, scratch, |piece, w, _| {
@@ -164,7 +188,7 @@ impl Optimizer {
             Rule::Sgd(_) | Rule::Lars(_) => {
                 let k = &mut self.coefficients;
                 k.clear();
-                match self.rule {
+                match rule {
                     Rule::Lars(lars) => {
                         let sums = &mut self.sums;
                         let mut norm = |x: &[f32], part: &Part| sums.norm(isa, pool, scratch, &x[part.range.clone()]);
@@ -197,7 +221,7 @@ impl Optimizer {
                 });
             }
             Rule::RmsProp(_) | Rule::Adagrad(_) => {
-                let k = both(|decays| match self.rule {
+                let k = both(|decays| match rule {
                     Rule::Adagrad(rule) => RootStep::adagrad(&rule, factor, steps, decays),
                     Rule::RmsProp(rule) => RootStep::rmsprop(&rule, factor, decays),
                     _ => unreachable!("this arm is of these two"),
@@ -211,7 +235,7 @@ impl Optimizer {
                 });
             }
             Rule::Adam(_) | Rule::AdamW(_) => {
-                let k = both(|decays| match self.rule {
+                let k = both(|decays| match rule {
                     Rule::AdamW(rule) => AdamStep::decoupled(&rule, factor, steps, decays),
                     Rule::Adam(rule) => AdamStep::new(&rule, factor, steps, decays),
                     _ => unreachable!("this arm is of these two"),
@@ -226,7 +250,7 @@ impl Optimizer {
                 });
             }
             Rule::Lbfgs(rule) => {
-                let mut vectors = gradients::Vectors { isa, pool, sums: &mut self.sums, scratch };
+                let mut vectors = Vectors { isa, pool, sums: &mut self.sums, scratch };
                 let rate = rule.learning_rate * factor;
                 lbfgs::step(&mut vectors, rate, steps, &mut self.state, weights, gradients);
             }

@@ -168,8 +168,8 @@ impl Default for Lars {
     }
 }
 
-/// Limited-memory BFGS (Liu & Nocedal 1989), one iteration a step and no line search: `torch.optim.LBFGS` with `max_iter=1`. For
-/// batches that are the whole data set.
+/// Limited-memory BFGS (Liu & Nocedal 1989), one iteration a step: `torch.optim.LBFGS` with `max_iter=1`. For batches that are the
+/// whole data set.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "harness", derive(Serialize, Deserialize), serde(default, deny_unknown_fields))]
 pub struct Lbfgs {
@@ -177,11 +177,14 @@ pub struct Lbfgs {
     pub learning_rate: f64,
     /// Updates that are remembered, 1 to 100; each takes twice the memory of the weights.
     pub history: usize,
+    /// Whether each step looks for a good length in its direction, by the strong Wolfe conditions; the learning rate is the first
+    /// one that is tried. See [`Optimizer::step_searching`](super::Optimizer::step_searching).
+    pub line_search: bool,
 }
 
 impl Default for Lbfgs {
     fn default() -> Self {
-        Self { learning_rate: 1.0, history: 10 }
+        Self { learning_rate: 1.0, history: 10, line_search: false }
     }
 }
 
@@ -199,6 +202,25 @@ impl Rule {
         }
     }
 
+    /// The same with another momentum, `beta1` of Adam, if it has any.
+    #[must_use]
+    pub fn with_momentum(mut self, new: f64) -> Self {
+        match &mut self {
+            Self::Sgd(Sgd { momentum, .. }) | Self::RmsProp(RmsProp { momentum, .. }) if *momentum > 0.0 => {
+                *momentum = new
+            }
+            Self::Lars(Lars { momentum, .. }) if *momentum > 0.0 => *momentum = new,
+            Self::Adam(Adam { beta1, .. }) | Self::AdamW(AdamW { beta1, .. }) => *beta1 = new,
+            _ => {}
+        }
+        self
+    }
+
+    /// Whether a step looks at the loss in several places.
+    pub fn searches(&self) -> bool {
+        matches!(self, Self::Lbfgs(Lbfgs { line_search: true, .. }))
+    }
+
     /// As papers write it.
     pub fn name(&self) -> &'static str {
         match self {
@@ -210,6 +232,7 @@ impl Rule {
             Self::Adam(_) => "Adam",
             Self::AdamW(_) => "AdamW",
             Self::Lars(_) => "LARS",
+            Self::Lbfgs(lbfgs) if lbfgs.line_search => "L-BFGS with line search",
             Self::Lbfgs(_) => "L-BFGS",
         }
     }

@@ -225,6 +225,12 @@ pub(super) fn root(x: f32) -> f32 {
     newton_root(x)
 }
 
+/// The square root in double precision: that of single precision, made better by one step of Newton's.
+pub(super) fn double_root(x: f64) -> f64 {
+    let estimate = f64::from(root(x as f32));
+    if estimate > 0.0 && estimate.is_finite() { 0.5 * (estimate + x / estimate) } else { estimate }
+}
+
 /// The square root by Newton's method, since `core` has none: from an estimate good to 4 %, made by halving the exponent.
 #[cfg(any(test, not(feature = "std")))]
 #[inline(always)]

@@ -1,6 +1,10 @@
+mod bowl;
+
 use super::steps::newton_root;
 use super::*;
+use crate::schedule::{Decay, Schedule};
 use crate::{Init, Role};
+use bowl::Bowl;
 
 const SPECS: [ParamSpec; 2] = [
     ParamSpec { name: "weight", shape: &[3, 4], role: Role::Trained, init: Init::Constant(0.0), range: 0..12 },
@@ -27,21 +31,42 @@ fn stored(name: &str) -> Vec<Vec<f32>> {
     values.chunks_exact(15).map(padded).collect()
 }
 
+/// Where trajectories begin.
+fn start() -> Vec<f32> {
+    let row: Vec<f32> = (0..12).map(|i| -1.5 + i as f32 * (3.0 / 11.0)).chain(START_OF_BIAS).collect();
+    padded(&row)
+}
+
+fn assert_near(name: &str, step: usize, weights: &[f32], expected: &[f32]) {
+    for (i, (w, e)) in weights.iter().zip(expected).enumerate() {
+        assert!((w - e).abs() < 2e-6 * e.abs().max(1.0), "{name}, step {step}, weight {i}: {w} instead of {e}");
+    }
+}
+
 /// Every step of a stored trajectory.
 fn check(name: &str, rule: impl Into<Rule>, decay_on: DecayOn, clip: Option<Clip>, factors: &[f64]) {
-    let rule = rule.into();
+    let course = |step| (factors.get(step).copied().unwrap_or(1.0), None);
+    check_course(name, rule.into(), decay_on, clip, course);
+}
+
+/// The same with a factor and a momentum for each step.
+fn check_course(
+    name: &str,
+    rule: Rule,
+    decay_on: DecayOn,
+    clip: Option<Clip>,
+    course: impl Fn(usize) -> (f64, Option<f64>),
+) {
     rule.check().expect("a valid rule");
-    let pool = Pool::new(1);
-    let start: Vec<f32> = (0..12).map(|i| -1.5 + i as f32 * (3.0 / 11.0)).chain(START_OF_BIAS).collect();
-    let mut weights = padded(&start);
+    let (pool, mut weights) = (Pool::new(1), start());
     let mut optimizer = Optimizer::with(rule, decay_on, &SPECS, LEN, 1).clipping(clip);
     let steps = stored(&format!("{name}.gradients")).into_iter().zip(stored(&format!("{name}.weights")));
     for (step, (mut gradients, expected)) in steps.enumerate() {
-        optimizer.set_factor(factors.get(step).copied().unwrap_or(1.0));
+        let (factor, momentum) = course(step);
+        optimizer.set_factor(factor);
+        optimizer.set_momentum(momentum);
         optimizer.update(Isa::detect(), &pool, &mut weights, &mut gradients);
-        for (i, (w, e)) in weights.iter().zip(&expected).enumerate() {
-            assert!((w - e).abs() < 2e-6 * e.abs().max(1.0), "{name}, step {step}, weight {i}: {w} instead of {e}");
-        }
+        assert_near(name, step, &weights, &expected);
     }
 }
 
@@ -79,27 +104,60 @@ fn trajectories_are_those_of_pytorch() {
     check("adamw_groups", AdamW { weight_decay: 0.5, ..adamw }, DecayOn::Weights, None, &[]);
 
     plain("lars", Lars { learning_rate: 1.0, trust: 0.05, weight_decay: 0.01, ..Lars::default() }.into());
-    plain("lbfgs", Lbfgs { learning_rate: 0.5, history: 3 }.into());
+    plain("lbfgs", Lbfgs { learning_rate: 0.5, history: 3, line_search: false }.into());
 
     check("clip_value", sgd, DecayOn::All, Some(Clip::Value(0.5)), &[]);
     check("clip_norm", Sgd { momentum: 0.9, ..sgd }, DecayOn::All, Some(Clip::Norm(1.0)), &[]);
 }
 
 #[test]
+fn cycles_of_momentum_are_those_of_pytorch() {
+    let decay = Decay::OneCycle { rise: 0.4, start: 25.0, end: 1e4, momentum: Some([0.85, 0.95]) };
+    let cycle = Schedule { warmup: 0.0, decay };
+    let course = |step: usize| (cycle.factor(step as u64, 8, 1), cycle.momentum(step as u64, 8, 1));
+    let sgd = Sgd { learning_rate: 0.05, momentum: 0.9, ..Sgd::default() };
+    check_course("sgd_one_cycle", sgd.into(), DecayOn::All, None, course);
+    let adamw = AdamW { learning_rate: 0.05, weight_decay: 0.1, ..AdamW::default() };
+    check_course("adamw_one_cycle", adamw.into(), DecayOn::All, None, course);
+    let plain = Rule::from(Sgd::default());
+    assert_eq!(plain.with_momentum(0.9), plain, "what has no momentum gets none");
+}
+
+#[test]
+fn line_searches_are_those_of_pytorch() {
+    for (name, learning_rate) in [("lbfgs_wolfe", 1.0), ("lbfgs_wolfe_far", 40.0), ("lbfgs_wolfe_near", 0.15)] {
+        let mut network = Bowl::new();
+        let mut pass = |network: &mut dyn Network| network.train(1, &[], &[], None);
+        let mut optimizer = Optimizer::new(Lbfgs { learning_rate, history: 3, line_search: true }, &network);
+        for (step, expected) in stored(&format!("{name}.weights")).iter().enumerate() {
+            let loss = pass(&mut network).expect("a loss");
+            optimizer.step_searching(&mut network, loss, &mut pass).expect("a step");
+            assert_near(name, step, network.params(), expected);
+        }
+    }
+}
+
+#[test]
 fn averages_are_those_of_pytorch() {
     let mut network = crate::testing::Tiny::new(&crate::Options::default());
     let mut average = Average::new(0.8, &network);
-    for (weights, expected) in stored("sgd_momentum.weights").iter().zip(stored("average")) {
-        network.params_mut()[..LEN].copy_from_slice(weights);
+    // Running statistics lie behind the trained weights.
+    let buffer = 208..208 + LEN;
+    let rows = stored("sgd_momentum.weights").into_iter().zip(stored("sgd_nesterov.weights"));
+    let expected = stored("average").into_iter().zip(stored("average_buffer"));
+    for ((weights, statistics), expected) in rows.zip(expected) {
+        network.params_mut()[..LEN].copy_from_slice(&weights);
+        network.params_mut()[buffer.clone()].copy_from_slice(&statistics);
         average.update(&mut network);
-        for (a, e) in average.weights().iter().zip(&expected) {
+        let all = expected.0.iter().chain(&expected.1);
+        for (a, e) in average.weights()[..LEN].iter().chain(&average.weights()[buffer.clone()]).zip(all) {
             assert!((a - e).abs() < 1e-6, "{a} instead of {e}");
         }
     }
     let (before, mean) = (network.params().to_vec(), average.weights().to_vec());
     average.swap(&mut network);
-    assert_eq!(network.params()[..LEN], mean[..LEN]);
-    assert_eq!(network.params()[160..], before[160..]);
+    assert_eq!(network.params(), mean);
+    assert_eq!(network.params()[160..196], before[160..196], "what is frozen stays as it is");
     average.swap(&mut network);
     assert_eq!(network.params(), before);
 }

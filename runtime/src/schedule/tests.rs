@@ -5,6 +5,10 @@ fn course(schedule: &Schedule) -> Vec<f64> {
     (0..12).map(|step| (schedule.factor(step, 3, 4) * 1e4).round() / 1e4).collect()
 }
 
+fn one_cycle(rise: f64, start: f64, end: f64) -> Decay {
+    Decay::OneCycle { rise, start, end, momentum: Some([0.8, 0.97]) }
+}
+
 #[test]
 fn steps_change_at_epochs() {
     let step = Schedule { warmup: 0.0, decay: Decay::Step { every: 2, factor: 0.1 } };
@@ -35,8 +39,10 @@ fn numbers_out_of_range_are_named() {
     assert!(complaint(Decay::Step { every: 0, factor: 0.1 }).contains("`every` is 0"));
     assert!(complaint(Decay::Step { every: 1, factor: -0.1 }).contains("`factor` is -0.1"));
     assert!(complaint(Decay::MultiStep { at: vec![3, 3], factor: 0.1 }).contains("must ascend"));
-    assert!(complaint(Decay::OneCycle { rise: 1.0, start: 25.0, end: 1e4 }).contains("`rise` is 1"));
-    assert!(complaint(Decay::OneCycle { rise: 0.3, start: 0.5, end: 1e4 }).contains("`start` is 0.5"));
+    assert!(complaint(one_cycle(1.0, 25.0, 1e4)).contains("`rise` is 1"));
+    assert!(complaint(one_cycle(0.3, 0.5, 1e4)).contains("`start` is 0.5"));
+    let backwards = Decay::OneCycle { rise: 0.3, start: 25.0, end: 1e4, momentum: Some([0.95, 0.85]) };
+    assert!(complaint(backwards).contains("`momentum` is [0.95, 0.85]"));
     assert!(complaint(Decay::OnPlateau(OnPlateau { factor: 1.0, ..OnPlateau::default() })).contains("`factor` is 1"));
     assert!(complaint(Decay::Cosine { end: f64::NAN }).contains("`end` is NaN"));
     assert_eq!(Schedule::default().check(), Ok(()));
@@ -56,6 +62,7 @@ fn courses_are_those_of_pytorch() {
     let text = std::fs::read_to_string(path).expect("the stored courses");
     let stored: std::collections::BTreeMap<String, Vec<f64>> = serde_json::from_str(&text).expect("JSON");
     let check = |name: &str, factors: Vec<f64>| {
+        assert_eq!(factors.len(), stored[name].len(), "{name}");
         for (step, (factor, expected)) in factors.iter().zip(&stored[name]).enumerate() {
             assert!((factor - expected).abs() < 1e-12, "{name}, step {step}: {factor} instead of {expected}");
         }
@@ -66,14 +73,17 @@ fn courses_are_those_of_pytorch() {
         ("exponential", Decay::Exponential { factor: 0.7 }),
         ("cosine", Decay::Cosine { end: 0.1 }),
         ("polynomial", Decay::Polynomial { power: 2.0 }),
-        ("one_cycle", Decay::OneCycle { rise: 0.3, start: 10.0, end: 100.0 }),
+        ("one_cycle", one_cycle(0.3, 10.0, 100.0)),
     ];
     for (name, decay) in cases {
         let schedule = Schedule { warmup: 0.0, decay };
         assert_eq!(schedule.check(), Ok(()));
         check(name, (0..20).map(|step| schedule.factor(step, 5, 4)).collect());
     }
+    let cycle = Schedule { warmup: 0.0, decay: one_cycle(0.3, 10.0, 100.0) };
+    check("one_cycle_momentum", (0..20).filter_map(|step| cycle.momentum(step, 5, 4)).collect());
     let warm = Schedule { warmup: 1.4, decay: Decay::Constant };
+    assert_eq!(warm.momentum(0, 5, 4), None);
     check("warmup", (0..20).map(|step| warm.factor(step, 5, 4)).collect());
     let rule = OnPlateau { factor: 0.5, patience: 1, threshold: 1e-3, cooldown: 1, end: 0.1 };
     let mut plateau = Plateau::default();

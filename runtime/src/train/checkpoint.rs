@@ -3,7 +3,6 @@
 use std::format;
 use std::path::Path;
 use std::string::String;
-use std::vec::Vec;
 
 use serde_json::{Map, Value, json};
 
@@ -14,7 +13,7 @@ use crate::optimizer::Average;
 use crate::schedule::Plateau;
 use crate::tensors::{self, Tensor, TensorFile};
 use crate::weights::{self, Lenience, OPTIMIZER_PREFIX};
-use crate::{Network, Optimizer, Role};
+use crate::{Network, Optimizer, ParamSpec, Role};
 
 /// The name of the moving average among the states of the optimizer.
 const AVERAGE: &str = "average";
@@ -122,10 +121,14 @@ pub(super) fn save(
 ) -> Result<(), FileError> {
     let path = checkpoints.last();
     let mut all = weights::tensors_of(network);
-    let average = average.filter(|average| average.started()).map(|average| (AVERAGE.into(), average.weights()));
-    for (name, state) in optimizer.state().chain(average) {
-        let trained = network.spec().params.iter().filter(|param| param.role == Role::Trained);
-        all.extend(trained.map(|p| Tensor::new(state_name(&name, p.name), p.shape, &state[p.range.clone()])));
+    let params = network.spec().params;
+    let tensor = |name: &str, p: &ParamSpec, state| Tensor::new(state_name(name, p.name), p.shape, state);
+    for (name, state) in optimizer.state() {
+        let trained = params.iter().filter(|param| param.role == Role::Trained);
+        all.extend(trained.map(|p| tensor(&name, p, &state[p.range.clone()])));
+    }
+    if let Some(average) = average.filter(|average| average.started()) {
+        all.extend(params.iter().map(|p| tensor(AVERAGE, p, &average.weights()[p.range.clone()])));
     }
     let mut about: Map<String, Value> = match checkpoints.about.as_str() {
         "" => Map::new(),
@@ -143,6 +146,15 @@ pub(super) fn save(
 /// `optimizer:momentum:conv1.weight`
 fn state_name(state: &str, param: &str) -> String {
     format!("{OPTIMIZER_PREFIX}{state}:{param}")
+}
+
+/// Reads the part of a state that belongs to a parameter.
+fn restore(file: &mut TensorFile<'_>, state: &str, param: &ParamSpec, values: &mut [f32]) -> Result<(), FileError> {
+    let full = state_name(state, param.name);
+    match file.entry(&full).cloned() {
+        Some(entry) => file.floats(&entry, &mut values[param.range.clone()]),
+        None => Err(file.error(format!("the checkpoint lacks `{full}`"))),
+    }
 }
 
 /// Loads the last state of a run of the same recipe, if there is one.
@@ -171,17 +183,14 @@ pub(super) fn resume(
         ));
     }
     weights::load_from(network, &mut file, Lenience::default())?;
-    let params = network.spec().params.iter().filter(|param| param.role == Role::Trained);
-    let entries: Vec<_> = file.entries().to_vec();
-    let average = average.filter(|_| steps > 0).map(|average| (AVERAGE.into(), average.restore()));
-    for (name, state) in optimizer.state_mut().chain(average) {
-        for param in params.clone() {
-            let full = state_name(&name, param.name);
-            let Some(entry) = entries.iter().find(|entry| entry.name == full) else {
-                return Err(file.error(format!("the checkpoint lacks `{full}`")));
-            };
-            file.floats(entry, &mut state[param.range.clone()])?;
-        }
+    let params = network.spec().params;
+    for (name, state) in optimizer.state_mut() {
+        let mut trained = params.iter().filter(|param| param.role == Role::Trained);
+        trained.try_for_each(|param| restore(&mut file, &name, param, state))?;
+    }
+    if let Some(average) = average.filter(|_| steps > 0) {
+        let average = average.restore();
+        params.iter().try_for_each(|param| restore(&mut file, AVERAGE, param, average))?;
     }
     optimizer.set_steps(steps);
     // Without the file there is nothing to compare with: the best of the epochs to come is written anew.

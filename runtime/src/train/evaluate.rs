@@ -5,8 +5,10 @@ use std::string::{String, ToString};
 use std::vec;
 use std::vec::Vec;
 
+use super::judge::Judge;
+use super::verify;
 use crate::data::{BatchData, Dataset, Draw, each_batch};
-use crate::metrics::{Confusion, top_k};
+use crate::metrics::{Confusion, Roc, top_k};
 use crate::{Error, Network, Spec, TargetKind, Targets, ValueSpec};
 
 /// How well one output matches one target.
@@ -26,6 +28,10 @@ pub struct Metric {
     pub top5: Option<f64>,
     /// For classes, what was taken for what.
     pub confusion: Option<Confusion>,
+    /// For a number that is to be 0 or 1, how well the output tells them apart.
+    pub roc: Option<Roc>,
+    /// For points of photos, the share that is found: within a tenth of the longer side of the box around the true ones.
+    pub pck: Option<f64>,
 }
 
 /// How well a network does on a data set.
@@ -35,12 +41,34 @@ pub struct Metrics {
     pub images: usize,
     /// One per target that an output has the shape of.
     pub metrics: Vec<Metric>,
+    /// How well distances of embeddings tell whether two pictures show the same; see [`verify()`].
+    pub verification: Option<Roc>,
 }
 
 impl Metrics {
     /// The accuracy of the first output that has one.
     pub fn accuracy(&self) -> Option<f64> {
         self.metrics.iter().find_map(|metric| metric.accuracy)
+    }
+
+    /// How well a network tells same from different: by the first output that answers this, else by its embeddings.
+    pub fn roc(&self) -> Option<&Roc> {
+        self.metrics.iter().find_map(|metric| metric.roc.as_ref()).or(self.verification.as_ref())
+    }
+
+    /// The share of the points that are found, of the first output that finds some.
+    pub fn pck(&self) -> Option<f64> {
+        self.metrics.iter().find_map(|metric| metric.pck)
+    }
+
+    /// What an epoch is rated by before its loss: a share of right answers.
+    pub fn rating(&self) -> Option<f64> {
+        self.accuracy().or_else(|| self.verification.as_ref().map(Roc::auc))
+    }
+
+    /// Whether nothing could be compared.
+    pub fn is_empty(&self) -> bool {
+        self.metrics.is_empty() && self.verification.is_none()
     }
 
     /// The sum of the losses of all outputs that have a target.
@@ -78,7 +106,7 @@ fn pairs(spec: &Spec) -> Vec<Pair> {
 pub fn evaluate(network: &mut dyn Network, data: &Dataset, size: usize) -> Result<Metrics, Error> {
     let spec = network.spec();
     let pairs = pairs(spec);
-    let mut sums = Sums::of(&pairs, spec);
+    let mut sums = Sums::of(&pairs, spec, data);
     let threads = network.memory().pool.threads();
     each(data, spec, size, threads, |batch, numbers| {
         network.infer(numbers.len(), &batch.inputs())?;
@@ -88,7 +116,7 @@ pub fn evaluate(network: &mut dyn Network, data: &Dataset, size: usize) -> Resul
         }
         Ok(())
     })?;
-    Ok(metrics(spec, data, &pairs, sums))
+    Ok(Metrics { verification: verify(network, data, size)?, ..metrics(spec, data, &pairs, sums) })
 }
 
 /// Answers to the images of a data set, averaged: those of several networks of one kind (an ensemble), those to several
@@ -145,7 +173,7 @@ impl Answers {
 
     /// Compares the means with the targets of the data set, `size` images at a time.
     pub fn metrics(&self, data: &Dataset, size: usize) -> Result<Metrics, Error> {
-        let mut sums = Sums::of(&self.pairs, self.spec);
+        let mut sums = Sums::of(&self.pairs, self.spec, data);
         let means: Vec<Vec<f32>> = self.pairs.iter().map(|pair| self.mean(pair.target)).collect();
         each(data, self.spec, size, 1, |batch, numbers| {
             let targets = batch.targets();
@@ -161,7 +189,7 @@ impl Answers {
 }
 
 /// Passes all images on, in order, in batches of `size`.
-fn each(
+pub(super) fn each(
     data: &Dataset,
     spec: &Spec,
     size: usize,
@@ -180,16 +208,18 @@ struct Sums {
     loss: f64,
     top5: usize,
     confusion: Confusion,
+    judge: Judge,
 }
 
 impl Sums {
-    fn new(target: &ValueSpec) -> Self {
+    fn new(target: &ValueSpec, judge: Judge) -> Self {
         let classes = if let TargetKind::Class(classes) = target.kind { classes } else { 0 };
-        Self { loss: 0.0, top5: 0, confusion: Confusion::new(classes) }
+        Self { loss: 0.0, top5: 0, confusion: Confusion::new(classes), judge }
     }
 
-    fn of(pairs: &[Pair], spec: &Spec) -> Vec<Self> {
-        pairs.iter().map(|pair| Self::new(&spec.targets[pair.target])).collect()
+    fn of(pairs: &[Pair], spec: &Spec, data: &Dataset) -> Vec<Self> {
+        let sums = |pair: &Pair| Self::new(&spec.targets[pair.target], Judge::of(pair.target, spec, data));
+        pairs.iter().map(sums).collect()
     }
 
     /// Adds the answers `y` to `count` images.
@@ -206,6 +236,7 @@ impl Sums {
             Some(Targets::Floats(floats)) => {
                 let squares = y.iter().zip(*floats).map(|(y, t)| f64::from(y - t).powi(2));
                 self.loss += squares.sum::<f64>() / of_image as f64;
+                self.judge.add(y, floats);
             }
             None => {}
         }
@@ -217,7 +248,7 @@ fn metrics(spec: &Spec, data: &Dataset, pairs: &[Pair], sums: Vec<Sums>) -> Metr
     let n = data.len().max(1) as f64;
     let metric = |(pair, sums): (&Pair, Sums)| {
         let target = &spec.targets[pair.target];
-        let Sums { loss, top5, confusion } = sums;
+        let Sums { loss, top5, confusion, judge } = sums;
         let classes = confusion.classes();
         let is_class = target.kind != TargetKind::Float;
         let correct = is_class.then(|| (0..classes).map(|class| confusion.count(class, class) as usize).sum::<usize>());
@@ -229,10 +260,12 @@ fn metrics(spec: &Spec, data: &Dataset, pairs: &[Pair], sums: Vec<Sums>) -> Metr
             correct,
             top5: (is_class && classes > 5).then_some(top5 as f64 / n),
             confusion: is_class.then_some(confusion),
+            pck: judge.pck(),
+            roc: judge.roc(),
         }
     };
     let metrics = if data.has_targets() { pairs.iter().zip(sums).map(metric).collect() } else { Vec::new() };
-    Metrics { images: data.len(), metrics }
+    Metrics { images: data.len(), metrics, verification: None }
 }
 
 /// Each row as probabilities, which it may be already.

@@ -2,98 +2,30 @@
 
 mod checkpoint;
 mod detect;
+mod error;
 mod evaluate;
+mod judge;
+mod options;
+mod verify;
 
 use std::format;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::string::String;
 use std::vec::Vec;
 
 pub use detect::{Detected, detect};
+pub use error::TrainError;
 pub use evaluate::{Answers, Metric, Metrics, evaluate};
+pub use options::{Checkpoints, FitOptions};
+pub use verify::verify;
 
 use crate::data::{BatchData, Dataset, Draw, each_batch};
 use crate::files::{FileError, remove_unfinished};
-use crate::optimizer::{Accumulator, Average, Clip, DecayOn, Rule};
-use crate::schedule::{Decay, Schedule};
+use crate::optimizer::{Accumulator, Average};
+use crate::schedule::Decay;
 use crate::{Error, Network, Optimizer};
 use checkpoint::Position;
 use evaluate::Tally;
-
-/// How a network learns.
-#[derive(Clone, Debug)]
-pub struct FitOptions {
-    /// Images of a batch, at most the network's capacity. The last batch of an epoch may have fewer.
-    pub batch: usize,
-    /// How often all images are seen.
-    pub epochs: u64,
-    /// How weights are updated.
-    pub optimizer: Rule,
-    /// How the learning rate changes.
-    pub schedule: Schedule,
-    /// Which parameters weight decay applies to.
-    pub decay_on: DecayOn,
-    /// How gradients that are too large are cut.
-    pub clip: Option<Clip>,
-    /// Batches whose gradients make one step, each image with the same weight; at least 1. At the end of an epoch fewer do.
-    pub accumulate: usize,
-    /// The decay of a moving average of the weights, which is evaluated and saved as the best in their place.
-    pub average: Option<f64>,
-    /// Ends the run when so many epochs in a row were not the best.
-    pub patience: Option<u64>,
-    /// Decides the order of the images and which units drop.
-    pub seed: u64,
-    /// Where the run is saved, if at all.
-    pub checkpoints: Option<Checkpoints>,
-}
-
-impl Default for FitOptions {
-    /// Ten epochs of batches of 64 with Adam.
-    fn default() -> Self {
-        Self {
-            batch: 64,
-            epochs: 10,
-            optimizer: Rule::Adam(crate::optimizer::Adam::default()),
-            schedule: Schedule::default(),
-            decay_on: DecayOn::All,
-            clip: None,
-            accumulate: 1,
-            average: None,
-            patience: None,
-            seed: 0,
-            checkpoints: None,
-        }
-    }
-}
-
-/// Where a run is saved: `last.safetensors` with all that is needed to go on, `best.safetensors` with the weights of the
-/// best epoch. Both are written whole or not at all.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Checkpoints {
-    /// The folder; created where missing.
-    pub folder: PathBuf,
-    /// Goes on from `last.safetensors` if there is one. To bitwise the same result as if never interrupted.
-    pub resume: bool,
-    /// Saves within an epoch, every so many steps; 0 for at the end of epochs only.
-    pub every_steps: u64,
-    /// Identifies data, options and network: a run of another one is not resumed.
-    pub recipe: String,
-    /// What the files say of themselves: a JSON object, or nothing.
-    pub about: String,
-}
-
-impl Checkpoints {
-    /// The file with all that is needed to go on.
-    pub fn last(&self) -> PathBuf {
-        self.folder.join("last.safetensors")
-    }
-
-    /// The weights of the best epoch.
-    pub fn best(&self) -> PathBuf {
-        self.folder.join("best.safetensors")
-    }
-}
 
 /// How far an epoch is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -160,71 +92,9 @@ pub struct Outcome {
     pub finished: bool,
     /// Whether it ended for lack of progress.
     pub early: bool,
-    /// Which epoch was best (from 0): the highest accuracy on held-out data, the lowest loss where there is none.
+    /// Which epoch was best (from 0): the highest accuracy on held-out data, or area under the curve of embeddings; the lowest
+    /// loss where there is neither.
     pub best: Option<u64>,
-}
-
-/// Why a run ended early.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum TrainError {
-    /// The loss or a weight is no longer a finite number.
-    Diverged {
-        /// From 0.
-        epoch: u64,
-        /// Of that epoch, from 0.
-        step: u64,
-        /// The loss of that step.
-        loss: f32,
-        /// The learning rate of that step.
-        learning_rate: f64,
-        /// Where the last good state is, if it was saved.
-        saved: Option<PathBuf>,
-    },
-    /// An option out of its range.
-    Options(String),
-    /// The network refuses the data.
-    Network(Error),
-    /// A file of the run.
-    File(FileError),
-}
-
-impl std::fmt::Display for TrainError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Diverged { epoch, step, loss, learning_rate, saved } => {
-                let what =
-                    if loss.is_finite() { "a weight is no longer a finite number" } else { "the loss is not finite" };
-                write!(
-                    f,
-                    "training diverged: {what} in step {} of epoch {} (loss {loss}, learning rate {learning_rate})",
-                    step + 1,
-                    epoch + 1
-                )?;
-                if let Some(path) = saved {
-                    write!(f, "\n  the last good state is in {}", path.display())?;
-                }
-                write!(f, "\n  help: try a lower learning rate, or a warm-up")
-            }
-            Self::Options(message) => f.write_str(message),
-            Self::Network(error) => write!(f, "{error}"),
-            Self::File(error) => write!(f, "{error}"),
-        }
-    }
-}
-
-impl std::error::Error for TrainError {}
-
-impl From<Error> for TrainError {
-    fn from(error: Error) -> Self {
-        Self::Network(error)
-    }
-}
-
-impl From<FileError> for TrainError {
-    fn from(error: FileError) -> Self {
-        Self::File(error)
-    }
 }
 
 /// Learns from `data`, evaluating on `test` after every epoch. The same seed gives bitwise the same weights at any number
@@ -295,6 +165,9 @@ fn check(network: &dyn Network, data: &Dataset, options: &FitOptions) -> Result<
     }
     if options.accumulate == 0 {
         return complain(String::from("`accumulate` is 0, but it must be at least 1"));
+    }
+    if options.accumulate > 1 && options.optimizer.searches() {
+        return complain(String::from("`line_search` needs whole batches, so `accumulate` must be 1"));
     }
     if let Some(decay) = options.average.filter(|decay| !(0.0..1.0).contains(decay)) {
         return complain(format!("`average` is {decay}, but it must be at least 0 and below 1"));
@@ -368,7 +241,9 @@ impl Run<'_> {
             return Err(self.diverged(step, loss, learning_rate).into());
         }
         if updates {
-            self.update(factor);
+            self.optimizer.set_factor(factor);
+            self.optimizer.set_momentum(options.schedule.momentum(number, steps, options.epochs));
+            self.update(batch, number, loss)?;
         }
         self.position.step = step + 1;
         let tally = &self.position.tally;
@@ -411,15 +286,19 @@ impl Run<'_> {
         Ok(loss)
     }
 
-    fn update(&mut self, factor: f64) {
+    /// A step by the gradients of this batch, or of those that were accumulated.
+    fn update(&mut self, batch: &BatchData, number: u64, loss: f32) -> Result<(), TrainError> {
         if let Some(accumulator) = &mut self.accumulator {
             accumulator.finish(self.network);
         }
-        self.optimizer.set_factor(factor);
-        self.optimizer.step(self.network);
+        let dropout = Some((self.options.seed, number));
+        let mut again =
+            |network: &mut dyn Network| network.train(batch.count(), &batch.inputs(), &batch.targets(), dropout);
+        self.optimizer.step_searching(self.network, loss, &mut again)?;
         if let Some(average) = &mut self.average {
             average.update(self.network);
         }
+        Ok(())
     }
 
     /// Puts the average in the place of the weights, or these back.
@@ -441,7 +320,7 @@ impl Run<'_> {
     fn end_epoch(&mut self, train: &Progress, test: Option<&Metrics>) -> Result<bool, TrainError> {
         self.check_weights(train.loss as f32, train.learning_rate)?;
         let score = match test {
-            Some(test) => checkpoint::Score { accuracy: test.accuracy(), loss: test.loss().unwrap_or(train.loss) },
+            Some(test) => checkpoint::Score { accuracy: test.rating(), loss: test.loss().unwrap_or(train.loss) },
             None => checkpoint::Score { accuracy: None, loss: train.loss },
         };
         let best = self.position.rate(score);
@@ -456,7 +335,7 @@ impl Run<'_> {
             self.swap_average();
             let saved = checkpoint::save_weights(self.network, &checkpoints.best(), &checkpoints.about);
             self.swap_average();
-            saved?;
+            saved.map_err(|error| kept(error, checkpoints))?;
         }
         self.save()?;
         Ok(best)
@@ -466,7 +345,8 @@ impl Run<'_> {
         match &self.options.checkpoints {
             Some(checkpoints) => {
                 let (optimizer, average) = (&self.optimizer, self.average.as_ref());
-                Ok(checkpoint::save(self.network, optimizer, average, &self.position, checkpoints)?)
+                let saved = checkpoint::save(self.network, optimizer, average, &self.position, checkpoints);
+                Ok(saved.map_err(|error| kept(error, checkpoints))?)
             }
             None => Ok(()),
         }
@@ -484,6 +364,14 @@ impl Run<'_> {
         let last = self.options.checkpoints.as_ref().map(Checkpoints::last);
         let saved = last.filter(|path| path.exists());
         TrainError::Diverged { epoch: self.position.epoch, step, loss, learning_rate, saved }
+    }
+}
+
+/// A file of a run could not be written: what was written before it stays.
+fn kept(error: FileError, checkpoints: &Checkpoints) -> FileError {
+    match checkpoints.last() {
+        last if last.exists() => error.hint(format!("the run can go on from {}", last.display())),
+        _ => error,
     }
 }
 

@@ -1,9 +1,9 @@
 use super::*;
 use crate::Options;
 use crate::data::TargetValues;
-use crate::optimizer::{Adam, AdamW, Lars, Lbfgs, RmsProp, Sgd};
+use crate::optimizer::{Adam, AdamW, Clip, DecayOn, Lars, Lbfgs, RmsProp, Rule, Sgd};
 use crate::random::Random;
-use crate::schedule::{Decay, OnPlateau};
+use crate::schedule::{Decay, OnPlateau, Schedule};
 use crate::testing::{Folder, SPEC, Tiny, pictures};
 use std::vec;
 
@@ -203,6 +203,8 @@ fn options_out_of_range_are_errors() {
     };
     assert!(message(FitOptions { batch: 17, ..options() }).contains("at most 16"));
     assert!(message(FitOptions { batch: 0, ..options() }).contains("at least one"));
+    let searching = Lbfgs { line_search: true, ..Lbfgs::default() }.into();
+    assert!(message(FitOptions { optimizer: searching, accumulate: 2, ..options() }).contains("`line_search`"));
     let bad = Sgd { momentum: 2.0, ..Sgd::default() }.into();
     assert!(message(FitOptions { optimizer: bad, ..options() }).contains("`momentum` is 2"));
     let schedule = Schedule { warmup: -1.0, decay: Decay::Constant };
@@ -223,6 +225,8 @@ impl Observer for StopAfter {
 fn all_options() -> Vec<FitOptions> {
     let plateau = OnPlateau { factor: 0.5, patience: 0, threshold: 0.3, ..OnPlateau::default() };
     let falling = Schedule { warmup: 0.0, decay: Decay::OnPlateau(plateau) };
+    let cycle = Decay::OneCycle { rise: 0.3, start: 25.0, end: 1e4, momentum: Some([0.85, 0.95]) };
+    let one_cycle = Schedule { warmup: 0.0, decay: cycle };
     vec![
         FitOptions {
             optimizer: AdamW { learning_rate: 0.02, ..AdamW::default() }.into(),
@@ -232,7 +236,9 @@ fn all_options() -> Vec<FitOptions> {
             schedule: falling,
             ..options()
         },
-        FitOptions { optimizer: Lbfgs { learning_rate: 0.1, history: 3 }.into(), ..options() },
+        FitOptions { optimizer: Lbfgs { learning_rate: 0.1, history: 3, line_search: false }.into(), ..options() },
+        FitOptions { optimizer: Lbfgs { history: 3, line_search: true, ..Lbfgs::default() }.into(), ..options() },
+        FitOptions { schedule: one_cycle, ..options() },
         FitOptions {
             optimizer: Lars { trust: 0.02, ..Lars::default() }.into(),
             clip: Some(Clip::Norm(0.5)),
@@ -262,6 +268,40 @@ fn runs_that_are_stopped_go_on_to_the_same_bits() {
         assert!(pieces > 3, "{pieces}");
         assert_eq!(bits(&last), bits(&whole), "{:?}", saved.optimizer);
     }
+}
+
+/// Whatever this process begins to write into a folder goes to a device that is always full.
+#[cfg(target_os = "linux")]
+fn fill_disk(folder: &std::path::Path) {
+    for (name, number) in ["last", "best"].into_iter().flat_map(|name| (0..10_000).map(move |number| (name, number))) {
+        let name = std::format!(".{name}.safetensors.{}-{number}.tmp", std::process::id());
+        std::os::unix::fs::symlink("/dev/full", folder.join(name)).expect("a link");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_named_and_costs_nothing() {
+    let (train, test) = (data(100, 1), data(40, 2));
+    let mut whole = network(2);
+    fit(&mut whole, &train, Some(&test), &options(), &mut ()).expect("a run");
+    let folder = Folder::new("full");
+    let saved = FitOptions { checkpoints: Some(saved_in(&folder)), ..options() };
+    fit(&mut network(2), &train, Some(&test), &saved, &mut StopAfter(9)).expect("a part of a run");
+    let before = std::fs::read(saved_in(&folder).last()).expect("a checkpoint");
+    fill_disk(&folder.path("run"));
+    let full = fit(&mut network(2), &train, Some(&test), &saved, &mut ()).expect_err("a full disk").to_string();
+    assert!(full.contains("safetensors: the disk is full\n  help: the run can go on from "), "{full}");
+    assert_eq!(std::fs::read(saved_in(&folder).last()).expect("the checkpoint"), before);
+
+    for link in std::fs::read_dir(folder.path("run")).expect("the folder").flatten() {
+        if link.path().is_symlink() {
+            std::fs::remove_file(link.path()).expect("there is room again");
+        }
+    }
+    let mut network = network(2);
+    fit(&mut network, &train, Some(&test), &saved, &mut ()).expect("the rest of the run");
+    assert_eq!(bits(&network), bits(&whole));
 }
 
 #[test]

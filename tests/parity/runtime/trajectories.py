@@ -40,10 +40,11 @@ class Lars(torch.optim.SGD):
         super().step()
 
 
-def run(make, clip=None, groups=False, rates=None):
-    params = [torch.nn.Parameter(p.clone()) for p in START]
+def run(make, clip=None, groups=False, rates=None, schedule=None, dtype=torch.float32):
+    params = [torch.nn.Parameter(p.to(dtype, copy=True)) for p in START]
     optimizer = make([{"params": [params[0]]}, {"params": [params[1]], "weight_decay": 0.0}] if groups else params)
     base = optimizer.param_groups[0]["lr"]
+    course = schedule(optimizer) if schedule else None
     gradients, weights = [], []
 
     def closure():
@@ -54,7 +55,7 @@ def run(make, clip=None, groups=False, rates=None):
 
     flat = lambda tensors: torch.cat([t.detach().flatten() for t in tensors]).clone()
     for step in range(STEPS):
-        for group in optimizer.param_groups:
+        for group in [] if course else optimizer.param_groups:
             group["lr"] = base * (rates[step] if rates else 1.0)
         closure()
         gradients.append(flat(p.grad for p in params))
@@ -64,8 +65,10 @@ def run(make, clip=None, groups=False, rates=None):
             optimizer.step(closure)
         else:
             optimizer.step()
+        if course:
+            course.step()
         weights.append(flat(params))
-    return torch.stack(gradients), torch.stack(weights)
+    return torch.stack(gradients).float(), torch.stack(weights).float()
 
 
 def cases():
@@ -89,21 +92,32 @@ def cases():
     yield "adamw_groups", run(lambda p: optim.AdamW(p, lr=0.05, weight_decay=0.5), groups=True)
     yield "lars", run(lambda p: Lars(p, lr=1.0, momentum=0.9, trust=0.05, weight_decay=0.01))
     yield "lbfgs", run(lambda p: optim.LBFGS(p, lr=0.5, max_iter=1, max_eval=1, history_size=3))
+    cycle = lambda o: optim.lr_scheduler.OneCycleLR(o, o.defaults["lr"], total_steps=STEPS, pct_start=0.4)
+    yield "sgd_one_cycle", run(lambda p: optim.SGD(p, lr=0.05, momentum=0.9), schedule=cycle)
+    yield "adamw_one_cycle", run(lambda p: optim.AdamW(p, lr=0.05, weight_decay=0.1), schedule=cycle)
+    wolfe = {"max_iter": 1, "max_eval": 26, "history_size": 3, "line_search_fn": "strong_wolfe"}
+    # In double precision: the search interpolates between losses that differ by little.
+    yield "lbfgs_wolfe", run(lambda p: optim.LBFGS(p, lr=1.0, **wolfe), dtype=torch.float64)
+    # First steps that are too long and too short, so that both phases have to work.
+    yield "lbfgs_wolfe_far", run(lambda p: optim.LBFGS(p, lr=40.0, **wolfe), dtype=torch.float64)
+    yield "lbfgs_wolfe_near", run(lambda p: optim.LBFGS(p, lr=0.15, **wolfe), dtype=torch.float64)
     yield "clip_value", run(lambda p: optim.SGD(p, lr=0.1), clip=lambda p: utils.clip_grad_value_(p, 0.5))
     yield "clip_norm", run(lambda p: optim.SGD(p, lr=0.1, momentum=0.9), clip=lambda p: utils.clip_grad_norm_(p, 1.0))
 
 
-def average(weights):
-    """The moving averages of the weights of a trajectory."""
+def average(weights, statistics):
+    """The moving averages of the weights of a trajectory, and of buffers that are those of another one."""
     module = torch.nn.Module()
     module.w = torch.nn.Parameter(weights[0].clone())
-    model = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(0.8))
+    module.register_buffer("b", statistics[0].clone())
+    model = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(0.8), use_buffers=True)
     averages = []
-    for row in weights:
+    for row, buffer in zip(weights, statistics):
         module.w.data.copy_(row)
+        module.b.copy_(buffer)
         model.update_parameters(module)
-        averages.append(model.module.w.detach().clone())
-    return torch.stack(averages)
+        averages.append((model.module.w.detach().clone(), model.module.b.clone()))
+    return [torch.stack(part) for part in zip(*averages)]
 
 
 def schedules():
@@ -111,15 +125,20 @@ def schedules():
     lrs = torch.optim.lr_scheduler
     steps, epochs = 5, 4
 
-    def course(make, by_epoch=False):
-        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    def course(make, by_epoch=False, what="lr"):
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0, momentum=0.9)
         schedule, rates = make(optimizer), []
         for step in range(steps * epochs):
-            rates.append(optimizer.param_groups[0]["lr"])
+            rates.append(optimizer.param_groups[0][what])
             optimizer.step()
             if not by_epoch or (step + 1) % steps == 0:
                 schedule.step()
         return rates
+
+    def one_cycle(optimizer):
+        momenta = {"base_momentum": 0.8, "max_momentum": 0.97}
+        ends = {"div_factor": 10, "final_div_factor": 100}
+        return lrs.OneCycleLR(optimizer, 1.0, total_steps=steps * epochs, pct_start=0.3, **ends, **momenta)
 
     losses = [1.0, 0.9, 0.9, 0.95, 0.89999, 0.7, 0.71, 0.72, 0.73, 0.74, 0.75, 0.76, 0.6, 0.61, 0.62, 0.63]
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
@@ -134,9 +153,8 @@ def schedules():
         "exponential": course(lambda o: lrs.ExponentialLR(o, 0.7), by_epoch=True),
         "cosine": course(lambda o: lrs.CosineAnnealingLR(o, steps * epochs, eta_min=0.1)),
         "polynomial": course(lambda o: lrs.PolynomialLR(o, steps * epochs, power=2.0)),
-        "one_cycle": course(
-            lambda o: lrs.OneCycleLR(o, 1.0, total_steps=steps * epochs, pct_start=0.3, div_factor=10, final_div_factor=100)
-        ),
+        "one_cycle": course(one_cycle),
+        "one_cycle_momentum": course(one_cycle, what="momentum"),
         "warmup": course(lambda o: lrs.LinearLR(o, start_factor=1 / 7, total_iters=6)),
         "losses": losses,
         "on_plateau": on_plateau,
@@ -147,7 +165,8 @@ def main():
     tensors = {}
     for name, (gradients, weights) in cases():
         tensors[f"{name}.gradients"], tensors[f"{name}.weights"] = gradients, weights
-    tensors["average"] = average(tensors["sgd_momentum.weights"])
+    rows = tensors["sgd_momentum.weights"], tensors["sgd_nesterov.weights"]
+    tensors["average"], tensors["average_buffer"] = average(*rows)
     save_file(tensors, here / "trajectories.safetensors")
     (here / "schedules.json").write_text(json.dumps(schedules(), separators=(",", ":")) + "\n")
 

@@ -237,6 +237,17 @@ fn wrong_recipes_are_explained() {
         ("schedule", good.to_owned() + "schedule: { decay: { step: { every: 0, factor: 0.1 } } }\n", "every"),
         ("plateau", good.to_owned() + "schedule: { decay: { on_plateau: { factor: 2 } } }\n", "`factor` is 2"),
         ("history", good.to_owned() + "optimizer: { lbfgs: { history: 0 } }\n", "`history` is 0"),
+        (
+            "line search",
+            good.to_owned() + "accumulate: 2\noptimizer: { lbfgs: { line_search: true } }\n",
+            "a `line_search` looks at one batch several times",
+        ),
+        (
+            "momentum of a cycle",
+            good.to_owned()
+                + "optimizer: { sgd: { momentum: 0.9 } }\nschedule: { decay: { one_cycle: { momentum: [1, 2] } } }\n",
+            "schedule: { decay: { one_cycle: { momentum: [1, 2] } } }\n",
+        ),
         ("clip", good.to_owned() + "clip: { norm: 0 }\n", "`norm` is 0, but it must be above 0"),
         ("average", good.to_owned() + "average: 1\n", "from 0 to below 1"),
         ("accumulate", good.to_owned() + "accumulate: 0\n", "from 1 to 65536"),
@@ -260,6 +271,16 @@ fn wrong_recipes_are_explained() {
             "no such layer",
             good.to_owned() + "transfer: { from: a, train: { from: dens2 } }\n",
             "did you mean `dense2`?",
+        ),
+        (
+            "features that change",
+            good.to_owned() + "transfer: { from: a, features: cached }\naugment: [mirror: 0.5]\n",
+            "features that are kept are those of pictures as they are",
+        ),
+        (
+            "no features",
+            good.to_owned() + "transfer: { from: a, train: all, features: cached }\n",
+            "has no features that stay the same",
         ),
         ("two starts", good.to_owned() + "weights: a\ntransfer: { from: a }\n", "cannot start from `weights` and"),
     ];
@@ -296,6 +317,7 @@ fn learning_goes_on_from_other_weights_and_networks_are_averaged() {
     file("small.net", net);
     file("old.yaml", &digits("Small", 10, ""));
     file("head.yaml", &digits("Small", 12, "transfer: { from: runs/old/weights.safetensors }\n"));
+    let picture = repository().join("data/digit.png");
     let train = |recipe: &str| said(home.path(), &["train", recipe]);
     let accuracy = |text: &str| -> f64 {
         let line = text.lines().find_map(|line| line.strip_prefix("accuracy: ")).unwrap_or_else(|| panic!("{text}"));
@@ -314,6 +336,26 @@ fn learning_goes_on_from_other_weights_and_networks_are_averaged() {
     for name in ["first.weight", "norm.running_mean"] {
         assert_eq!(values("old", name), values("head", name), "{name} is frozen");
     }
+
+    // Features that are computed once lead to the same, but for rounding; the whole network is what is evaluated.
+    let cached = "transfer: { from: runs/old/weights.safetensors, features: cached }\n";
+    file("cached.yaml", &(digits("Small", 12, cached) + &format!("show: {}\n", picture.display())));
+    let first = train("cached.yaml");
+    let features = home.path().join("runs/cached/features-train.safetensors");
+    assert!(first.contains("features of 300 images, computed in ") && first.contains("save about "), "{first}");
+    assert!((accuracy(&first) - accuracy(&text)).abs() < 4.0, "{first} {text}");
+    assert!(first.contains("digit.png"), "{first}");
+    assert_eq!(values("old", "norm.running_mean"), values("cached", "norm.running_mean"));
+    assert_eq!(accuracy(&said(home.path(), &["eval", "cached.yaml"])), accuracy(&first));
+    let time = || features.metadata().and_then(|about| about.modified()).expect("features");
+    let before = time();
+    train("cached.yaml");
+    assert_eq!(time(), before, "they are kept");
+    std::fs::copy(home.path().join("runs/head/weights.safetensors"), home.path().join("runs/old/weights.safetensors"))
+        .expect("other weights");
+    train("cached.yaml");
+    assert_ne!(time(), before, "other weights see other features");
+    train("old.yaml");
 
     // Another seed is another member of an ensemble of the first network.
     file("other.yaml", &(digits("Small", 10, "seed: 1\n")));

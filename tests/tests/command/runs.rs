@@ -70,6 +70,7 @@ fn damaged_data_is_named() {
 
 #[cfg(unix)]
 mod processes {
+    use std::io::{BufRead as _, BufReader};
     use std::os::unix::process::CommandExt as _;
     use std::path::{Path, PathBuf};
     use std::process::{Child, Command, Output, Stdio};
@@ -162,6 +163,23 @@ mod processes {
         assert!(error.contains("last.safetensors: File too large"), "{error}");
         assert_eq!(std::fs::read(last(home)).expect("the checkpoint"), before);
         assert_eq!(temporary(home), [""; 0]);
+    }
+
+    /// As with `| head -1`: who has seen enough ends the run, which is saved.
+    #[test]
+    fn nobody_has_to_follow_a_run() {
+        let home = folder();
+        write_recipe(home.path(), &digits(3000), "");
+        let mut run = start(home.path(), &TRAIN);
+        let mut lines = BufReader::new(run.stdout.take().expect("its output"));
+        let mut first = String::new();
+        lines.read_line(&mut first).expect("a line");
+        drop(lines);
+        let output = run.wait_with_output().expect("it ends");
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && !error.contains("error") && !error.contains("panicked"), "{first} {error}");
+        let text = said(home.path(), &RESUME);
+        assert!(text.contains("going on after 1 epoch\n"), "{text}");
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use cnnc_examples::Result;
 use cnnc_examples::detection::{Boxed, Lessons, count, framed, learn, legend, of_image, parameters, precision_table};
+use cnnc_examples::{Result, say};
 use cnnc_runtime::Network;
 use cnnc_runtime::augment::{Color, Pipeline, Step};
 use cnnc_runtime::boxes::{Thresholds, anchors, nms};
@@ -37,7 +37,7 @@ impl Lesson<'_> {
         }
         let parameters = parameters(network);
         let (train, test) = (counted(&pictures.train), counted(&pictures.test));
-        println!("{}: {parameters} parameters learn from {train}; {test} are held out", self.name);
+        say!("{}: {parameters} parameters learn from {train}; {test} are held out", self.name);
         let classes = pictures.train.classes.clone();
         let augment = if self.arguments.plain { Pipeline::default() } else { changes() };
         let data = |collection: Collection, augment: Pipeline| {
@@ -54,12 +54,12 @@ impl Lesson<'_> {
             if epoch % often == 0 || epoch == self.epochs {
                 let seen = detect(network, &test, BATCH, &Detected::THRESHOLDS)?;
                 let map = voc(&seen.truths, &seen.found, 0.5, false).mean;
-                println!("epoch {epoch:>3}: loss {loss:6.2}, mAP@0.5 {map:.3} on what is held out");
+                say!("epoch {epoch:>3}: loss {loss:6.2}, mAP@0.5 {map:.3} on what is held out");
                 precisions.push((epoch as f64, map));
             }
             Ok(())
         })?;
-        println!("{:.1} s", start.elapsed().as_secs_f64());
+        say!("{:.1} s", start.elapsed().as_secs_f64());
         self.write_curves(losses, precisions)?;
         self.report(network, &test, &classes)
     }
@@ -70,9 +70,9 @@ impl Lesson<'_> {
         let seen = detect(network, test, 1, &Detected::THRESHOLDS)?;
         let each = start.elapsed().as_secs_f64() * 1e3 / test.len() as f64;
         let ap = voc(&seen.truths, &seen.found, 0.5, false);
-        print!("\n{}", precision_table(&ap, &seen.truths, classes));
+        say!("\n{}", precision_table(&ap, &seen.truths, classes).to_string().trim_end());
         let coco = coco(&seen.truths, &seen.found).ap;
-        println!("COCO's mAP (IoU from 0.5 to 0.95): {coco:.3}; {each:.1} ms for a picture\n");
+        say!("COCO's mAP (IoU from 0.5 to 0.95): {coco:.3}; {each:.1} ms for a picture\n");
         let sheet = sheet(test, &seen, classes)?;
         let what = "held-out pictures: what is there, and beside it what is found";
         self.arguments.common.write_picture(&format!("detect_{}.png", self.name), &sheet, what)
@@ -97,7 +97,7 @@ fn counted(pictures: &Collection) -> String {
 fn print_anchors(pictures: &Boxed) {
     let found = anchors(&pictures.shapes(), ANCHORS, 1);
     let sizes: Vec<String> = found.shapes.iter().map(|s| format!("({:.1}, {:.1})", s.width, s.height)).collect();
-    println!(
+    say!(
         "anchors of {} boxes by k-means: {}; mean IoU {:.3}",
         pictures.shapes().len(),
         sizes.join(", "),

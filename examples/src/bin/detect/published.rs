@@ -12,7 +12,7 @@ mod voc {
 
 use std::path::{Path, PathBuf};
 
-use cnnc_examples::{Common, Result, shipped};
+use cnnc_examples::{Common, Result, say, shipped};
 use cnnc_runtime::boxes::{Detection, Detector, Thresholds, nms};
 use cnnc_runtime::data::{Picture, Raster};
 use cnnc_runtime::{Network, draw, weights};
@@ -45,7 +45,7 @@ pub fn show(common: &Common) -> Result<()> {
         for photo in detector.photos {
             let raster = Raster::read(&shipped("photos").join(photo))?.with_channels(3);
             let found = detector.look(&raster)?;
-            println!("{photo}, {}: {}", detector.network.spec().name, detector.listed(&found));
+            say!("{photo}, {}: {}", detector.network.spec().name, detector.listed(&found));
             let scale = HEIGHT as f32 / raster.height as f32;
             let larger = found.iter().map(|d| Detection { corners: d.corners.scaled(scale, scale), ..*d });
             let photo = raster.stretched((raster.width as f32 * scale) as usize, HEIGHT);

@@ -23,7 +23,7 @@ mod triplets {
 use std::process::ExitCode;
 
 use clap::Parser;
-use cnnc_examples::{Common, Result};
+use cnnc_examples::{Common, Result, say};
 use cnnc_runtime::Options;
 use cnnc_runtime::data::Raster;
 
@@ -82,7 +82,7 @@ fn characters(common: &Common) -> Result<()> {
         judge("triplets", &latin, &near)?,
     ];
     let title = "Omniglot: an alphabet never seen";
-    println!("{title}\n\n{}", judge::table(&verdicts, &latin));
+    say!("{title}\n\n{}", judge::table(&verdicts, &latin));
     common.write_text("faces/omniglot.svg", &judge::curves(title, &verdicts), "ROC curves")?;
     let picture = judge::picture(&latin, &near, on_paper);
     common.write_picture("faces/omniglot.png", &picture, "characters, and the nearest of the database by triplets")

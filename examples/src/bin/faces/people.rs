@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cnnc_examples::{Common, Result};
+use cnnc_examples::{Common, Result, say};
 use cnnc_runtime::data::Raster;
 use cnnc_runtime::{Options, weights};
 
@@ -54,7 +54,7 @@ fn show(
     verdicts: &[Verdict],
     likeness: judge::Likeness<'_>,
 ) -> Result<()> {
-    println!("\n{title}\n\n{}", judge::table(verdicts, set));
+    say!("\n{title}\n\n{}", judge::table(verdicts, set));
     common.write_text(&format!("faces/{name}.svg"), &judge::curves(title, verdicts), "ROC curves")?;
     let picture = judge::picture(set, likeness, |face: &Raster| face.with_channels(3));
     common.write_picture(&format!("faces/{name}.png"), &picture, "faces, and the nearest of the database")

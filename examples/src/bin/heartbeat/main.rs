@@ -19,7 +19,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use cnnc_examples::{Common, Result, Table, Watch, shipped};
+use cnnc_examples::{Common, Result, Table, Watch, say, shipped};
 use cnnc_runtime::data::{Dataset, TargetValues, stratified};
 use cnnc_runtime::metrics::Confusion;
 use cnnc_runtime::optimizer::{AdamW, Rule};
@@ -117,7 +117,7 @@ fn learn_and_show(
 ) -> Result<()> {
     let (first, rest) = stratified(&beats.labels, 0.7, common.seed);
     let (train, test) = (beats.some(&first), beats.some(&rest));
-    println!("{} beats to learn from, {} held out", first.len(), rest.len());
+    say!("{} beats to learn from, {} held out", first.len(), rest.len());
     learn(network, &train, common.scaled(epochs, 6), common.seed)?;
     let held_out = test.dataset(network.spec())?;
     let metrics = evaluate(network, &held_out, BATCH)?;
@@ -164,8 +164,8 @@ fn report(confusion: &Confusion, train: &Beats, names: &[&str]) {
         ]);
     }
     let macro_f1 = confusion.mean_of_present().f1;
-    print!("{table}");
-    println!("accuracy: {:.2} %, macro F1 of the classes tested: {macro_f1:.3}", confusion.accuracy() * 100.0);
+    say!("{}", table.to_string().trim_end());
+    say!("accuracy: {:.2} %, macro F1 of the classes tested: {macro_f1:.3}", confusion.accuracy() * 100.0);
 }
 
 /// How much each sample of each beat matters: the absolute gradient of the loss by it, as a share of the largest of its beat.

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use cnnc_examples::detection::{Lessons, learn, parameters};
-use cnnc_examples::{Common, Result};
+use cnnc_examples::{Common, Result, say};
 use cnnc_runtime::boxes::{Centered, Corners, Deltas, Detection, nms};
 use cnnc_runtime::data::{Collection, Dataset, Picture, Raster, TargetValues};
 use cnnc_runtime::metrics::Found;
@@ -29,7 +29,7 @@ pub fn rcnn(common: &Common, train: (&Collection, &Proposed), test: (&Collection
     let data = examples(train, classes, common.seed)?.dataset(&network)?;
     let lessons = Lessons { epochs: common.scaled(4, 1), batch: BATCH, rate: 1e-3, seed: common.seed };
     learn(&mut network, &data, &lessons, |_, epoch, loss| {
-        println!("R-CNN, epoch {epoch}: loss {loss:.3} of {} regions", data.len());
+        say!("R-CNN, epoch {epoch}: loss {loss:.3} of {} regions", data.len());
         Ok(())
     })?;
 

@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cnnc_examples::detection::{Boxed, framed, legend, of_image};
-use cnnc_examples::{Common, Result, Table};
+use cnnc_examples::{Common, Result, Table, say};
 use cnnc_runtime::boxes::{Corners, Thresholds, nms};
 use cnnc_runtime::data::{Collection, Raster};
 use cnnc_runtime::draw;
@@ -62,7 +62,7 @@ fn rcnn(arguments: &Arguments) -> Result<()> {
     let train = Proposed::new(&pictures.train)?.with_mirrored(SIZE.0 as f32);
     let test = Proposed::new(&pictures.test)?;
     pictures.mirror()?;
-    println!(
+    say!(
         "selective search: {:.0} regions of a picture in {:.0} ms; {:.1} % of the boxes have one that shares half with them",
         test.mean_count(),
         test.milliseconds,
@@ -74,7 +74,7 @@ fn rcnn(arguments: &Arguments) -> Result<()> {
         regions::faster(common, &pictures.train, &pictures.test)?,
     ];
     let truths = truths(&pictures.test);
-    print!("\n{}\n", table(&results, &truths));
+    say!("\n{}", table(&results, &truths));
     let sheet = sheet(&pictures.test, &test, &results)?;
     common.write_picture("rcnn.png", &sheet, "regions of selective search; what R-CNN, Fast and Faster R-CNN find")
 }

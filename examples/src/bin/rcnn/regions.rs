@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use cnnc_examples::detection::{Lessons, learn, parameters};
-use cnnc_examples::{Common, Result};
+use cnnc_examples::{Common, Result, say};
 use cnnc_runtime::boxes::{Centered, Corners, Detector, nms};
 use cnnc_runtime::data::{Collection, Dataset, Picture, TargetValues};
 use cnnc_runtime::metrics::Found;
@@ -51,7 +51,7 @@ fn lesson(
 ) -> Result<Outcome> {
     let data = Dataset::in_memory(network.spec(), inputs, vec![TargetValues::Floats(objects(train))])?;
     learn(network, &data, lessons, |_, epoch, loss| {
-        println!("{name}, epoch {epoch}: loss {loss:.3}");
+        say!("{name}, epoch {epoch}: loss {loss:.3}");
         Ok(())
     })?;
 

@@ -20,14 +20,13 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use cnnc_examples::digits::Digits;
-use cnnc_examples::{Common, Result, Table};
+use cnnc_examples::{Common, Result, Table, say};
 use cnnc_runtime::boxes::{Detection, Thresholds, nms_agnostic};
 use cnnc_runtime::data::Raster;
 use cnnc_runtime::draw;
 use cnnc_runtime::metrics::{Found, TrueBox, voc};
 use cnnc_runtime::optimizer::{Adam, Optimizer};
 use cnnc_runtime::random::Random;
-use cnnc_runtime::schedule::{Decay, Schedule};
 use cnnc_runtime::{Network, Options};
 use page::{Crop, PAGE, Page, STEP, WINDOWS, window_at};
 
@@ -78,11 +77,8 @@ fn sliding_window(arguments: &Arguments) -> Result<()> {
 /// Half of the crops show digits, half do not.
 fn learn(net: &mut SlidingWindow, pages: &[Page], random: &mut Random, common: &Common) -> Result<()> {
     let steps = common.scaled(2500, 150);
-    let schedule = Schedule { warmup: 0.0, decay: Decay::Cosine { end: 0.01 } };
     let mut optimizer = Optimizer::new(Adam { learning_rate: 0.002, ..Adam::default() }, net);
-    let bar = cnnc_examples::progress("learning", steps);
-    let mut loss = 0.0;
-    for step in 0..steps {
+    let loss = cnnc_examples::learn(steps, 0.02, |factor| {
         let (mut crops, mut labels) = (Vec::new(), Vec::new());
         for i in 0..BATCH {
             let page = &pages[random.below(pages.len() as u64) as usize];
@@ -90,12 +86,10 @@ fn learn(net: &mut SlidingWindow, pages: &[Page], random: &mut Random, common: &
             crops.push(crop);
             labels.push(label);
         }
-        optimizer.set_factor(schedule.factor(step as u64, steps as u64, 1));
-        loss += (net.train_step(&crops, &labels, &mut optimizer)? - loss) * 0.02;
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
-    println!("learnt from {} crops of {} pages: loss {loss:.4}", steps * BATCH, pages.len());
+        optimizer.set_factor(factor);
+        Ok(net.train_step(&crops, &labels, &mut optimizer)?)
+    })?;
+    say!("learnt from {} crops of {} pages: loss {loss:.4}", steps * BATCH, pages.len());
     Ok(())
 }
 
@@ -155,8 +149,8 @@ fn compare(
     {
         table.row(&[&way, &format!("{:.1}", time * 1e3), &format!("{:.1}", time / one)]);
     }
-    println!("\n{WINDOWS} x {WINDOWS} windows of 28 x 28 pixels, {STEP} pixels apart\n{table}");
-    println!("largest difference of scores: {differ:.1e} (scores go up to {largest:.1})");
+    say!("\n{WINDOWS} x {WINDOWS} windows of 28 x 28 pixels, {STEP} pixels apart\n{table}");
+    say!("largest difference of scores: {differ:.1e} (scores go up to {largest:.1})");
     Ok(())
 }
 
@@ -219,13 +213,13 @@ fn account(pages: &[Page], found: &[Vec<Detection>]) {
     let right: usize =
         pages.iter().zip(found).map(|(page, found)| found.iter().filter(|d| is_right(page, d)).count()).sum();
     let percent = |whole: usize| 100.0 * right as f64 / whole.max(1) as f64;
-    println!("\n{} digits on {} pages of digits that were not learnt from", truths.len(), pages.len());
-    println!(
+    say!("\n{} digits on {} pages of digits that were not learnt from", truths.len(), pages.len());
+    say!(
         "found and read right: {:.1} % of them, {:.1} % of what was found",
         percent(truths.len()),
         percent(answers.len())
     );
-    println!("mAP at an IoU of 0.5: {:.1} %", 100.0 * voc(&truths, &answers, 0.5, false).mean);
+    say!("mAP at an IoU of 0.5: {:.1} %", 100.0 * voc(&truths, &answers, 0.5, false).mean);
 }
 
 /// The page with what was found beside how likely each window shows a digit.

@@ -14,7 +14,7 @@ mod worksheet;
 use std::process::ExitCode;
 
 use clap::Parser;
-use cnnc_examples::{Common, Result, Table};
+use cnnc_examples::{Common, Result, Table, say};
 use cnnc_runtime::Network as _;
 use cnnc_runtime::optimizer::{Optimizer, Sgd};
 use cnnc_runtime::random::Random;
@@ -67,17 +67,17 @@ fn step_by_step(arguments: &Arguments) -> Result<()> {
     let given = draw(arguments.common.seed);
     let (by_hand, emitted) = (by_hand(&given), emitted(&given)?);
     let (by_hand_named, emitted_named) = (named(&by_hand), named(&emitted));
-    println!("by hand    |    the emitted network\n");
+    say!("by hand    |    the emitted network\n");
     let mut table = Table::new(&["step", "numbers", "equal"]);
     let (mut all, mut all_equal) = (0, 0);
     for ((name, by_hand), (_, emitted)) in by_hand_named.iter().zip(&emitted_named) {
-        println!("{name}\n{}", side_by_side(by_hand, emitted));
+        say!("{name}\n{}", side_by_side(by_hand, emitted));
         let equal = by_hand.values.iter().zip(&emitted.values).filter(|(a, b)| a == b).count();
         table.row(&[name, &by_hand.values.len(), &equal]);
         all += by_hand.values.len();
         all_equal += equal;
     }
-    println!("{table}\n{all_equal} of {all} numbers are equal");
+    say!("{table}\n{all_equal} of {all} numbers are equal");
     let what = "the worksheet: forward above, gradients below";
     arguments.common.write_text("step_by_step.svg", &picture(&given, &by_hand), what)?;
     if all_equal < all { Err("the emitted network does not compute what was computed by hand".into()) } else { Ok(()) }

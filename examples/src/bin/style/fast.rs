@@ -4,7 +4,7 @@ cnnc_macros::net!("../specs/zoo/style.net", size = 256, infer_only);
 
 use std::path::Path;
 
-use cnnc_examples::{Common, Result, Table};
+use cnnc_examples::{Common, Result, Table, say};
 use cnnc_runtime::data::{Picture, Raster};
 use cnnc_runtime::{draw, weights};
 
@@ -28,7 +28,7 @@ pub fn paint(common: &Common, data: &Path) -> Result<()> {
         table.row(&[&name, &largest_difference(&painted, &published)]);
         pictures.push(painted);
     }
-    println!("\n{table}");
+    say!("\n{table}");
     common.write_picture(
         "style/fast.png",
         &draw::sheet(&pictures, 3, 8),

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use cnnc_examples::{Common, Result, Table, caffe, shipped};
+use cnnc_examples::{Common, Result, Table, caffe, say, shipped};
 use cnnc_runtime::data::Raster;
 use cnnc_runtime::draw;
 use cnnc_runtime::optimizer::{Adam, Lbfgs};
@@ -89,7 +89,7 @@ fn by_squeezenet(common: &Common, photo: &Raster, painting: &Raster) -> Result<(
         ];
         table.row(&[&name, &steps, &cells[0], &cells[1], &cells[2], &cells[3]]);
     }
-    println!("{table}");
+    say!("{table}");
 
     let painted = |run: &Painted| caffe::to_picture(&run.image, HEIGHT, WIDTH);
     common.write_picture("style/photo.png", photo, "the photo, as the network sees it")?;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cnnc_examples::Result;
+use cnnc_examples::{Result, say};
 use cnnc_runtime::Network;
 use cnnc_runtime::tensors::{self, Tensor, TensorFile};
 
@@ -24,7 +24,7 @@ impl Features {
         if path.is_file()
             && let Some(kept) = Self::kept(path, &key)?
         {
-            println!("{}: features of {} cells, kept from an earlier run", path.display(), cells.len());
+            say!("{}: features of {} cells, kept from an earlier run", path.display(), cells.len());
             return Ok(kept);
         }
         let mut computed = Self { middle: Vec::new(), features: Vec::new() };
@@ -39,7 +39,7 @@ impl Features {
             Tensor::new("features", &[count, FEATURES], &computed.features),
         ];
         tensors::write(path, &tensors, Some(&key))?;
-        println!("{}: features of {count} cells, computed once", path.display());
+        say!("{}: features of {count} cells, computed once", path.display());
         Ok(computed)
     }
 

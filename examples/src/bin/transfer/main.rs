@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use cells::Cells;
 use clap::Parser;
-use cnnc_examples::{Common, Result, Table, best, percent, shipped};
+use cnnc_examples::{Common, Result, Table, best, percent, say, shipped};
 use cnnc_runtime::data::{Dataset, TargetValues};
 use cnnc_runtime::draw::{self, Curve};
 use cnnc_runtime::optimizer::{Adam, Rule, Sgd};
@@ -98,7 +98,7 @@ fn transfer(Arguments { common }: &Arguments) -> Result<()> {
         table.row(&cells);
     }
     bar.finish_and_clear();
-    println!("\naccuracy on {} other cells:\n\n{table}", data.test.len());
+    say!("\naccuracy on {} other cells:\n\n{table}", data.test.len());
     let title = "Accuracy (%) on cells by how much of the published network is trained";
     common.write_text("transfer.svg", &draw::curves(title, "cells of each kind", &curves), "the same as curves")?;
     data.write_sheet(common)
@@ -109,9 +109,9 @@ impl Data {
         let [train, test] = [("train", common.scaled(150, 12)), ("val", common.scaled(40, 10))]
             .map(|(split, most)| Cells::read(&shipped("cells"), split, most, common.seed));
         let (train, test) = (train?, test?);
-        println!("{} cells to learn from, {} held out; {} of each kind", train.len(), test.len(), train.len() / 3);
+        say!("{} cells to learn from, {} held out; {} of each kind", train.len(), test.len(), train.len() / 3);
         let mut net = Whole::with_options(&Options { seed: common.seed, batch: BATCH, ..Options::default() });
-        println!("published ResNet-20: {}", begin(&mut net)?);
+        say!("published ResNet-20: {}", begin(&mut net)?);
         let [of_train, of_test] = [("train", &train), ("test", &test)].map(|(name, cells)| {
             Features::of(cells, &mut net, &common.output(&format!("transfer/{name}.safetensors"))?)
         });

@@ -2,7 +2,7 @@
 
 cnnc_macros::net!("nets/deconv.net", infer_only);
 
-use cnnc_examples::{Common, Result, Table, caffe, progress};
+use cnnc_examples::{Common, Result, Table, caffe, progress, say};
 use cnnc_runtime::data::Raster;
 use cnnc_runtime::{Network, draw, weights};
 
@@ -61,7 +61,7 @@ pub fn show(common: &Common, photos: &[Raster]) -> Result<()> {
 
     let views: Vec<Raster> = photos.iter().flat_map(views).collect();
     let peaks = peaks(&mut net, &views)?;
-    println!("{} views of {} photos", views.len(), photos.len());
+    say!("{} views of {} photos", views.len(), photos.len());
     let mut table = Table::new(&["layer", "units", "never active", "a place sees", "shown units"]);
     for (number, layer) in LAYERS.iter().enumerate() {
         let units = outstanding(&peaks[number]);
@@ -83,7 +83,7 @@ pub fn show(common: &Common, photos: &[Raster]) -> Result<()> {
             "a row for each unit: patches, and what it answers to",
         )?;
     }
-    println!("\n{table}");
+    say!("\n{table}");
     Ok(())
 }
 

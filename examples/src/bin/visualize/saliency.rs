@@ -2,7 +2,7 @@
 
 cnnc_macros::net!("nets/saliency.net");
 
-use cnnc_examples::{Common, Result, Table, shipped};
+use cnnc_examples::{Common, Result, Table, say, shipped};
 use cnnc_runtime::data::{Picture, Raster};
 use cnnc_runtime::random::Random;
 use cnnc_runtime::weights::{self, Lenience};
@@ -48,7 +48,7 @@ pub fn show(common: &Common) -> Result<()> {
         let over = draw::overlay(&photo, &smooth, 0.6);
         cells.extend([photo, plain, smooth, over].map(|picture| picture.enlarged(5)));
     }
-    println!("\n{table}");
+    say!("\n{table}");
     let what = "pictures, the gradient of the score by their pixels, its mean over noise, and that over the picture";
     common.write_picture("visualize/saliency.png", &draw::sheet(&cells, 4, 6), what)
 }

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clips::{Clips, DIRECTIONS, FRAMES, SIZE};
-use cnnc_examples::{Common, Result, Table, Watch};
+use cnnc_examples::{Common, Result, Table, Watch, say};
 use cnnc_runtime::data::Raster;
 use cnnc_runtime::draw;
 use cnnc_runtime::optimizer::{Adam, Rule};
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
 fn volume(arguments: &Arguments) -> Result<()> {
     let common = &arguments.common;
     let (train, test) = clips(common)?;
-    println!("{} clips to learn from, {} of other digits held out", train.directions.len(), test.directions.len());
+    say!("{} clips to learn from, {} of other digits held out", train.directions.len(), test.directions.len());
     let mut net = Volume::with_options(&Options { seed: common.seed, batch: BATCH, ..Options::default() });
     learn(&mut net, &train, common.scaled(6, 2), common.seed)?;
 
@@ -51,9 +51,9 @@ fn volume(arguments: &Arguments) -> Result<()> {
         let metrics = confusion.class(class);
         table.row(&[name, &metrics.support, &format!("{:.1} %", metrics.recall * 100.0)]);
     }
-    print!("{table}");
-    println!("accuracy: {:.2} %", forward.accuracy().unwrap_or(0.0) * 100.0);
-    println!("played backwards, taken for the opposite: {:.2} %", backward.accuracy().unwrap_or(0.0) * 100.0);
+    say!("{}", table.to_string().trim_end());
+    say!("accuracy: {:.2} %", forward.accuracy().unwrap_or(0.0) * 100.0);
+    say!("played backwards, taken for the opposite: {:.2} %", backward.accuracy().unwrap_or(0.0) * 100.0);
     let what = "film strips of held-out clips, and where the network says they move";
     common.write_picture("volume.png", &strips(&mut net, &test)?, what)
 }

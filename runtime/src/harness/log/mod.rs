@@ -6,10 +6,12 @@ mod tensorboard;
 use std::path::{Path, PathBuf};
 
 use crate::files::{FileError, write_atomically};
-use crate::train::Epoch;
+use crate::metrics::Roc;
+use crate::train::{Epoch, Metrics};
 use tensorboard::Events;
 
-const HEADING: &str = "epoch,learning_rate,loss,accuracy,held_out_loss,held_out_accuracy";
+/// What is measured on held-out data, in the order of the table.
+const HELD_OUT: [&str; 5] = ["loss", "accuracy", "auc", "eer", "pck"];
 
 /// An epoch in the table.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,59 +21,63 @@ struct Row {
     learning_rate: f64,
     loss: f64,
     accuracy: Option<f64>,
-    held_out_loss: Option<f64>,
-    held_out_accuracy: Option<f64>,
+    /// By the names of [`HELD_OUT`].
+    held_out: [Option<f64>; HELD_OUT.len()],
 }
 
 impl Row {
     fn new(epoch: &Epoch) -> Self {
+        let held_out = epoch.test.as_ref().map_or([None; HELD_OUT.len()], |test| {
+            let roc = test.roc();
+            [test.loss(), test.accuracy(), roc.map(Roc::auc), roc.map(|roc| roc.equal_error().0), test.pck()]
+        });
         Self {
             epoch: epoch.train.epoch + 1,
             learning_rate: epoch.train.learning_rate,
             loss: epoch.train.loss,
             accuracy: epoch.train.accuracy,
-            held_out_loss: epoch.test.as_ref().and_then(crate::train::Metrics::loss),
-            held_out_accuracy: epoch.test.as_ref().and_then(crate::train::Metrics::accuracy),
+            held_out,
         }
     }
 
+    /// What was measured on held-out data.
+    fn held_out(&self, name: &str) -> Option<f64> {
+        HELD_OUT.iter().zip(self.held_out).find_map(|(known, value)| value.filter(|_| *known == name))
+    }
+
     /// Names as in TensorBoard, where a slash makes groups.
-    fn scalars(&self) -> impl Iterator<Item = (&'static str, f64)> {
-        let scalars = [
+    fn scalars(&self) -> impl Iterator<Item = (String, f64)> {
+        let learnt = [
             ("learning_rate", Some(self.learning_rate)),
             ("loss/learnt", Some(self.loss)),
             ("accuracy/learnt", self.accuracy),
-            ("loss/held_out", self.held_out_loss),
-            ("accuracy/held_out", self.held_out_accuracy),
         ];
-        scalars.into_iter().filter_map(|(name, value)| Some((name, value?)))
+        let learnt = learnt.into_iter().map(|(name, value)| (String::from(name), value));
+        let held_out = HELD_OUT.iter().map(|name| format!("{name}/held_out")).zip(self.held_out);
+        learnt.chain(held_out).filter_map(|(name, value)| Some((name, value?)))
+    }
+
+    fn heading() -> String {
+        let held_out = HELD_OUT.map(|name| format!(",held_out_{name}")).concat();
+        format!("epoch,learning_rate,loss,accuracy{held_out}")
     }
 
     fn to_line(self) -> String {
-        let optional = |x: Option<f64>| x.map_or(String::new(), |x| x.to_string());
-        format!(
-            "{},{},{},{},{},{}",
-            self.epoch,
-            self.learning_rate,
-            self.loss,
-            optional(self.accuracy),
-            optional(self.held_out_loss),
-            optional(self.held_out_accuracy)
-        )
+        let optional = [self.accuracy].into_iter().chain(self.held_out);
+        let rest: String = optional.map(|x| x.map_or(String::from(","), |x| format!(",{x}"))).collect();
+        format!("{},{},{}{rest}", self.epoch, self.learning_rate, self.loss)
     }
 
     fn from_line(line: &str) -> Option<Self> {
-        let fields: Vec<&str> = line.split(',').collect();
-        let &[epoch, learning_rate, loss, accuracy, held_out_loss, held_out_accuracy] = &fields[..] else {
-            return None;
-        };
+        let mut fields = line.split(',');
+        let (epoch, learning_rate, loss) = (fields.next()?, fields.next()?, fields.next()?);
+        let mut optional = || fields.next().and_then(|field| field.parse().ok());
         Some(Self {
             epoch: epoch.parse().ok()?,
             learning_rate: learning_rate.parse().ok()?,
             loss: loss.parse().ok()?,
-            accuracy: accuracy.parse().ok(),
-            held_out_loss: held_out_loss.parse().ok(),
-            held_out_accuracy: held_out_accuracy.parse().ok(),
+            accuracy: optional(),
+            held_out: std::array::from_fn(|_| optional()),
         })
     }
 }
@@ -105,14 +111,14 @@ impl Log {
         let row = Row::new(epoch);
         self.rows.push(row);
         if let Some(events) = &mut self.events {
-            row.scalars().try_for_each(|(name, value)| events.scalar(name, row.epoch, value))?;
+            row.scalars().try_for_each(|(name, value)| events.scalar(&name, row.epoch, value))?;
             events.flush()?;
         }
         write_atomically(&self.table(), |file| {
-            writeln!(file, "{HEADING}")?;
+            writeln!(file, "{}", Row::heading())?;
             self.rows.iter().try_for_each(|row| writeln!(file, "{}", row.to_line()))
         })?;
-        let page = page::page(&self.title, &self.rows);
+        let page = page::page(&self.title, &self.rows, epoch.test.as_ref().and_then(Metrics::roc));
         write_atomically(&self.folder.join("report.html"), |file| file.write_all(page.as_bytes()))
     }
 
@@ -155,7 +161,7 @@ mod tests {
         log.add(&epoch(2)).expect("written");
         let table = std::fs::read_to_string(path.join("epochs.csv")).expect("a table");
         assert_eq!(table.lines().count(), 4);
-        assert_eq!(table.lines().nth(2), Some("2,0.1,0.5,0.5,,"));
+        assert_eq!(table.lines().nth(2), Some("2,0.1,0.5,0.5,,,,,"));
         let page = std::fs::read_to_string(path.join("report.html")).expect("a page");
         assert!(page.contains("a &lt;net&gt;") && page.contains("<svg") && page.contains("polyline"));
         // Nothing is fetched from elsewhere.

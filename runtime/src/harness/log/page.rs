@@ -2,24 +2,11 @@
 
 use super::Row;
 use crate::draw::{Curve, curves, escaped};
+use crate::metrics::{Roc, RocPoint};
 
-/// The page of a run.
-pub(super) fn page(title: &str, rows: &[Row]) -> String {
-    let curve = |name: &str, f: &dyn Fn(&Row) -> Option<f64>| {
-        let points: Vec<(f64, f64)> = rows.iter().filter_map(|row| Some((row.epoch as f64, f(row)?))).collect();
-        Curve { name: name.to_owned(), points }
-    };
-    let diagram = |title: &str, all: [Curve; 2]| {
-        let known: Vec<Curve> = all.into_iter().filter(|curve| !curve.points.is_empty()).collect();
-        if known.is_empty() { String::new() } else { curves(title, "epoch", &known) }
-    };
-    let percent = |x: Option<f64>| x.map(|x| 100.0 * x);
-    let loss = diagram("Loss", [curve("learnt", &|row| Some(row.loss)), curve("held out", &|row| row.held_out_loss)]);
-    let accuracy = diagram(
-        "Accuracy (%)",
-        [curve("learnt", &|row| percent(row.accuracy)), curve("held out", &|row| percent(row.held_out_accuracy))],
-    );
-    let rate = curves("Learning rate", "epoch", &[curve("learning rate", &|row| Some(row.learning_rate))]);
+/// The page of a run; `roc` is that of the last epoch.
+pub(super) fn page(title: &str, rows: &[Row], roc: Option<&Roc>) -> String {
+    let diagrams = diagrams(rows) + &roc.map_or(String::new(), roc_curve);
     let cell = |x: Option<f64>, digits: usize| x.map_or(String::new(), |x| format!("{x:.digits$}"));
     let lines: String = rows
         .iter()
@@ -30,8 +17,8 @@ pub(super) fn page(title: &str, rows: &[Row]) -> String {
                 row.learning_rate,
                 row.loss,
                 cell(percent(row.accuracy), 2),
-                cell(row.held_out_loss, 5),
-                cell(percent(row.held_out_accuracy), 2)
+                cell(row.held_out("loss"), 5),
+                cell(percent(row.held_out("accuracy")), 2)
             )
         })
         .collect();
@@ -39,8 +26,41 @@ pub(super) fn page(title: &str, rows: &[Row]) -> String {
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title><style>\n\
          body {{ font-family: sans-serif; margin: 2em; }} td, th {{ text-align: right; padding: 0.1em 0.8em; }}\n\
-         </style></head><body>\n<h1>{title}</h1>\n{loss}{accuracy}{rate}\
+         </style></head><body>\n<h1>{title}</h1>\n{diagrams}\
          <table><tr><th>epoch</th><th>learning rate</th><th>loss</th><th>accuracy (%)</th><th>held-out loss</th>\
          <th>held-out accuracy (%)</th></tr>\n{lines}</table>\n</body></html>\n"
     )
+}
+
+fn percent(x: Option<f64>) -> Option<f64> {
+    x.map(|x| 100.0 * x)
+}
+
+/// Curves over the epochs of all that was measured.
+fn diagrams(rows: &[Row]) -> String {
+    let curve = |name: &str, f: &dyn Fn(&Row) -> Option<f64>| {
+        let points: Vec<(f64, f64)> = rows.iter().filter_map(|row| Some((row.epoch as f64, f(row)?))).collect();
+        Curve { name: name.to_owned(), points }
+    };
+    let held_out = |name: &str, what: &str| curve(name, &|row| percent(row.held_out(what)));
+    let all = [
+        ("Loss", [curve("learnt", &|row| Some(row.loss)), curve("held out", &|row| row.held_out("loss"))]),
+        ("Accuracy (%)", [curve("learnt", &|row| percent(row.accuracy)), held_out("held out", "accuracy")]),
+        ("Same or different (%)", [held_out("area under the curve", "auc"), held_out("equal error rate", "eer")]),
+        ("Points found (%)", [curve("learnt", &|_| None), held_out("within a tenth of their extent", "pck")]),
+        ("Learning rate", [curve("learning rate", &|row| Some(row.learning_rate)), curve("", &|_| None)]),
+    ];
+    let diagram = |(title, all): (&str, [Curve; 2])| {
+        let known: Vec<Curve> = all.into_iter().filter(|curve| !curve.points.is_empty()).collect();
+        if known.is_empty() { String::new() } else { curves(title, "epoch", &known) }
+    };
+    all.into_iter().map(diagram).collect()
+}
+
+/// True over false acceptances.
+fn roc_curve(roc: &Roc) -> String {
+    let point = |p: &RocPoint| (100.0 * p.false_positive_rate, 100.0 * p.true_positive_rate);
+    let name = format!("last epoch: AUC {:.2} %", 100.0 * roc.auc());
+    let curve = Curve { name, points: roc.points().iter().map(point).collect() };
+    curves("Same ones accepted (%)", "different ones accepted (%)", &[curve])
 }

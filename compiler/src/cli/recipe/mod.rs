@@ -1,0 +1,315 @@
+//! Recipes: what a network is trained on, and how.
+//!
+//! A recipe is YAML; its mistakes are shown as those of specifications are, at the place.
+
+mod data;
+mod page;
+mod transfer;
+mod written;
+
+use std::path::{Path, PathBuf};
+
+use cnnc_runtime::augment::Pipeline;
+use cnnc_runtime::data::{Answer, Part, Picture};
+use cnnc_runtime::job::{self, Checkpoints, Files, Job, Machine, Show, Source};
+
+use super::arguments::{NetOptions, Which};
+use super::spec::{Named, checkout};
+use super::{Failed, write};
+use crate::diagnostics::{Diagnostic, nearest};
+use crate::graph::{Graph, Kind, Param, Role, prefixes};
+use data::Images;
+use page::Page;
+use transfer::{Features, Trained, layers};
+use written::Written;
+
+/// A recipe that was read and checked.
+#[derive(Debug)]
+pub struct Recipe {
+    /// Its own path.
+    pub path: PathBuf,
+    /// Epochs.
+    pub epochs: u64,
+    /// Seed.
+    pub seed: u64,
+    /// Threads.
+    pub threads: usize,
+    /// How pictures become inputs.
+    pub picture: Picture,
+    /// Names of the classes.
+    pub classes: Vec<String>,
+    written: Written,
+    /// Where data files are looked up.
+    data: PathBuf,
+    text: String,
+}
+
+impl Recipe {
+    /// Reads a recipe whose files must be there; `data` stands in for its data folder.
+    pub fn read(path: &Path, data: Option<&Path>) -> Result<Self, Failed> {
+        let recipe = Self::read_alone(path, data)?;
+        Page::new(path, &recipe.text).found(&recipe)?;
+        Ok(recipe)
+    }
+
+    /// Reads a recipe without asking for its files: to predict takes none of them.
+    pub fn read_alone(path: &Path, data: Option<&Path>) -> Result<Self, Failed> {
+        is_recipe(path)?;
+        let text = write::read_text(path)?;
+        let page = Page::new(path, &text);
+        let written: Written = serde_yaml::from_str(&text).map_err(|e| page.failed(&[page.yaml.unreadable(&e)]))?;
+        page.check(&written)?;
+        let home = path.parent().unwrap_or(Path::new("")).to_owned();
+        let data = match (data, &written.data.folder) {
+            (Some(given), _) => given.to_owned(),
+            (None, Some(folder)) => home.join(folder),
+            (None, None) => home,
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            epochs: written.epochs,
+            seed: written.seed,
+            threads: written.threads,
+            picture: written.picture.clone(),
+            classes: written.classes.clone(),
+            written,
+            data,
+            text,
+        })
+    }
+
+    /// The spec.
+    pub fn named(&self) -> Result<Named, Failed> {
+        let beside = self.home().join(&self.written.spec);
+        let name = if beside.is_file() { beside.display().to_string() } else { self.written.spec.clone() };
+        Named::find(&name)
+    }
+
+    /// Which net with which values, and which of its weights stay as they are.
+    pub fn net(&self, named: &Named) -> Result<NetOptions, Failed> {
+        let text = |value: &serde_yaml::Value| serde_json::to_string(value).unwrap_or_default();
+        let set = self.written.set.iter().map(|(name, value)| (name.clone(), text(value))).collect();
+        let net = NetOptions { which: Which { set, net: self.written.net.clone() }, ..NetOptions::default() };
+        match &self.written.transfer {
+            None => Ok(net),
+            Some(transfer) => Ok(NetOptions { freeze: self.frozen(&transfer.train, &named.elaborate(&net)?)?, ..net }),
+        }
+    }
+
+    /// The weights in front of those that are trained.
+    fn frozen(&self, trained: &Trained, graph: &Graph) -> Result<Vec<String>, Failed> {
+        let first = trained.first(&graph.params).ok_or_else(|| self.no_such_layers(trained, &graph.params))?;
+        let stays = graph.params[..first].iter().filter(|param| param.role == Role::Trained);
+        Ok(stays.map(|param| param.name.clone()).collect())
+    }
+
+    fn no_such_layers(&self, trained: &Trained, params: &[Param]) -> Failed {
+        let page = Page::new(&self.path, &self.text);
+        let wrong = Diagnostic::new(page.in_transfer("train"), "there are no such layers to train");
+        let Trained::From(name) = trained else {
+            return page.failed(&[wrong.fits(format!("1 to {}: layers with filters", layers(params).len()))]);
+        };
+        let wrong = wrong
+            .found(format!("no weight is named `{name}` or starts with `{name}.`"))
+            .fits("the name of a layer or a block call; `cnnc summary` lists the names of weights");
+        page.failed(&[match nearest(name, params.iter().flat_map(|param| prefixes(&param.name))) {
+            Some(near) => wrong.hint(format!("did you mean `{near}`?")),
+            None => wrong,
+        }])
+    }
+
+    /// Refuses names of classes that are more or fewer than the classes of the network.
+    pub fn names_all_classes(&self, graph: &Graph) -> Result<(), Failed> {
+        let of_target = graph.targets.iter().find_map(|target| match graph.ty(target.value).kind {
+            Kind::Class(classes) => Some(classes),
+            Kind::Float => None,
+        });
+        match of_target {
+            Some(classes) if !self.classes.is_empty() && self.classes.len() != classes => {
+                let page = Page::new(&self.path, &self.text);
+                let place = page.yaml.key("classes").unwrap_or_else(|| page.yaml.span(0, 0));
+                let wrong = Diagnostic::new(place, format!("the net `{}` has {classes} classes", graph.name));
+                Err(page.failed(&[wrong
+                    .found(format!("{} names", self.classes.len()))
+                    .fits(format!("{classes} names, or `set: {{ NAME: {} }}` for another net", self.classes.len()))]))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Where training leaves the weights.
+    pub fn output(&self) -> PathBuf {
+        self.folder().join("weights.safetensors")
+    }
+
+    fn home(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
+    }
+
+    /// Puts what an earlier run has left where this one writes aside; returns the folder that has it now.
+    pub fn keep_earlier(&self) -> Result<Option<PathBuf>, Failed> {
+        let folder = self.folder();
+        let files: Vec<&str> = RESULTS.into_iter().filter(|name| folder.join(name).is_file()).collect();
+        if files.is_empty() {
+            return Ok(None);
+        }
+        let mut names = (1..).map(|number| folder.join(format!("earlier-{number}")));
+        let aside = names.find(|path| !path.exists()).expect("numbers do not end");
+        let failed =
+            |e: std::io::Error| Failed::machine(format!("cannot keep an earlier run in `{}`: {e}", aside.display()));
+        std::fs::create_dir(&aside).map_err(failed)?;
+        for name in files {
+            std::fs::rename(folder.join(name), aside.join(name)).map_err(failed)?;
+        }
+        Ok(Some(aside))
+    }
+
+    /// Checkpoints and weights: as said, relative to where the command runs, else `runs/` and the recipe's name.
+    fn folder(&self) -> PathBuf {
+        let name = self.path.file_stem().unwrap_or_default();
+        self.written.checkpoints.clone().unwrap_or_else(|| Path::new("runs").join(name))
+    }
+
+    fn source(&self, images: &Images) -> Source {
+        Source { files: images.files(&self.data), part: images.part }
+    }
+
+    /// What is learnt from.
+    pub fn learnt_from(&self) -> Source {
+        self.source(&self.written.data.train)
+    }
+
+    /// How pictures that are learnt from change at random.
+    pub fn augment(&self) -> &Pipeline {
+        &self.written.augment
+    }
+
+    /// Whether what frozen layers see is computed once and kept.
+    pub fn caches_features(&self) -> bool {
+        self.written.transfer.as_ref().is_some_and(|transfer| transfer.features == Features::Cached)
+    }
+
+    /// Where the features of a part of the data are kept.
+    fn features_of(&self, part: &str) -> PathBuf {
+        self.folder().join(format!("features-{part}.safetensors"))
+    }
+
+    /// The job of computing features, for the front half of a network; `network` is a digest of what that was compiled from.
+    pub fn features(&self, machine: Machine, network: u64) -> Option<Job> {
+        let transfer = self.written.transfer.as_ref()?;
+        let data = [("train", Some(&self.written.data.train)), ("test", self.written.data.test.as_ref())];
+        let parts = data.into_iter().filter_map(|(part, images)| Some((self.source(images?), self.features_of(part))));
+        Some(Job::Features(job::Features {
+            machine,
+            weights: self.home().join(&transfer.from),
+            network: format!("{network:016x}"),
+            parts: parts.collect(),
+            picture: self.picture.clone(),
+            classes: self.classes.clone(),
+            targets: self.targets(),
+            batch: self.written.batch,
+            epochs: self.epochs,
+        }))
+    }
+
+    /// What is learnt from or held out: images, or their features.
+    fn part(&self, part: &str, images: &Images) -> Source {
+        match self.caches_features() {
+            true => Source { files: Files::Tensors { path: self.features_of(part) }, part: Part::All },
+            false => self.source(images),
+        }
+    }
+
+    /// The picture that is looked at when all is learnt, where the network that learns takes features.
+    pub fn shown_at_last(&self) -> Option<PathBuf> {
+        let show = self.written.show.as_ref().filter(|_| self.caches_features());
+        show.map(|file| self.home().join(file))
+    }
+
+    fn show(&self) -> Show {
+        match &self.written.show {
+            _ if self.caches_features() => Show::Nothing,
+            None => Show::HeldOut,
+            Some(file) => Show::File(self.home().join(file)),
+        }
+    }
+
+    fn targets(&self) -> Vec<(String, Answer)> {
+        self.written.targets.iter().map(|(name, answer)| (name.clone(), answer.clone())).collect()
+    }
+
+    /// The job of training.
+    ///
+    /// A run is resumed by the same recipe and the same `network`, a digest of what it was compiled from.
+    pub fn train(&self, machine: Machine, resume: bool, network: u64) -> Result<Job, Failed> {
+        let folder = self.folder();
+        let recipe = format!("{:016x}", digest(&format!("{}\n{} {} {network}", self.text, self.seed, self.epochs)));
+        Ok(Job::Train(Box::new(job::Train {
+            machine,
+            seed: self.seed,
+            data: self.part("train", &self.written.data.train),
+            test: self.written.data.test.as_ref().map(|test| self.part("test", test)),
+            picture: self.picture.clone(),
+            classes: self.classes.clone(),
+            batch: self.written.batch,
+            epochs: self.epochs,
+            optimizer: self.written.optimizer,
+            schedule: self.written.schedule.clone(),
+            decay_on: self.written.decay_on,
+            clip: self.written.clip,
+            accumulate: self.written.accumulate,
+            average: self.written.average,
+            patience: self.written.early_stopping,
+            init: self.written.init,
+            augment: self.written.augment.clone(),
+            targets: self.targets(),
+            checkpoints: Checkpoints { folder, resume, every_steps: self.written.save_every, recipe },
+            weights: self.written.weights.as_ref().map(|w| self.home().join(w)),
+            transfer: self.written.transfer.as_ref().map(|transfer| self.home().join(&transfer.from)),
+            output: self.output(),
+            show: self.show(),
+        })))
+    }
+
+    /// The job of evaluation on the held-out data.
+    pub fn eval(&self, machine: Machine, weights: Vec<PathBuf>, crops: usize, json: bool) -> Result<Job, Failed> {
+        let data = self.written.data.test.as_ref().unwrap_or(&self.written.data.train);
+        if crops > 1 && data.tensors.is_some() {
+            return Err(Failed::input("the recipe is evaluated on tensors\nfits: no `--crops`, which is for pictures"));
+        }
+        Ok(Job::Eval(job::Eval {
+            machine,
+            weights,
+            crops,
+            data: self.source(data),
+            targets: self.targets(),
+            classes: self.classes.clone(),
+            picture: Some(self.picture.clone()),
+            batch: self.written.batch,
+            json,
+        }))
+    }
+}
+
+/// What training leaves in its folder.
+const RESULTS: [&str; 5] = ["weights.safetensors", "best.safetensors", "last.safetensors", "epochs.csv", "report.html"];
+
+/// Refuses networks, which are easily taken for recipes.
+fn is_recipe(path: &Path) -> Result<(), Failed> {
+    let shown = path.display();
+    let fits = "a recipe, a YAML file that says on what and how the network learns; `cnnc new digits` writes one";
+    if path.extension().is_some_and(|e| e == "net") {
+        return Err(Failed::input(format!("`{shown}` is a network, not a recipe\nfits: {fits}")));
+    }
+    if path.extension().is_none() && !path.exists() {
+        let ships = checkout().map(|root| root.join("specs").join(path).with_extension("yaml")).filter(|p| p.is_file());
+        let hint = ships.map_or(String::new(), |p| format!("\nhelp: did you mean `{}`?", p.display()));
+        return Err(Failed::input(format!("there is no recipe `{shown}`\nfits: {fits}{hint}")));
+    }
+    Ok(())
+}
+
+/// FNV-1a.
+fn digest(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+}

@@ -1,0 +1,164 @@
+//! The text of a recipe, for mistakes to point at.
+
+use std::io::IsTerminal as _;
+use std::path::Path;
+
+use super::Recipe;
+use super::data::Is;
+use super::transfer::Features;
+use super::written::Written;
+use crate::cli::{Failed, color};
+use crate::diagnostics::{Diagnostic, FileId, SourceMap, Span, Yaml, render};
+
+/// The recipe's text, for mistakes to point at.
+pub(super) struct Page<'a> {
+    path: &'a Path,
+    pub(super) yaml: Yaml<'a>,
+}
+
+impl<'a> Page<'a> {
+    pub(super) fn new(path: &'a Path, text: &'a str) -> Self {
+        Self { path, yaml: Yaml { file: FileId(0), text, what: "recipe", example } }
+    }
+
+    pub(super) fn failed(&self, mistakes: &[Diagnostic]) -> Failed {
+        let mut sources = SourceMap::default();
+        sources.add(self.path, self.yaml.text);
+        Failed::Input(render(&sources, mistakes, color(std::io::stderr().is_terminal())))
+    }
+
+    /// Numbers in their ranges, and data that is said in one way.
+    pub(super) fn check(&self, recipe: &Written) -> Result<(), Failed> {
+        let mut mistakes = Vec::new();
+        let mut wrong = |name: &str, found: String, fits: &str| {
+            mistakes
+                .push(Diagnostic::new(self.yaml.at(name), format!("`{name}` does not fit")).found(found).fits(fits));
+        };
+        if !(1..=65_536).contains(&recipe.batch) {
+            wrong("batch", recipe.batch.to_string(), "a whole number from 1 to 65536");
+        }
+        if !(1..=1_000_000).contains(&recipe.epochs) {
+            wrong("epochs", recipe.epochs.to_string(), "a whole number from 1 to 1000000");
+        }
+        if recipe.threads > 1024 {
+            wrong("threads", recipe.threads.to_string(), "0 for one on each core, or up to 1024");
+        }
+        if !(1..=65_536).contains(&recipe.accumulate) {
+            wrong("accumulate", recipe.accumulate.to_string(), "a whole number from 1 to 65536");
+        }
+        if recipe.accumulate > 1 && recipe.optimizer.searches() {
+            wrong("accumulate", recipe.accumulate.to_string(), "1: a `line_search` looks at one batch several times");
+        }
+        if let Some(average) = recipe.average.filter(|average| !(0.0..1.0).contains(average)) {
+            wrong("average", average.to_string(), "a number from 0 to below 1; 0.999 is usual");
+        }
+        if recipe.early_stopping == Some(0) {
+            wrong("early_stopping", "0".to_owned(), "a whole number of epochs, at least 1");
+        }
+        let mut checks = vec![("optimizer", recipe.optimizer.check()), ("schedule", recipe.schedule.check())];
+        checks.extend(recipe.clip.map(|clip| ("clip", clip.check())));
+        checks.extend(recipe.augment.0.iter().map(|step| (step.name(), step.check())));
+        for (name, result) in checks {
+            if let Err(text) = result {
+                let inner = text.split('`').nth(1).unwrap_or(name).to_owned();
+                let after = self.yaml.key(name).map_or(0, |key| key.end as usize);
+                let key = self.yaml.key_from(&inner, after).or_else(|| self.yaml.key(&inner));
+                let place = key.map_or_else(|| self.yaml.at(name), |key| self.yaml.value(key));
+                mistakes.push(Diagnostic::new(place, text));
+            }
+        }
+        for (name, images) in [("train", Some(&recipe.data.train)), ("test", recipe.data.test.as_ref())] {
+            let Some(images) = images else { continue };
+            if !images.is_clear() {
+                let place = self.part(name).unwrap_or_else(|| self.yaml.span(0, 0));
+                mistakes.push(
+                    Diagnostic::new(place, format!("`{name}` does not say where its data is")).fits(
+                        "one of `images` with `labels` (IDX files, as MNIST has them), `tensors` (a safetensors or .npz file), \
+                         `folders`, `cifar10`, `cifar100`, `voc`, `coco`, `yolo`, `boxes` and `landmarks`",
+                    ),
+                );
+            }
+        }
+        if recipe.transfer.is_some() && recipe.weights.is_some() {
+            let place = self.yaml.key("weights").unwrap_or_else(|| self.yaml.span(0, 0));
+            mistakes.push(
+                Diagnostic::new(place, "a run cannot start from `weights` and from `transfer`")
+                    .fits("`weights` for all weights of this network, `transfer` for those of another one that fit"),
+            );
+        }
+        if recipe.transfer.as_ref().is_some_and(|transfer| transfer.features == Features::Cached)
+            && !recipe.augment.is_empty()
+        {
+            let place = self.in_transfer("features");
+            mistakes.push(
+                Diagnostic::new(place, "features that are kept are those of pictures as they are")
+                    .found("`augment`, which changes them in each epoch")
+                    .fits("no `augment`, or `features: anew`"),
+            );
+        }
+        if mistakes.is_empty() { Ok(()) } else { Err(self.failed(&mistakes)) }
+    }
+
+    /// The key of a part of the data, or any other.
+    fn part(&self, name: &str) -> Option<Span> {
+        let data = self.yaml.key("data").map_or(0, |data| data.end as usize);
+        let of_data = ["train", "test"].contains(&name).then(|| self.yaml.key_from(name, data)).flatten();
+        of_data.or_else(|| self.yaml.key(name))
+    }
+
+    /// The value of a key of `transfer`, or that key itself.
+    pub(super) fn in_transfer(&self, key: &str) -> Span {
+        let Some(transfer) = self.yaml.key("transfer") else { return self.yaml.span(0, 0) };
+        let key = self.yaml.key_from(key, transfer.end as usize);
+        key.map_or(transfer, |key| self.yaml.value(key))
+    }
+
+    /// Files that must be there.
+    pub(super) fn found(&self, recipe: &Recipe) -> Result<(), Failed> {
+        let mut mistakes = Vec::new();
+        let data = [("train", Some(&recipe.written.data.train)), ("test", recipe.written.data.test.as_ref())];
+        let files = data
+            .into_iter()
+            .filter_map(|(part, images)| Some((part, images?)))
+            .flat_map(|(part, images)| images.paths().into_iter().map(move |file| (part, file)));
+        let transfer = recipe.written.transfer.as_ref().map(|transfer| transfer.from.as_path());
+        let own = [
+            ("", "weights", recipe.written.weights.as_deref()),
+            ("", "show", recipe.written.show.as_deref()),
+            ("transfer", "from", transfer),
+        ];
+        let own = own.into_iter().filter_map(|(part, key, path)| Some((part, (key, path?, Is::File))));
+        let files = files.map(|file| (file, recipe.data.as_path())).chain(own.map(|file| (file, recipe.home())));
+        for ((part, (key, path, is)), folder) in files {
+            let full = folder.join(path);
+            let (there, missing) = match is {
+                Is::File => (full.is_file(), "there is no such file"),
+                Is::Folder => (full.is_dir(), "there is no such folder"),
+            };
+            if there {
+                continue;
+            }
+            // Several parts have keys of this name.
+            let after = match part {
+                "" => 0,
+                part => self.part(part).map_or(0, |part| part.end as usize),
+            };
+            let place = self.yaml.key_from(key, after).map_or_else(|| self.yaml.at(key), |key| self.yaml.value(key));
+            mistakes.push(Diagnostic::new(place, missing).found(full.display().to_string()).fits(
+                "a path relative to the recipe, or to the folder of the data: `data: { folder: ... }`, `--data DIR`",
+            ));
+        }
+        if mistakes.is_empty() { Ok(()) } else { Err(self.failed(&mistakes)) }
+    }
+}
+
+/// How a key that is missing would be written.
+fn example(key: &str) -> &'static str {
+    match key {
+        "spec" => "`spec: lenet5.net`",
+        "data" => "`data: { train: { images: a.gz, labels: b.gz }, test: { images: c.gz, labels: d.gz } }`",
+        "train" => "`train: { images: train-images.gz, labels: train-labels.gz }`",
+        "epochs" => "`epochs: 10`",
+        _ => "the key and its value",
+    }
+}
