@@ -310,7 +310,7 @@ mod fork_join {
     #[divan::bench(args = THREADS)]
     fn nothing(bencher: Bencher<'_, '_>, threads: usize) {
         let (pool, mut scratch, mut y) = (Pool::new(threads), Scratch::new(threads, 0), vec![0.0; threads]);
-        bencher.bench_local(|| pool.pieces(&mut y, 1, &mut scratch, |_, y, _| _ = black_box(y)));
+        bencher.bench_local(|| pool.pieces(&mut y, 1, &mut scratch, &|_, y, _| _ = black_box(y)));
     }
 
     /// A call with the same work for each thread: what two take longer than one is the hand-off and the wait at the end.
@@ -319,7 +319,7 @@ mod fork_join {
         let (isa, pool) = (Isa::detect(), Pool::new(threads));
         let (mut scratch, mut y) = (Scratch::new(threads, 0), Buffer::zeroed(threads * 32));
         bencher.bench_local(|| {
-            pool.pieces(&mut y, 32, &mut scratch, |_, y, _| isa.probe_multiply_add(black_box(4000), y));
+            pool.pieces(&mut y, 32, &mut scratch, &|_, y, _| isa.probe_multiply_add(black_box(4000), y));
         });
     }
 }

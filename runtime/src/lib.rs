@@ -59,7 +59,7 @@ pub use kernels::*;
 pub use memory::{Memory, Mode, Options, Sizes, view, view_mut, views};
 pub use network::{Error, Init, Network, ParamSpec, Role, Spec, TargetKind, Targets, ValueSpec};
 pub use optimizer::Optimizer;
-pub use pool::{Cut, GROUPS, Pool, Strip};
+pub use pool::{Cut, GROUPS, GroupWork, Pool, Strip, StripWork, Work};
 #[cfg(feature = "harness")]
 pub use profile::Profile;
 

@@ -110,13 +110,11 @@ pub enum Mode {
 }
 
 /// A region of memory that holds `count` images, given per image: floats `count * start..count * end`.
-#[inline]
 pub fn view(memory: &[f32], count: usize, region: core::ops::Range<usize>) -> &[f32] {
     &memory[count * region.start..count * region.end]
 }
 
 /// A region to be written; see [`view`].
-#[inline]
 pub fn view_mut(memory: &mut [f32], count: usize, region: core::ops::Range<usize>) -> &mut [f32] {
     &mut memory[count * region.start..count * region.end]
 }
@@ -125,7 +123,6 @@ pub fn view_mut(memory: &mut [f32], count: usize, region: core::ops::Range<usize
 ///
 /// # Panics
 /// If regions overlap, which the compiler's plan rules out.
-#[inline]
 pub fn views<const N: usize>(
     memory: &mut [f32],
     count: usize,

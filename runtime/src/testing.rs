@@ -104,7 +104,7 @@ impl Tiny {
         let params = &self.params;
         let memory = &mut self.memory;
         let y = BatchMut::dense(&mut memory.arena[..count * CLASSES], CLASSES);
-        memory.pool.images(y, &mut memory.scratch, |i, y, x| {
+        memory.pool.images(y, &mut memory.scratch, &|i, y, x| {
             let image = &image[i * PIXELS..][..PIXELS];
             for (pixel, x) in x.iter_mut().enumerate() {
                 *x = (image[pixel] - params[160 + pixel]) * Self::keep(dropout, i * PIXELS + pixel);
@@ -168,7 +168,7 @@ impl Network for Tiny {
             (probabilities[i * CLASSES + class] - f32::from(labels[i] as usize == class)) / count as f32
         };
         let y = &mut memory.gradients;
-        memory.pool.groups(count, &mut memory.partials, y, &mut memory.scratch, |images, y, _| {
+        memory.pool.groups(count, &mut memory.partials, y, &mut memory.scratch, &|images, y, _| {
             for i in images {
                 for class in 0..CLASSES {
                     for pixel in 0..PIXELS {

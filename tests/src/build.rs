@@ -100,15 +100,12 @@ impl Program {
         let (mut library, mut table) = (String::new(), String::new());
         for (index, network) in networks.iter().enumerate() {
             let emitted = network.emit();
+            let ty = emitted.type_name.clone();
             let path = format!("src/network_{index}.rs");
             write_if_changed(&folder.join(&path), &emitted.inline_text());
             writeln!(library, "pub mod network_{index};").expect("writing to a string");
-            writeln!(
-                table,
-                "        {index} => Box::new({name}::network_{index}::{}::with_options(options)),",
-                emitted.type_name
-            )
-            .expect("writing to a string");
+            writeln!(table, "        {index} => Box::new({name}::network_{index}::{ty}::with_options(options)),")
+                .expect("writing to a string");
         }
         let main = include_str!("runner.rs").replace("        // networks\n", &table);
         write_if_changed(&folder.join("src/lib.rs"), &library);

@@ -39,11 +39,12 @@ pub fn program(named: &Named, compiled: &Compiled, net: &NetOptions, build: Buil
     let folder = root.join("crates").join(&key);
     // Packages of different specs must not share a file name in the target folder.
     let package = format!("net-{key}");
+    let library = emitted.module_name.clone();
+    let main = main(&library, &emitted.type_name);
     let mut files: Vec<(String, String)> =
         emitted.files(&options).into_iter().map(|file| (file.path.to_owned(), file.text)).collect();
-    let library = emitted.module_name.clone();
     files[0].1 = manifest(&files[0].1, &library, &package);
-    files.push(("src/main.rs".to_owned(), main(&library, &emitted.type_name)));
+    files.push(("src/main.rs".to_owned(), main));
     if !same(&folder, &files) {
         write::folder(&folder, &files, true)?;
     }

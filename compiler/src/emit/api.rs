@@ -1,12 +1,12 @@
 //! The network's own type: its interface, typed by the shapes and names of the specification.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{format_ident, quote};
+use quote::quote;
 
 use super::graph_module::GraphModule;
 use super::kernels::many_arguments;
 use super::names::{Names, camel, ident};
-use crate::graph::{Graph, Init, Kind, Named, Role};
+use crate::graph::{Graph, Kind, Named};
 use crate::plan::ParamLayout;
 
 /// What the interface is made of.
@@ -25,7 +25,11 @@ pub struct Api<'a> {
 
 impl Api<'_> {
     /// The struct, its methods, and its implementation of `rt::Network`.
-    pub fn tokens(&self) -> TokenStream {
+    pub fn items(&self) -> Vec<TokenStream> {
+        vec![self.structure(), self.outputs(), self.methods(), self.network()]
+    }
+
+    fn structure(&self) -> TokenStream {
         let (name, docs) = (self.name(), &self.graph.docs);
         let docs: Vec<String> = docs.iter().map(|d| format!(" {d}")).collect();
         let prepared = self.inference.prepares().then(|| {
@@ -34,7 +38,6 @@ impl Api<'_> {
                 prepared: bool,
             }
         });
-        let (outputs, methods, network, spec) = (self.outputs(), self.methods(), self.network(), self.spec());
         quote! {
             #(#[doc = #docs])*
             pub struct #name {
@@ -46,44 +49,12 @@ impl Api<'_> {
                 last: rt::Mode,
                 #prepared
             }
-
-            #outputs
-            #methods
-            #network
-            #spec
         }
     }
 
     /// The type's name.
     pub fn name(&self) -> Ident {
         ident(&camel(&self.graph.name))
-    }
-
-    /// Names of parameters as constants.
-    pub fn param_constants(&self) -> TokenStream {
-        let params = self.graph.params.iter().zip(&self.names.params).zip(&self.params.ranges);
-        let constants = params.map(|((param, name), range)| {
-            let (start, end) = (range.start, range.end);
-            let role = match param.role {
-                Role::Trained => "",
-                Role::Frozen => ", frozen",
-                Role::Buffer => ", not trained",
-            };
-            let doc = format!(" `{}`: `{}`{role}.", param.name, crate::graph::show_shape(&param.shape));
-            quote! {
-                #[doc = #doc]
-                pub const #name: Range<usize> = #start..#end;
-            }
-        });
-        let range = self.graph.params.first().map(|_| {
-            quote!(
-                use core::ops::Range;
-            )
-        });
-        quote! {
-            #range
-            #(#constants)*
-        }
     }
 
     fn len(&self, named: &Named) -> usize {
@@ -490,67 +461,6 @@ impl Api<'_> {
                     _ => None,
                 }
             }
-        }
-    }
-
-    /// `static SPEC`: names, shapes, ranges.
-    fn spec(&self) -> TokenStream {
-        let value = |named: &Named, needed: bool| {
-            let (name, ty) = (&named.name, self.graph.ty(named.value));
-            let shape = &ty.shape;
-            let kind = match ty.kind {
-                Kind::Float => quote!(rt::TargetKind::Float),
-                Kind::Class(classes) => quote!(rt::TargetKind::Class(#classes)),
-            };
-            quote!(rt::ValueSpec { name: #name, shape: &[#(#shape),*], kind: #kind, infers: #needed })
-        };
-        let inputs = self.graph.inputs.iter().zip(&self.names.inputs);
-        let inputs: Vec<_> = inputs.map(|(input, name)| value(input, self.inference.takes(name))).collect();
-        let targets: Vec<_> = self.graph.targets.iter().map(|t| value(t, false)).collect();
-        let outputs: Vec<_> = self.graph.outputs.iter().map(|o| value(o, true)).collect();
-        let params = self.graph.params.iter().zip(&self.names.params).map(|(param, constant)| {
-            let (name, shape) = (&param.name, &param.shape);
-            let role = match param.role {
-                Role::Trained => quote!(rt::Role::Trained),
-                Role::Frozen => quote!(rt::Role::Frozen),
-                Role::Buffer => quote!(rt::Role::Buffer),
-            };
-            let init = match param.init {
-                Init::Constant(value) => {
-                    let value = value as f32;
-                    quote!(rt::Init::Constant(#value))
-                }
-                Init::Uniform { fan_in } => quote!(rt::Init::Uniform { fan_in: #fan_in }),
-            };
-            quote! {
-                rt::ParamSpec {
-                    name: #name,
-                    shape: &[#(#shape),*],
-                    role: #role,
-                    init: #init,
-                    range: params::#constant,
-                }
-            }
-        });
-        let (name, compiler) = (&self.graph.name, env!("CARGO_PKG_VERSION"));
-        let (trained, floats, trains) = (self.params.trained, self.params.len, self.training.is_some());
-        let version = format_ident!("EMITTED_FOR_{}", compiler.replace(['.', '-', '+'], "_"));
-        quote! {
-            /// Names, shapes and ranges, for programs that work with any network.
-            pub static SPEC: rt::Spec = rt::Spec {
-                name: #name,
-                compiler: #compiler,
-                inputs: &[#(#inputs),*],
-                targets: &[#(#targets),*],
-                outputs: &[#(#outputs),*],
-                params: &[#(#params),*],
-                trained: #trained,
-                param_floats: #floats,
-                trains: #trains,
-            };
-
-            // The runtime must be of the compiler's version.
-            const _: () = rt::#version;
         }
     }
 }

@@ -2,10 +2,7 @@
 
 use std::path::PathBuf;
 
-use proc_macro2::TokenStream;
-use quote::quote;
-
-use super::{Emitted, names};
+use super::{Emitted, Module};
 
 /// A file of an emitted crate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,34 +39,26 @@ pub struct CrateOptions {
 
 impl Emitted {
     /// The files of a library crate.
-    pub fn files(&self, options: &CrateOptions) -> Vec<File> {
-        let header = self.header(options);
-        let declarations = self.modules.iter().map(|(name, ..)| {
-            let name = names::ident(name);
-            quote!(mod #name;)
-        });
-        let api = &self.api;
-        let library = quote! {
-            #![forbid(unsafe_code)]
-            use cnnc_runtime as rt;
-            #(#declarations)*
-            #api
-        };
-        let mut files = vec![
-            File { path: "Cargo.toml", text: self.manifest(options) },
-            File { path: "src/lib.rs", text: header + &pretty(library) },
-        ];
-        for (name, doc, tokens) in &self.modules {
-            let path = match *name {
+    pub fn files(self, options: &CrateOptions) -> Vec<File> {
+        let (manifest, header, declarations) = (self.manifest(options), self.header(options), self.declarations());
+        let library = format!("{header}{declarations}\n{}\n{}", self.api.text(), self.spec.text());
+        let mut files = vec![File { path: "Cargo.toml", text: manifest }, File { path: "src/lib.rs", text: library }];
+        for Module { name, doc, code } in self.modules {
+            let path = match name {
                 "params" => "src/params.rs",
                 "kernels" => "src/kernels.rs",
                 "inference" => "src/inference.rs",
                 "training" => "src/training.rs",
                 other => unreachable!("module {other}"),
             };
-            files.push(File { path, text: format!("//! {doc}\n\n{}", pretty(tokens.clone())) });
+            files.push(File { path, text: format!("//! {doc}\n\n{}", code.text()) });
         }
         files
+    }
+
+    fn declarations(&self) -> String {
+        let modules: String = self.modules.iter().map(|module| format!("mod {};\n", module.name)).collect();
+        format!("#![forbid(unsafe_code)]\n\nuse cnnc_runtime as rt;\n\n{modules}")
     }
 
     /// Who made this from what.
@@ -106,42 +95,4 @@ impl Emitted {
             env!("CARGO_PKG_RUST_VERSION"),
         )
     }
-}
-
-/// Formatted text with blank lines between items.
-pub(super) fn pretty(tokens: TokenStream) -> String {
-    let file = syn::parse2(tokens).unwrap_or_else(|e| panic!("emitted code does not parse: {e}"));
-    spaced(&prettyplease::unparse(&file))
-}
-
-/// The printer puts items directly below each other; a blank line before each function, type and implementation reads
-/// better.
-fn spaced(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut before = "";
-    for line in text.lines() {
-        let indent = line.len() - line.trim_start().len();
-        let starts = starts_item(line);
-        let after_item = before.trim_start() == "}" && before.len() - before.trim_start().len() == indent;
-        let apart = after_item && !line.trim_start().starts_with('}') && (indent == 0 || indent == 4 && starts);
-        if apart || indent == 0 && starts && !before.is_empty() && !attached(before) && before != "}" {
-            out.push('\n');
-        }
-        out.push_str(line);
-        out.push('\n');
-        before = line;
-    }
-    out
-}
-
-fn starts_item(line: &str) -> bool {
-    let line = line.trim_start();
-    ["///", "pub ", "fn ", "impl ", "#[", "static ", "enum ", "struct ", "const ", "use ", "mod "]
-        .iter()
-        .any(|start| line.starts_with(start))
-}
-
-/// Whether the next line belongs to this one: docs, attributes, lists of imports, modules and constants.
-fn attached(line: &str) -> bool {
-    ["///", "#[", "mod ", "use ", "pub const "].iter().any(|start| line.starts_with(start))
 }

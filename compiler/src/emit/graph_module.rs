@@ -1,13 +1,22 @@
 //! The module of one graph: `inference` or `training`.
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
+use super::code::Code;
 use super::kernels::KernelBook;
 use super::names::{Names, ident};
 use super::steps::{StepWriter, WrittenStep};
 use crate::graph::{Graph, Kind, Named, ValueId};
 use crate::plan::{Area, Plan, Root};
+
+/// A function that calls those of steps in order, and with `profile` notes when each ends.
+fn calls(doc: &str, name: &str, steps: &[WrittenStep], profile: bool) -> String {
+    let (start, lap) =
+        if profile { ("    memory.profile.start();\n", "    memory.profile.lap();\n") } else { ("", "") };
+    let calls: String = steps.iter().map(|step| format!("    {}(memory, pass);\n{lap}", step.name)).collect();
+    format!("/// {doc}\npub(super) fn {name}(memory: &mut rt::Memory, pass: &Pass<'_>) {{\n{start}{calls}}}\n")
+}
 
 /// A graph as a module of functions.
 pub struct GraphModule<'a> {
@@ -24,8 +33,14 @@ pub struct GraphModule<'a> {
 /// Something that a pass is given.
 struct PassField {
     name: Ident,
-    ty: TokenStream,
+    ty: &'static str,
     doc: String,
+}
+
+impl PassField {
+    fn text(&self) -> String {
+        format!("    /// {}\n    pub(super) {}: {},\n", self.doc, self.name, self.ty)
+    }
 }
 
 impl<'a> GraphModule<'a> {
@@ -52,72 +67,50 @@ impl<'a> GraphModule<'a> {
     /// What a pass may be given, as far as a step makes use of it.
     fn pass_fields(&self) -> Vec<PassField> {
         let mut all = vec![
-            (ident("n"), quote!(usize), "Number of images.".to_owned()),
-            (ident("params"), quote!(&'a [f32]), "Weights and buffers.".to_owned()),
+            (ident("n"), "usize", "Number of images.".to_owned()),
+            (ident("params"), "&'a [f32]", "Weights and buffers.".to_owned()),
         ];
         for (input, name) in self.graph.inputs.iter().zip(&self.names.inputs) {
-            all.push((name.clone(), quote!(&'a [f32]), format!("`{}`, image after image.", input.name)));
+            all.push((name.clone(), "&'a [f32]", format!("`{}`, image after image.", input.name)));
         }
         for (target, name) in self.graph.targets.iter().zip(&self.names.targets) {
             let ty = match self.graph.ty(target.value).kind {
-                Kind::Class(_) => quote!(&'a [u32]),
-                Kind::Float => quote!(&'a [f32]),
+                Kind::Class(_) => "&'a [u32]",
+                Kind::Float => "&'a [f32]",
             };
             all.push((name.clone(), ty, format!("`{}`, image after image.", target.name)));
         }
         all.push((
             ident("dropout"),
-            quote!(Option<(u64, u64)>),
+            "Option<(u64, u64)>",
             "Seed and step of dropout; `None` keeps every unit.".to_owned(),
         ));
         let steps = || self.prepare.iter().chain(&self.run);
         all.into_iter()
-            .filter(|(name, ..)| steps().any(|s| reads_field(&s.tokens, "pass", name)))
-            .map(|(name, ty, doc)| PassField { name, ty, doc: format!(" {doc}") })
+            .filter(|(name, ..)| steps().any(|s| s.reads.contains(name)))
+            .map(|(name, ty, doc)| PassField { name, ty, doc })
             .collect()
     }
 
-    /// The module's items; with `profile`, the pass notes when each step ends.
-    pub fn tokens(&self, profile: bool) -> TokenStream {
-        let steps: Vec<&TokenStream> = self.prepare.iter().chain(&self.run).map(|s| &s.tokens).collect();
-        let params = steps.iter().any(|tokens| mentions(tokens, "params::")).then(|| quote!(params,));
-        let (names, types, docs) = (
-            self.fields.iter().map(|f| &f.name),
-            self.fields.iter().map(|f| &f.ty),
-            self.fields.iter().map(|f| &f.doc),
-        );
+    /// The module's code; with `profile`, the pass notes when each step ends.
+    pub fn code(&self, profile: bool) -> Code {
+        let params = if self.takes(&ident("params")) { " params," } else { "" };
+        let imports = format!("use super::{{kernels,{params} rt}};\n");
+        let fields: String = self.fields.iter().map(PassField::text).collect();
+        let pass = format!("/// What a pass works on.\npub(super) struct Pass<'a> {{\n{fields}}}\n");
         let prepare = self.prepares().then(|| {
-            let names = self.prepare.iter().map(|s| &s.name);
-            quote! {
-                /// What follows from the weights alone, to be done once after they change.
-                pub(super) fn prepare(memory: &mut rt::Memory, pass: &Pass<'_>) {
-                    #(#names(memory, pass);)*
-                }
-            }
+            calls(
+                "What follows from the weights alone, to be done once after they change.",
+                "prepare",
+                &self.prepare,
+                false,
+            )
         });
-        let run = self.run.iter().map(|s| &s.name);
-        let (start, lap) = match profile {
-            true => (quote!(memory.profile.start();), quote!(memory.profile.lap();)),
-            false => (quote!(), quote!()),
-        };
-        quote! {
-            use super::{kernels, #params rt};
-
-            /// What a pass works on.
-            pub(super) struct Pass<'a> {
-                #(#[doc = #docs] pub(super) #names: #types,)*
-            }
-
-            #prepare
-
-            /// All steps in order.
-            pub(super) fn run(memory: &mut rt::Memory, pass: &Pass<'_>) {
-                #start
-                #(#run(memory, pass); #lap)*
-            }
-
-            #(#steps)*
-        }
+        let run = calls("All steps in order.", "run", &self.run, profile);
+        let steps = self.prepare.iter().chain(&self.run).map(|step| step.text.as_str());
+        let passes = [Some(imports.as_str()), Some(pass.as_str()), prepare.as_deref(), Some(run.as_str())];
+        let items: Vec<&str> = passes.into_iter().flatten().chain(steps).collect();
+        Code::Text(items.join("\n"))
     }
 
     /// `Pass { n, params: &self.params, .. }` from variables in scope.
@@ -154,19 +147,4 @@ impl<'a> GraphModule<'a> {
     pub fn targets(&self) -> impl Iterator<Item = (usize, &'a Named)> + '_ {
         self.graph.targets.iter().enumerate().filter(|(index, _)| self.takes(&self.names.targets[*index]))
     }
-}
-
-/// Whether `object.field` occurs.
-fn reads_field(tokens: &TokenStream, object: &str, field: &Ident) -> bool {
-    let trees: Vec<TokenTree> = tokens.clone().into_iter().collect();
-    let here = trees.windows(3).any(|w| {
-        matches!(w, [TokenTree::Ident(a), TokenTree::Punct(dot), TokenTree::Ident(b)]
-            if a == object && dot.as_char() == '.' && b == field)
-    });
-    here || trees.iter().any(|t| matches!(t, TokenTree::Group(g) if reads_field(&g.stream(), object, field)))
-}
-
-fn mentions(tokens: &TokenStream, text: &str) -> bool {
-    let spaced = text.replace("::", " ::");
-    tokens.to_string().contains(&spaced) || tokens.to_string().contains(text)
 }

@@ -1,11 +1,13 @@
 //! The kernels of a network, each text once.
 
 use std::collections::HashMap;
+use std::mem::{Discriminant, discriminant};
 use std::rc::Rc;
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{format_ident, quote};
 
+use super::code::Code;
 use super::names::Unique;
 use crate::graph::{Kind, Type};
 use crate::ops::{Kernel, Split};
@@ -14,7 +16,8 @@ use crate::ops::{Kernel, Split};
 #[derive(Debug, Default)]
 pub struct KernelBook {
     names: Unique,
-    by_text: HashMap<String, usize>,
+    /// By name, how work reaches a function, and types of operands and body.
+    by_text: HashMap<(String, Discriminant<Split>, String), usize>,
     /// By kernel and whether it works in place: steps of one plan share equal kernels.
     known: HashMap<(*const Kernel, bool), usize>,
     functions: Vec<Function>,
@@ -57,20 +60,23 @@ impl KernelBook {
             _ => &kernel.body,
         };
         let types: Vec<TokenStream> = inputs.iter().map(|ty| parameter_type(kernel.split, ty)).collect();
-        let text = format!("{:?} {} {body}", kernel.split, quote!(#(#types),*));
+        let name = if in_place { format!("{}_in_place", kernel.name) } else { kernel.name.clone() };
+        let text = (name.clone(), discriminant(&kernel.split), format!("{} {body}", quote!(#(#types),*)));
         if let Some(index) = self.by_text.get(&text) {
             return *index;
         }
-        let name = if in_place { format!("{}_in_place", kernel.name) } else { kernel.name.clone() };
         let function = make(self.names.take(&super::names::snake(&name)), kernel, body, &types);
         self.by_text.insert(text, self.functions.len());
         self.functions.push(function);
         self.functions.len() - 1
     }
 
-    /// All functions.
-    pub fn tokens(&self) -> TokenStream {
-        self.functions.iter().map(|f| f.tokens.clone()).collect()
+    /// The module's code: all functions.
+    pub fn code(self) -> Code {
+        let imports = quote! {
+            use super::rt;
+        };
+        Code::of([imports].into_iter().chain(self.functions.into_iter().map(|f| f.tokens)))
     }
 }
 
@@ -140,7 +146,7 @@ pub(super) fn many_arguments(count: usize, what: &str) -> Option<TokenStream> {
 }
 
 /// Whether an identifier occurs in tokens.
-pub(super) fn mentions(tokens: &TokenStream, name: &str) -> bool {
+fn mentions(tokens: &TokenStream, name: &str) -> bool {
     tokens.clone().into_iter().any(|tree| match tree {
         TokenTree::Ident(ident) => ident == name,
         TokenTree::Group(group) => mentions(&group.stream(), name),

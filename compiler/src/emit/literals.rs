@@ -6,8 +6,11 @@ use proc_macro2::{Group, Literal, TokenStream, TokenTree};
 pub fn plain(tokens: TokenStream) -> TokenStream {
     let one = |tree: TokenTree| match tree {
         TokenTree::Group(group) => {
-            let mut new = Group::new(group.delimiter(), plain(group.stream()));
-            new.set_span(group.span());
+            let (delimiter, span, stream) = (group.delimiter(), group.span(), group.stream());
+            // A stream without other owners is taken apart, not copied.
+            drop(group);
+            let mut new = Group::new(delimiter, plain(stream));
+            new.set_span(span);
             TokenTree::Group(new)
         }
         TokenTree::Literal(literal) => TokenTree::Literal(unsuffixed(literal)),

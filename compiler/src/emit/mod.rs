@@ -1,14 +1,17 @@
 //! Plans as Rust code.
 //!
 //! Everything is decided before this stage: it writes down kernels (each text once), a function per step, the functions
-//! that call them in order, and the network's interface. The same tokens become a crate on disk or a macro's expansion.
+//! that call them in order, and the network's interface. The same code becomes a crate on disk or a macro's expansion.
 
 mod api;
+mod code;
 mod files;
 mod graph_module;
 mod kernels;
+mod layout;
 mod literals;
 mod names;
+mod spec;
 mod steps;
 
 use proc_macro2::TokenStream;
@@ -19,8 +22,11 @@ use crate::plan::{ParamLayout, Plan};
 use api::Api;
 use graph_module::GraphModule;
 use kernels::KernelBook;
+use layout::indented;
 use names::Names;
+use spec::SpecWriter;
 
+pub use code::Code;
 pub use files::{CrateOptions, File, Runtime};
 pub use names::{camel, module as short_name, snake};
 pub use steps::grouped;
@@ -33,9 +39,28 @@ pub struct Emitted {
     /// The module's (and crate's) name, `lenet5`.
     pub module_name: String,
     /// The interface.
-    pub api: TokenStream,
-    /// Submodules by name, in the order in which they are declared.
-    pub modules: Vec<(&'static str, &'static str, TokenStream)>,
+    pub api: Code,
+    /// The static `SPEC`.
+    pub spec: Code,
+    /// Submodules in the order in which they are declared.
+    pub modules: Vec<Module>,
+}
+
+/// A submodule of a network.
+#[derive(Clone, Debug)]
+pub struct Module {
+    /// Its name.
+    pub name: &'static str,
+    /// Its doc line.
+    pub doc: &'static str,
+    /// What is in it.
+    pub code: Code,
+}
+
+impl Module {
+    fn new(name: &'static str, doc: &'static str, code: Code) -> Self {
+        Self { name, doc, code }
+    }
 }
 
 /// A graph with its plan.
@@ -55,33 +80,31 @@ pub fn emit(graph: &Graph, inference: &Planned, training: Option<&Planned>, prof
     let infer = GraphModule::new(&inference.graph, &inference.plan, &names, &mut book);
     let train = training.map(|t| GraphModule::new(&t.graph, &t.plan, &names, &mut book));
     let api = Api { graph, names: &names, params: &params, inference: &infer, training: train.as_ref() };
-    let functions = book.tokens();
-    let kernels = quote! {
-        use super::rt;
-        #functions
-    };
+    let spec = SpecWriter { graph, names: &names, params: &params, inference: &infer, trains: train.is_some() };
     let mut modules = vec![
-        ("params", "Where each weight is in the parameter vector.", api.param_constants()),
-        ("kernels", "One function for each distinct kernel.", kernels),
-        ("inference", "The forward pass for deployment: batch-norm folded, dropout gone.", infer.tokens(profile)),
+        Module::new("params", "Where each weight is in the parameter vector.", spec.constants()),
+        Module::new("kernels", "One function for each distinct kernel.", book.code()),
+        Module::new(
+            "inference",
+            "The forward pass for deployment: batch-norm folded, dropout gone.",
+            infer.code(profile),
+        ),
     ];
     if let Some(train) = &train {
-        modules.push(("training", "The forward and the backward pass.", train.tokens(profile)));
-    }
-    for (_, _, tokens) in &mut modules {
-        *tokens = literals::plain(tokens.clone());
+        modules.push(Module::new("training", "The forward and the backward pass.", train.code(profile)));
     }
     Emitted {
         type_name: api.name().to_string(),
         module_name: names::module(&graph.name),
-        api: literals::plain(api.tokens()),
+        api: Code::of(api.items()),
+        spec: spec.code(),
         modules,
     }
 }
 
 impl Emitted {
     /// The expansion of `net!`: a module of the network's name, and its type beside it.
-    pub fn expansion(&self) -> TokenStream {
+    pub fn expansion(self) -> TokenStream {
         let (module, ty) = (names::ident(&self.module_name), names::ident(&self.type_name));
         let content = self.inline();
         quote! {
@@ -94,27 +117,31 @@ impl Emitted {
         }
     }
 
-    /// [`inline`](Self::inline) as formatted text, for a file that is a module of another crate.
-    pub fn inline_text(&self) -> String {
-        files::pretty(self.inline())
-    }
-
     /// The interface with the submodules inside, as one stream.
-    pub fn inline(&self) -> TokenStream {
-        let modules = self.modules.iter().map(|(name, doc, tokens)| {
-            let (name, doc) = (names::ident(name), format!(" {doc}"));
+    fn inline(self) -> TokenStream {
+        let modules = self.modules.into_iter().map(|Module { name, doc, code }| {
+            let (name, doc, code) = (names::ident(name), format!(" {doc}"), code.tokens());
             quote! {
                 #[doc = #doc]
                 mod #name {
-                    #tokens
+                    #code
                 }
             }
         });
-        let api = &self.api;
+        let (api, spec) = (self.api.tokens(), self.spec.tokens());
         quote! {
             use ::cnnc_runtime as rt;
             #(#modules)*
             #api
+            #spec
         }
+    }
+
+    /// The same as formatted text, for a file that is a module of another crate.
+    pub fn inline_text(self) -> String {
+        let module =
+            |Module { name, doc, code }: Module| format!("/// {doc}\nmod {name} {{\n{}}}\n\n", indented(&code.text()));
+        let modules: String = self.modules.into_iter().map(module).collect();
+        format!("use ::cnnc_runtime as rt;\n\n{modules}{}\n{}", self.api.text(), self.spec.text())
     }
 }

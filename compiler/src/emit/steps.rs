@@ -1,11 +1,13 @@
-//! The steps of a plan: a function for each, and one that calls them in order.
+//! The steps of a plan: a function for each, as text. They are thousands and all alike, so nothing has to find out first how
+//! to lay them out.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
-use proc_macro2::{Ident, TokenStream};
-use quote::{format_ident, quote};
+use proc_macro2::Ident;
 
-use super::kernels::{Function, KernelBook, mentions};
+use super::kernels::{Function, KernelBook};
+use super::layout::list;
 use super::names::{Names, Unique, ident, snake};
 use crate::graph::{Graph, Kind, ValueId};
 use crate::ops::{Cut, Split};
@@ -26,14 +28,16 @@ pub struct StepWriter<'a> {
 pub struct WrittenStep {
     /// The name of its function.
     pub name: Ident,
+    /// What it reads of what passes are given.
+    pub reads: HashSet<Ident>,
     /// The function.
-    pub tokens: TokenStream,
+    pub text: String,
 }
 
 /// Memory that a step borrows from one vector: the output first, if it is in there.
 struct Borrow {
     from: Vector,
-    regions: Vec<(Range<usize>, Ident)>,
+    regions: Vec<(Range<usize>, String)>,
     writes: bool,
 }
 
@@ -47,13 +51,13 @@ enum Vector {
 }
 
 impl Vector {
-    fn field(self) -> Ident {
-        ident(match self {
+    fn field(self) -> &'static str {
+        match self {
             Self::Arena => "arena",
             Self::Fixed => "fixed",
             Self::Prepared => "prepared",
             Self::Gradients => "gradients",
-        })
+        }
     }
 }
 
@@ -72,34 +76,42 @@ impl<'a> StepWriter<'a> {
         let used: Vec<(usize, ValueId)> =
             node.inputs.iter().copied().enumerate().filter(|(i, _)| function.operands[*i]).collect();
         let borrows = self.borrows(step.value, &used);
-        let borrowing: Vec<TokenStream> = borrows.iter().map(borrow_tokens).collect();
-        let batches: TokenStream =
-            used.iter().filter_map(|(index, operand)| self.batch_binding(*index, *operand, &borrows)).collect();
-        let call = self.call(step, &function, &used, &borrows);
-        let doc = self.doc(step);
-        let body = quote! {
-            #(#borrowing)*
-            #batches
-            #call
-        };
-        let pass = if mentions(&body, "pass") { ident("pass") } else { ident("_pass") };
-        let tokens = quote! {
-            #(#[doc = #doc])*
-            fn #name(memory: &mut rt::Memory, #pass: &Pass<'_>) {
-                #body
-            }
-        };
-        WrittenStep { name, tokens }
+        let reads = self.reads(step, &function, &used, &borrows);
+        let pass = if reads.is_empty() { "_pass" } else { "pass" };
+        let mut text = format!("/// {}\nfn {name}(memory: &mut rt::Memory, {pass}: &Pass<'_>) {{\n", self.doc(step));
+        for borrow in &borrows {
+            text += &borrow.text();
+        }
+        for (index, operand) in &used {
+            text += &self.batch_binding(*index, *operand, &borrows);
+        }
+        text += &self.region_text(step, &function, &used, &borrows);
+        text += "}\n";
+        WrittenStep { name, reads, text }
+    }
+
+    /// What a step reads of what passes are given.
+    fn reads(&self, step: &Step, function: &Function, used: &[(usize, ValueId)], borrows: &[Borrow]) -> HashSet<Ident> {
+        let by_count = step.kernel.split == Split::Groups || borrows.iter().any(|b| b.from == Vector::Arena);
+        let values = used.iter().filter_map(|(_, operand)| match self.place(*operand).root {
+            Root::Input(index) => Some(self.given.inputs[index].clone()),
+            Root::Target(index) => Some(self.given.targets[index].clone()),
+            Root::Param(_) => Some(ident("params")),
+            Root::Gradient(_) | Root::Buffer(_) => None,
+        });
+        let count = by_count.then(|| ident("n"));
+        let dropout = function.dropout.then(|| ident("dropout"));
+        values.chain(count).chain(dropout).collect()
     }
 
     /// Regions of each vector that a step uses.
     fn borrows(&self, output: ValueId, used: &[(usize, ValueId)]) -> Vec<Borrow> {
         let mut borrows: Vec<Borrow> = Vec::new();
         let (vector, region) = self.region(output).expect("outputs are in memory");
-        borrows.push(Borrow { from: vector, regions: vec![(region, ident("y"))], writes: true });
+        borrows.push(Borrow { from: vector, regions: vec![(region, "y".to_owned())], writes: true });
         for (index, operand) in used {
             let Some((vector, region)) = self.region(*operand) else { continue };
-            let name = format_ident!("m{index}");
+            let name = format!("m{index}");
             match borrows.iter_mut().find(|b| b.from == vector) {
                 Some(borrow) if borrow.regions.iter().any(|(r, _)| *r == region) => {}
                 Some(borrow) => borrow.regions.push((region, name)),
@@ -131,25 +143,16 @@ impl<'a> StepWriter<'a> {
     }
 
     /// The memory of a value's root, as an expression.
-    fn memory(&self, value: ValueId, borrows: &[Borrow]) -> TokenStream {
+    fn memory(&self, value: ValueId, borrows: &[Borrow]) -> String {
         if let Some((vector, region)) = self.region(value) {
             let borrow = borrows.iter().find(|b| b.from == vector).expect("borrowed above");
             let (_, name) = borrow.regions.iter().find(|(r, _)| *r == region).expect("borrowed above");
-            return quote!(#name);
+            return name.clone();
         }
         match self.place(value).root {
-            Root::Input(index) => {
-                let name = &self.given.inputs[index];
-                quote!(pass.#name)
-            }
-            Root::Target(index) => {
-                let name = &self.given.targets[index];
-                quote!(pass.#name)
-            }
-            Root::Param(param) => {
-                let name = &self.given.params[param.0 as usize];
-                quote!(&pass.params[params::#name])
-            }
+            Root::Input(index) => format!("pass.{}", self.given.inputs[index]),
+            Root::Target(index) => format!("pass.{}", self.given.targets[index]),
+            Root::Param(param) => format!("&pass.params[params::{}]", self.given.params[param.0 as usize]),
             Root::Gradient(_) | Root::Buffer(_) => unreachable!("these are regions"),
         }
     }
@@ -165,44 +168,27 @@ impl<'a> StepWriter<'a> {
     }
 
     /// `let x0 = rt::Batch::...` for batched float operands.
-    fn batch_binding(&self, index: usize, operand: ValueId, borrows: &[Borrow]) -> Option<TokenStream> {
+    fn batch_binding(&self, index: usize, operand: ValueId, borrows: &[Borrow]) -> String {
         let ty = self.graph.ty(operand);
         if !ty.batched || ty.kind != Kind::Float {
-            return None;
+            return String::new();
         }
-        let (memory, pitch) = (self.memory(operand, borrows), self.pitch(operand));
-        let part = &self.place(operand).part;
-        let name = format_ident!("x{index}");
-        Some(if part.len() == pitch {
-            quote!(let #name = rt::Batch::dense(#memory, #pitch);)
-        } else {
-            let (start, end) = (part.start, part.end);
-            quote!(let #name = rt::Batch::part(#memory, #pitch, #start..#end);)
-        })
+        let batch = batch("Batch", &self.memory(operand, borrows), self.pitch(operand), &self.place(operand).part);
+        format!("    let x{index} = {batch};\n")
     }
 
     /// An operand as the kernel wants it.
-    fn argument(&self, index: usize, operand: ValueId, split: Split, borrows: &[Borrow]) -> TokenStream {
+    fn argument(&self, index: usize, operand: ValueId, split: Split, borrows: &[Borrow]) -> String {
         let ty = self.graph.ty(operand);
-        let name = format_ident!("x{index}");
-        match (ty.batched, ty.kind, split) {
-            (true, Kind::Float, Split::Images | Split::Strips(_)) => quote!(#name.image(i)),
-            (true, Kind::Float, _) => quote!(#name),
-            (true, Kind::Class(_), Split::Images | Split::Strips(_)) => {
-                let labels = self.memory(operand, borrows);
-                quote!(#labels[i])
-            }
-            (true, Kind::Class(_), _) => self.memory(operand, borrows),
-            (false, ..) => {
-                let memory = self.memory(operand, borrows);
-                let part = &self.place(operand).part;
-                match self.root_len(operand) {
-                    len if len == part.len() => memory,
-                    _ => {
-                        let (start, end) = (part.start, part.end);
-                        quote!(&(#memory)[#start..#end])
-                    }
-                }
+        let by_image = matches!(split, Split::Images | Split::Strips(_));
+        match (ty.batched, ty.kind) {
+            (true, Kind::Float) if by_image => format!("x{index}.image(i)"),
+            (true, Kind::Float) => format!("x{index}"),
+            (true, Kind::Class(_)) if by_image => format!("{}[i]", self.memory(operand, borrows)),
+            (true, Kind::Class(_)) => self.memory(operand, borrows),
+            (false, _) => {
+                let (memory, part) = (self.memory(operand, borrows), &self.place(operand).part);
+                if self.root_len(operand) == part.len() { memory } else { format!("&({memory})[{part:?}]") }
             }
         }
     }
@@ -216,60 +202,55 @@ impl<'a> StepWriter<'a> {
         }
     }
 
-    /// The parallel region.
-    fn call(&self, step: &Step, function: &Function, used: &[(usize, ValueId)], borrows: &[Borrow]) -> TokenStream {
+    /// The parallel region: how the output is divided, and what is done with each part.
+    fn region_text(&self, step: &Step, function: &Function, used: &[(usize, ValueId)], borrows: &[Borrow]) -> String {
         let split = step.kernel.split;
-        let share = match split {
-            Split::Images | Split::Strips(_) | Split::Rectangles { .. } => format_ident!("i"),
-            Split::Pieces(_) => format_ident!("piece"),
-            Split::Groups => format_ident!("images"),
-            Split::Blocks(_) => format_ident!("first"),
+        let (share, method) = match split {
+            Split::Images => ("i", "images"),
+            Split::Strips(_) | Split::Rectangles { .. } => ("i", "strips"),
+            Split::Pieces(_) => ("piece", "pieces"),
+            Split::Groups => ("images", "groups"),
+            Split::Blocks(_) => ("first", "blocks"),
         };
-        let mut arguments = Vec::new();
-        if function.isa {
-            arguments.push(quote!(memory.isa));
-        }
-        if function.dropout {
-            arguments.push(quote!(pass.dropout.map(|(seed, step)| rt::Dropout { seed, step, image: i })));
-        }
-        if function.share {
-            arguments.push(quote!(#share));
-        }
-        arguments.extend(used.iter().map(|(index, operand)| self.argument(*index, *operand, split, borrows)));
-        arguments.push(quote!(y));
-        if function.scratch {
-            arguments.push(quote!(scratch));
-        }
-        let mentions_share = function.share
-            || function.dropout
-            || (matches!(split, Split::Images | Split::Strips(_)) && self.any_batched(used));
-        let share = if mentions_share { share } else { format_ident!("_{share}") };
-        let scratch = if function.scratch { format_ident!("scratch") } else { format_ident!("_scratch") };
-        let name = &function.name;
-        let work = quote!(|#share, y, #scratch| kernels::#name(#(#arguments),*));
-        let y = self.whole_output(step.value);
-        match split {
-            Split::Images => quote!(memory.pool.images(#y, &mut memory.scratch, #work);),
-            Split::Strips(Cut { plane, strip, planes }) => {
-                let cut = quote!(&rt::Cut { plane: #plane, strip: #strip, planes: #planes });
-                quote!(memory.pool.strips(#y, #cut, &mut memory.scratch, #work);)
-            }
+        let isa = function.isa.then(|| "memory.isa".to_owned());
+        let dropout = "pass.dropout.map(|(seed, step)| rt::Dropout { seed, step, image: i })";
+        let dropout = function.dropout.then(|| dropout.to_owned());
+        let number = function.share.then(|| share.to_owned());
+        let operands = used.iter().map(|(index, operand)| self.argument(*index, *operand, split, borrows));
+        let scratch = function.scratch.then(|| "scratch".to_owned());
+        let arguments: Vec<String> = [isa, dropout, number]
+            .into_iter()
+            .flatten()
+            .chain(operands)
+            .chain(["y".to_owned()])
+            .chain(scratch)
+            .collect();
+        let by_image = matches!(split, Split::Images | Split::Strips(_));
+        let numbered = function.share || function.dropout || (by_image && self.any_batched(used));
+        let (share, scratch) = (if numbered { share } else { "_" }, if function.scratch { "scratch" } else { "_" });
+        let (bindings, part) = self.division(step);
+        let work = list(8, &format!("kernels::{}(", function.name), &arguments, ");");
+        format!(
+            "{bindings}    memory.pool.{method}({part}, &mut memory.scratch, &|{share}, y, {scratch}| {{\n{work}    }});\n"
+        )
+    }
+
+    /// What is divided into how large parts: statements that say so where it takes many words, and arguments of the pool.
+    fn division(&self, step: &Step) -> (String, String) {
+        let floats = self.graph.ty(step.value).floats();
+        let cut = |Cut { plane, strip, planes }: Cut| {
+            format!("    let cut = rt::Cut {{ plane: {plane}, strip: {strip}, planes: {planes} }};\n")
+        };
+        match step.kernel.split {
+            Split::Images => (self.batched_output(step.value), "y".to_owned()),
+            Split::Strips(by) => (self.batched_output(step.value) + &cut(by), "y, &cut".to_owned()),
             Split::Rectangles { images, elements } => {
-                let len = self.graph.ty(step.value).floats();
-                let cut = quote!(&rt::Cut { plane: #len, strip: #elements, planes: #images });
-                quote! {
-                    let len = y.len();
-                    memory.pool.strips(rt::BatchMut::dense(y, len), #cut, &mut memory.scratch, #work);
-                }
+                let y = "    let len = y.len();\n    let y = rt::BatchMut::dense(y, len);\n".to_owned();
+                (y + &cut(Cut { plane: floats, strip: elements, planes: images }), "y, &cut".to_owned())
             }
-            Split::Pieces(len) => quote!(memory.pool.pieces(y, #len, &mut memory.scratch, #work);),
-            Split::Groups => {
-                quote!(memory.pool.groups(pass.n, &mut memory.partials, y, &mut memory.scratch, #work);)
-            }
-            Split::Blocks(images) => {
-                let len = self.graph.ty(step.value).floats();
-                quote!(memory.pool.blocks(y, #len, #images, &mut memory.scratch, #work);)
-            }
+            Split::Pieces(len) => (String::new(), format!("y, {len}")),
+            Split::Groups => (String::new(), "pass.n, &mut memory.partials, y".to_owned()),
+            Split::Blocks(images) => (String::new(), format!("y, {floats}, {images}")),
         }
     }
 
@@ -277,26 +258,21 @@ impl<'a> StepWriter<'a> {
         used.iter().any(|(_, operand)| self.graph.ty(*operand).batched)
     }
 
-    fn whole_output(&self, value: ValueId) -> TokenStream {
+    /// `let y = rt::BatchMut::...` for batched values.
+    fn batched_output(&self, value: ValueId) -> String {
         if !self.graph.ty(value).batched {
-            return quote!(y);
+            return String::new();
         }
-        let (pitch, part) = (self.pitch(value), &self.place(value).part);
-        if part.len() == pitch {
-            quote!(rt::BatchMut::dense(y, #pitch))
-        } else {
-            let (start, end) = (part.start, part.end);
-            quote!(rt::BatchMut::part(y, #pitch, #start..#end))
-        }
+        format!("    let y = {};\n", batch("BatchMut", "y", self.pitch(value), &self.place(value).part))
     }
 
-    fn doc(&self, step: &Step) -> Vec<String> {
+    fn doc(&self, step: &Step) -> String {
         let node = self.graph.node(step.value);
         let types: Vec<_> = node.inputs.iter().map(|v| self.graph.ty(*v)).collect();
         let operands: Vec<String> = types.iter().filter(|t| t.batched).map(|t| format!("`{t}`")).collect();
         let layer = if node.layer.is_empty() { String::new() } else { format!("`{}`: ", node.layer) };
         let from = if operands.is_empty() { String::new() } else { format!("{} → ", operands.join(", ")) };
-        let mut line = format!(" {layer}{}, {from}`{}`", node.op.name(), node.ty);
+        let mut line = format!("{layer}{}, {from}`{}`", node.op.name(), node.ty);
         let macs = node.op.macs(&types, &node.ty);
         if macs > 0 {
             line += &format!(", {} MACs", grouped(macs));
@@ -304,7 +280,7 @@ impl<'a> StepWriter<'a> {
         if step.in_place {
             line += ", in place";
         }
-        vec![line + "."]
+        line + "."
     }
 }
 
@@ -333,23 +309,33 @@ pub fn grouped(number: u64) -> String {
     out
 }
 
-fn borrow_tokens(borrow: &Borrow) -> TokenStream {
-    let field = borrow.from.field();
-    let count = if borrow.from == Vector::Arena { quote!(pass.n) } else { quote!(1) };
-    let names: Vec<&Ident> = borrow.regions.iter().map(|(_, name)| name).collect();
-    let ranges: Vec<TokenStream> = borrow
-        .regions
-        .iter()
-        .map(|(range, _)| {
-            let (start, end) = (range.start, range.end);
-            quote!(#start..#end)
-        })
-        .collect();
-    if let ([name], [range], true) = (names.as_slice(), ranges.as_slice(), borrow.writes) {
-        quote!(let #name = rt::view_mut(&mut memory.#field, #count, #range);)
-    } else if borrow.writes {
-        quote!(let [#(#names),*] = rt::views(&mut memory.#field, #count, [#(#ranges),*]);)
-    } else {
-        quote!(#(let #names = rt::view(&memory.#field, #count, #ranges);)*)
+impl Borrow {
+    /// The statement that borrows.
+    fn text(&self) -> String {
+        let memory = format!("memory.{}", self.from.field());
+        let count = if self.from == Vector::Arena { "pass.n" } else { "1" };
+        match (self.regions.as_slice(), self.writes) {
+            ([(region, name)], true) => {
+                format!("    let {name} = rt::view_mut(&mut {memory}, {count}, {region:?});\n")
+            }
+            (regions, true) => {
+                let names: Vec<&str> = regions.iter().map(|(_, name)| name.as_str()).collect();
+                let ranges: Vec<String> = regions.iter().map(|(range, _)| format!("{range:?}")).collect();
+                let head = format!("let [{}] = rt::views(&mut {memory}, {count}, [", names.join(", "));
+                list(4, &head, &ranges, "]);")
+            }
+            (regions, false) => regions
+                .iter()
+                .map(|(range, name)| format!("    let {name} = rt::view(&{memory}, {count}, {range:?});\n"))
+                .collect(),
+        }
+    }
+}
+
+/// `rt::Batch::dense(memory, pitch)`, or a part of every image of it.
+fn batch(ty: &str, memory: &str, pitch: usize, part: &Range<usize>) -> String {
+    match part.len() == pitch {
+        true => format!("rt::{ty}::dense({memory}, {pitch})"),
+        false => format!("rt::{ty}::part({memory}, {pitch}, {part:?})"),
     }
 }

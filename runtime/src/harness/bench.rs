@@ -280,7 +280,7 @@ fn probe(memory: &mut Memory) -> (f64, f64) {
     let mut flops: f64 = 0.0;
     for _ in 0..10 {
         let start = Instant::now();
-        memory.pool.pieces(&mut results, 16, &mut memory.scratch, |_, y, _| isa.probe_multiply_add(ROUNDS, y));
+        memory.pool.pieces(&mut results, 16, &mut memory.scratch, &|_, y, _| isa.probe_multiply_add(ROUNDS, y));
         let done = threads * ROUNDS * isa.probe_flops();
         flops = flops.max(done as f64 / start.elapsed().as_secs_f64());
     }
@@ -291,7 +291,7 @@ fn probe(memory: &mut Memory) -> (f64, f64) {
     for _ in 0..3 {
         let part = READ / threads;
         let start = Instant::now();
-        memory.pool.pieces(&mut results, 16, &mut memory.scratch, |piece, y, _| {
+        memory.pool.pieces(&mut results, 16, &mut memory.scratch, &|piece, y, _| {
             isa.probe_read(&data[piece * part..][..part], y);
         });
         bandwidth = bandwidth.max((threads * part * size_of::<f32>()) as f64 / start.elapsed().as_secs_f64());

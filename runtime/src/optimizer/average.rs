@@ -31,7 +31,7 @@ impl Average {
             return;
         }
         let decay = self.decay as f32;
-        memory.pool.pieces(&mut self.weights, PIECE, &mut self.scratch, |piece, y, _| {
+        memory.pool.pieces(&mut self.weights, PIECE, &mut self.scratch, &|piece, y, _| {
             isa.blend(decay, &params[piece * PIECE..][..y.len()], y);
         });
     }

@@ -33,13 +33,13 @@ impl Clip {
 
     pub(super) fn apply(&self, isa: Isa, pool: &Pool, sums: &mut Sums, scratch: &mut Scratch, gradients: &mut [f32]) {
         match *self {
-            Self::Value(bound) => pool.pieces(gradients, PIECE, scratch, |_, g, _| isa.clamp(bound as f32, g)),
+            Self::Value(bound) => pool.pieces(gradients, PIECE, scratch, &|_, g, _| isa.clamp(bound as f32, g)),
             Self::Norm(bound) => {
                 let norm = sums.norm(isa, pool, scratch, gradients);
                 // PyTorch's small number, for gradients of zero. What is not finite stays so and is found out as diverged.
                 let factor = bound / (norm + 1e-6);
                 if factor < 1.0 {
-                    pool.pieces(gradients, PIECE, scratch, |_, g, _| isa.shrink(factor as f32, g));
+                    pool.pieces(gradients, PIECE, scratch, &|_, g, _| isa.shrink(factor as f32, g));
                 }
             }
         }
@@ -66,7 +66,7 @@ impl Accumulator {
         let trained = network.spec().trained;
         let (_, memory) = network.params_and_memory();
         let (isa, gradients) = (memory.isa, &memory.gradients[..trained]);
-        memory.pool.pieces(&mut self.sum, PIECE, &mut self.scratch, |piece, sum, _| {
+        memory.pool.pieces(&mut self.sum, PIECE, &mut self.scratch, &|piece, sum, _| {
             isa.add_scaled(images as f32, &gradients[piece * PIECE..][..sum.len()], sum);
         });
         self.images += images;
@@ -122,7 +122,7 @@ impl Sums {
     ) -> f64 {
         let sums = &mut self.0[..2 * len.div_ceil(PIECE)];
         // A double as the sum of two floats.
-        pool.pieces(sums, 2, scratch, |piece, y, _| {
+        pool.pieces(sums, 2, scratch, &|piece, y, _| {
             let total = sum(piece * PIECE..((piece + 1) * PIECE).min(len));
             y[0] = total as f32;
             y[1] = if y[0].is_finite() { (total - f64::from(y[0])) as f32 } else { 0.0 };
@@ -151,7 +151,7 @@ impl Vectors<'_> {
     /// `y += factor * x`
     pub(super) fn add(&mut self, factor: f64, x: &[f32], y: &mut [f32]) {
         let isa = self.isa;
-        self.pool.pieces(y, PIECE, self.scratch, |piece, y, _| {
+        self.pool.pieces(y, PIECE, self.scratch, &|piece, y, _| {
             isa.add_scaled(factor as f32, &x[piece * PIECE..][..y.len()], y);
         });
     }
@@ -159,7 +159,7 @@ impl Vectors<'_> {
     /// `y *= factor`
     pub(super) fn scale(&mut self, factor: f64, y: &mut [f32]) {
         let isa = self.isa;
-        self.pool.pieces(y, PIECE, self.scratch, |_, y, _| isa.shrink(factor as f32, y));
+        self.pool.pieces(y, PIECE, self.scratch, &|_, y, _| isa.shrink(factor as f32, y));
     }
 }
 

@@ -179,7 +179,7 @@ impl Optimizer {
         match rule {
             Rule::Sgd(sgd) if sgd.momentum == 0.0 => {
                 let k = both(|decays| SgdStep::new(&sgd, factor, steps, decays));
-                pool.pieces(weights, PIECE, scratch, |piece, w, _| {
+                pool.pieces(weights, PIECE, scratch, &|piece, w, _| {
                     for (_, part, range) in within(parts, piece * PIECE, w.len()) {
                         isa.sgd_plain(&k[usize::from(part.decays)], of(piece, &range), &mut w[range]);
                     }
@@ -203,7 +203,7 @@ impl Optimizer {
                 }
                 let k = &*k;
                 let [v] = buffers(&mut self.state);
-                pool.zip([weights, v], PIECE, scratch, |piece, [w, v], _| {
+                pool.zip([weights, v], PIECE, scratch, &|piece, [w, v], _| {
                     for (number, _, range) in within(parts, piece * PIECE, w.len()) {
                         isa.sgd_momentum(&k[number], of(piece, &range), &mut w[range.clone()], &mut v[range]);
                     }
@@ -212,7 +212,7 @@ impl Optimizer {
             Rule::RmsProp(rule) if rule.momentum > 0.0 || rule.centered => {
                 let k = both(|decays| RootStep::rmsprop(&rule, factor, decays));
                 let [s, m, v] = buffers(&mut self.state);
-                pool.zip([weights, s, m, v], PIECE, scratch, |piece, [w, s, m, v], _| {
+                pool.zip([weights, s, m, v], PIECE, scratch, &|piece, [w, s, m, v], _| {
                     for (_, part, range) in within(parts, piece * PIECE, w.len()) {
                         let g = of(piece, &range);
                         let [w, s, m, v] = [&mut *w, &mut *s, &mut *m, &mut *v].map(|x| &mut x[range.clone()]);
@@ -227,7 +227,7 @@ impl Optimizer {
                     _ => unreachable!("this arm is of these two"),
                 });
                 let [s] = buffers(&mut self.state);
-                pool.zip([weights, s], PIECE, scratch, |piece, [w, s], _| {
+                pool.zip([weights, s], PIECE, scratch, &|piece, [w, s], _| {
                     for (_, part, range) in within(parts, piece * PIECE, w.len()) {
                         let k = &k[usize::from(part.decays)];
                         isa.over_root(k, of(piece, &range), &mut w[range.clone()], &mut s[range]);
@@ -241,7 +241,7 @@ impl Optimizer {
                     _ => unreachable!("this arm is of these two"),
                 });
                 let [m, v] = buffers(&mut self.state);
-                pool.zip([weights, m, v], PIECE, scratch, |piece, [w, m, v], _| {
+                pool.zip([weights, m, v], PIECE, scratch, &|piece, [w, m, v], _| {
                     for (_, part, range) in within(parts, piece * PIECE, w.len()) {
                         let g = of(piece, &range);
                         let [w, m, v] = [&mut *w, &mut *m, &mut *v].map(|x| &mut x[range.clone()]);

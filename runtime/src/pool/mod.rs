@@ -18,6 +18,18 @@ pub use strip::{Cut, Strip};
 /// Into how many partial sums [`Pool::groups`] divides a batch.
 pub const GROUPS: usize = 8;
 
+/// What is done with an image, a block or a piece: its number, its elements, working memory.
+///
+/// Work is passed as an object: a network hands it over hundreds of times, and each function that is generic in it would be
+/// compiled as often.
+pub type Work<'a> = dyn Fn(usize, &mut [f32], &mut [f32]) + Sync + 'a;
+
+/// What is done with a strip: the number of its image, the strip, working memory.
+pub type StripWork<'a> = dyn Fn(usize, &mut Strip<'_>, &mut [f32]) + Sync + 'a;
+
+/// What is done with a group of images: which they are, the sums to add to, working memory.
+pub type GroupWork<'a> = dyn Fn(Range<usize>, &mut [f32], &mut [f32]) + Sync + 'a;
+
 /// Elements of the pieces in which partial sums are added up.
 const SUM_PIECE: usize = 4096;
 
@@ -54,12 +66,12 @@ impl Pool {
         1
     }
 
-    /// Calls `f(image, y, scratch)` for every image of `y`.
-    pub fn images(&self, y: BatchMut<'_>, scratch: &mut Scratch, f: impl Fn(usize, &mut [f32], &mut [f32]) + Sync) {
-        self.run(Parts::images(y), scratch, &|index, [y], scratch| f(index, y, scratch));
+    /// Calls `work(image, y, scratch)` for every image of `y`.
+    pub fn images(&self, y: BatchMut<'_>, scratch: &mut Scratch, work: &Work<'_>) {
+        self.run(Parts::images(y), scratch, &|index, [y], scratch| work(index, y, scratch));
     }
 
-    /// Calls `f(first image, y, scratch)` for blocks of `images_per_block` images of `image_len` floats each, which
+    /// Calls `work(first image, y, scratch)` for blocks of `images_per_block` images of `image_len` floats each, which
     /// follow each other without gaps; the last block may have fewer images.
     pub fn blocks(
         &self,
@@ -67,54 +79,36 @@ impl Pool {
         image_len: usize,
         images_per_block: usize,
         scratch: &mut Scratch,
-        f: impl Fn(usize, &mut [f32], &mut [f32]) + Sync,
+        work: &Work<'_>,
     ) {
         let parts = Parts::chunks([y], image_len * images_per_block);
-        self.run(parts, scratch, &|block, [y], scratch| f(block * images_per_block, y, scratch));
+        self.run(parts, scratch, &|block, [y], scratch| work(block * images_per_block, y, scratch));
     }
 
-    /// Calls `f(piece, y, scratch)` for pieces of `piece_len` elements of `y`; the last piece may be shorter.
-    pub fn pieces(
-        &self,
-        y: &mut [f32],
-        piece_len: usize,
-        scratch: &mut Scratch,
-        f: impl Fn(usize, &mut [f32], &mut [f32]) + Sync,
-    ) {
-        self.run(Parts::chunks([y], piece_len), scratch, &|piece, [y], scratch| f(piece, y, scratch));
+    /// Calls `work(piece, y, scratch)` for pieces of `piece_len` elements of `y`; the last piece may be shorter.
+    pub fn pieces(&self, y: &mut [f32], piece_len: usize, scratch: &mut Scratch, work: &Work<'_>) {
+        self.run(Parts::chunks([y], piece_len), scratch, &|piece, [y], scratch| work(piece, y, scratch));
     }
 
-    /// Calls `f(piece, y, scratch)` for pieces of `piece_len` elements of several slices of equal length at once; the
+    /// Calls `work(piece, y, scratch)` for pieces of `piece_len` elements of several slices of equal length at once; the
     /// last piece may be shorter.
-    pub fn zip<const N: usize>(
-        &self,
-        y: [&mut [f32]; N],
-        piece_len: usize,
-        scratch: &mut Scratch,
-        f: impl Fn(usize, [&mut [f32]; N], &mut [f32]) + Sync,
-    ) {
-        self.run(Parts::chunks(y, piece_len), scratch, &f);
+    pub fn zip<const N: usize>(&self, y: [&mut [f32]; N], piece_len: usize, scratch: &mut Scratch, work: &Task<'_, N>) {
+        self.run(Parts::chunks(y, piece_len), scratch, work);
     }
 
-    /// Calls `f(image, strip, scratch)` for the strips into which `cut` divides every image of `y`.
+    /// Calls `work(image, strip, scratch)` for the strips into which `cut` divides every image of `y`.
     ///
     /// Planes outermost: a thread that has a group of planes has it for all images, so that it reads their weights once.
-    pub fn strips(
-        &self,
-        y: BatchMut<'_>,
-        cut: &Cut,
-        scratch: &mut Scratch,
-        f: impl Fn(usize, &mut Strip<'_>, &mut [f32]) + Sync,
-    ) {
+    pub fn strips(&self, y: BatchMut<'_>, cut: &Cut, scratch: &mut Scratch, work: &StripWork<'_>) {
         let strips = Strips::new(y, cut);
         self.run(Parts::indices(strips.count()), scratch, &|index, [], scratch| {
             // SAFETY: every index below the count is passed to one call only.
             let (image, mut strip) = unsafe { strips.strip(index) };
-            f(image, &mut strip, scratch);
+            work(image, &mut strip, scratch);
         });
     }
 
-    /// Sums over images: divides `count` images into at most [`GROUPS`] ranges, calls `f(images, partial, scratch)`
+    /// Sums over images: divides `count` images into at most [`GROUPS`] ranges, calls `work(images, partial, scratch)`
     /// for each with zeroed memory of the length of `y` to add into, and writes the sum of the partial results,
     /// always in the same order, to `y`. `partials` must hold `GROUPS * y.len()` floats.
     pub fn groups(
@@ -123,7 +117,7 @@ impl Pool {
         partials: &mut [f32],
         y: &mut [f32],
         scratch: &mut Scratch,
-        f: impl Fn(Range<usize>, &mut [f32], &mut [f32]) + Sync,
+        work: &GroupWork<'_>,
     ) {
         let len = y.len();
         let groups = GROUPS.min(count);
@@ -131,7 +125,7 @@ impl Pool {
         let partials = &mut partials[..groups * len];
         self.run(Parts::chunks([partials], len), scratch, &|group, [partial], scratch| {
             partial.fill(0.0);
-            f(group * count / groups..(group + 1) * count / groups, partial, scratch);
+            work(group * count / groups..(group + 1) * count / groups, partial, scratch);
         });
         let partials = &*partials;
         self.run(Parts::chunks([y], SUM_PIECE), scratch, &|piece, [y], _| {

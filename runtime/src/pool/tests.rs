@@ -19,7 +19,7 @@ fn every_image_is_computed_once() {
         for round in 0..500 {
             let count = round % 23;
             let mut data = vec![0.0; count * 7];
-            pool.images(BatchMut::part(&mut data, 7, 2..5), scratch, |image, y, scratch| {
+            pool.images(BatchMut::part(&mut data, 7, 2..5), scratch, &|image, y, scratch| {
                 scratch.fill(image as f32);
                 y.iter_mut().for_each(|y| *y += 1.0 + scratch[3]);
             });
@@ -35,16 +35,16 @@ fn every_image_is_computed_once() {
 fn blocks_and_pieces_keep_a_shorter_end() {
     each_pool(|pool, scratch| {
         let mut y = vec![0.0; 10 * 3];
-        pool.blocks(&mut y, 3, 4, scratch, |first, y, _| {
+        pool.blocks(&mut y, 3, 4, scratch, &|first, y, _| {
             assert_eq!(y.len(), if first == 8 { 6 } else { 12 });
             y.iter_mut().enumerate().for_each(|(i, y)| *y += (first * 3 + i) as f32);
         });
-        pool.pieces(&mut y, 7, scratch, |piece, y, _| {
+        pool.pieces(&mut y, 7, scratch, &|piece, y, _| {
             assert_eq!(y.len(), if piece == 4 { 2 } else { 7 });
             y.iter_mut().enumerate().for_each(|(i, y)| *y += (piece * 7 + i) as f32);
         });
         assert!(y.iter().enumerate().all(|(i, &y)| y == 2.0 * i as f32));
-        pool.pieces(&mut [], 7, scratch, |_, _, _| unreachable!("there is no piece"));
+        pool.pieces(&mut [], 7, scratch, &|_, _, _| unreachable!("there is no piece"));
     });
 }
 
@@ -62,7 +62,7 @@ fn sums_are_bitwise_the_same_at_any_number_of_threads() {
             let mut partials = vec![f32::NAN; GROUPS * len];
             let mut y = vec![f32::NAN; len];
             let seen = Mutex::new(vec![0; count]);
-            pool.groups(count, &mut partials, &mut y, scratch, |images, y, _| {
+            pool.groups(count, &mut partials, &mut y, scratch, &|images, y, _| {
                 for image in images {
                     seen.lock().expect("no panic")[image] += 1;
                     y.iter_mut().enumerate().for_each(|(i, y)| *y += awkward(image * 31 + i));
@@ -79,7 +79,7 @@ fn sums_are_bitwise_the_same_at_any_number_of_threads() {
 fn no_images_sum_to_zero() {
     each_pool(|pool, scratch| {
         let mut y = [1.0; 3];
-        pool.groups(0, &mut [], &mut y, scratch, |_, _, _| unreachable!("there is no image"));
+        pool.groups(0, &mut [], &mut y, scratch, &|_, _, _| unreachable!("there is no image"));
         assert_eq!(y, [0.0; 3]);
     });
 }
@@ -88,9 +88,9 @@ fn no_images_sum_to_zero() {
 fn a_call_from_within_a_task_runs_inline() {
     each_pool(|pool, scratch| {
         let mut y = vec![0.0; 64];
-        pool.pieces(&mut y, 8, scratch, |_, y, _| {
+        pool.pieces(&mut y, 8, scratch, &|_, y, _| {
             let mut inner = Scratch::new(pool.threads(), 0);
-            pool.pieces(y, 1, &mut inner, |_, y, _| y[0] += 1.0);
+            pool.pieces(y, 1, &mut inner, &|_, y, _| y[0] += 1.0);
         });
         assert!(y.iter().all(|&y| y == 1.0));
     });
@@ -105,7 +105,7 @@ fn two_threads_may_share_a_pool() {
                 let mut scratch = Scratch::new(pool.threads(), 0);
                 for _ in 0..200 {
                     let mut y = [0.0; 50];
-                    pool.pieces(&mut y, 3, &mut scratch, |_, y, _| y.fill(1.0));
+                    pool.pieces(&mut y, 3, &mut scratch, &|_, y, _| y.fill(1.0));
                     assert_eq!(y, [1.0; 50]);
                 }
             });
@@ -119,14 +119,14 @@ fn a_panic_reaches_the_caller_and_the_pool_goes_on() {
         for bad in [0, 9] {
             let mut y = [0.0; 10];
             let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                pool.pieces(&mut y, 1, scratch, |piece, y, _| {
+                pool.pieces(&mut y, 1, scratch, &|piece, y, _| {
                     assert!(piece != bad, "piece {bad} fails");
                     y[0] = 1.0;
                 });
             }));
             let panic = result.expect_err("the panic of the task");
             assert!(panic.downcast_ref::<std::string::String>().expect("a text").contains("fails"));
-            pool.pieces(&mut y, 1, scratch, |_, y, _| y[0] = 2.0);
+            pool.pieces(&mut y, 1, scratch, &|_, y, _| y[0] = 2.0);
             assert_eq!(y, [2.0; 10]);
         }
     });
@@ -139,7 +139,7 @@ fn workers_that_sleep_wake_up() {
     for _ in 0..20 {
         std::thread::sleep(std::time::Duration::from_millis(2));
         let mut y = [0.0; 40];
-        pool.pieces(&mut y, 1, &mut scratch, |_, y, _| {
+        pool.pieces(&mut y, 1, &mut scratch, &|_, y, _| {
             std::thread::sleep(std::time::Duration::from_micros(100));
             y[0] = 1.0;
         });
@@ -151,7 +151,7 @@ fn workers_that_sleep_wake_up() {
 fn fewer_slots_than_threads_are_enough() {
     let pool = Pool::new(4);
     let mut y = [0.0; 40];
-    pool.pieces(&mut y, 1, &mut Scratch::new(2, 1), |_, y, scratch| {
+    pool.pieces(&mut y, 1, &mut Scratch::new(2, 1), &|_, y, scratch| {
         scratch[0] = 1.0;
         y[0] = scratch[0];
     });
@@ -162,7 +162,7 @@ fn fewer_slots_than_threads_are_enough() {
 fn several_slices_are_divided_alike() {
     each_pool(|pool, scratch| {
         let (mut a, mut b, mut c) = ([1.0; 23], [2.0; 23], [0.0; 23]);
-        pool.zip([&mut a, &mut b, &mut c], 5, scratch, |piece, [a, b, c], _| {
+        pool.zip([&mut a, &mut b, &mut c], 5, scratch, &|piece, [a, b, c], _| {
             for i in 0..c.len() {
                 c[i] = a[i] + b[i] + (piece * 5 + i) as f32;
                 a[i] = 0.0;
