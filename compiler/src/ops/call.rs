@@ -24,6 +24,25 @@ pub enum Argument {
     Weights(Vec<crate::graph::ParamId>),
 }
 
+impl Argument {
+    /// As operators look at it: `12.0` is the whole number that it is worth, and a string that is a word of the attribute
+    /// is that word, so that blocks can pass words on.
+    #[must_use]
+    pub(crate) fn plain(self, words: &[&str]) -> Self {
+        match self {
+            Self::Float(value) => whole(value).map_or(Self::Float(value), Self::Int),
+            Self::Str(text) if words.contains(&text.as_str()) => Self::Word(text),
+            Self::List(items) => Self::List(items.into_iter().map(|item| item.plain(&[])).collect()),
+            other => other,
+        }
+    }
+}
+
+/// The whole number that a number is, if it is one and certain to its last digit.
+pub(crate) fn whole(value: f64) -> Option<i64> {
+    (value.fract() == 0.0 && value.abs() <= (1_u64 << 53) as f64).then_some(value as i64)
+}
+
 impl std::fmt::Display for Argument {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -89,15 +108,10 @@ impl Call<'_> {
     fn wrong(&self, name: &str, span: Span, found: impl std::fmt::Display, fits: &str) -> Diagnostic {
         let words = self.definition.attributes.iter().find(|a| a.name == name).map_or(&[][..], |a| a.words);
         let or_words: String = words.iter().map(|w| format!(", `{w}`")).collect();
-        let wrong = Diagnostic::new(span, format!("`{name}` of `{}` does not fit", self.definition.name))
+        Diagnostic::new(span, format!("`{name}` of `{}` does not fit", self.definition.name))
             .found(found.to_string())
-            .fits(format!("{fits}{or_words}"));
-        match (self.argument(name).0, words) {
-            (Some(Argument::Str(text)), words) if words.contains(&text.as_str()) => {
-                wrong.hint(format!("a word stands without quotes: `{name}: {text}`"))
-            }
-            _ => wrong.hint(self.attribute_help(name)),
-        }
+            .fits(format!("{fits}{or_words}"))
+            .hint(self.attribute_help(name))
     }
 
     fn attribute_help(&self, name: &str) -> String {
