@@ -225,30 +225,44 @@ impl Place<'_> {
 
     /// Statements as other languages write them.
     fn statement(&self) -> Option<(String, String)> {
-        let (found, rest) = (self.found, self.rest_of_line());
-        let line = self.line_before().trim_start();
-        let name = found.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && !KEYWORDS.contains(&found);
+        let named = self.output_without_name().or_else(|| self.pattern_of_a_loop());
+        named.or_else(
+            || if self.starts_a_statement() { self.update().or_else(|| self.value_at_the_end()) } else { None },
+        )
+    }
+
+    /// Whether a name stands where a statement may start.
+    fn starts_a_statement(&self) -> bool {
+        let name = self.found.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        name && !KEYWORDS.contains(&self.found) && self.expects("a statement")
+    }
+
+    /// `output x |> relu`
+    fn output_without_name(&self) -> Option<(String, String)> {
+        let value = self.line_before().trim_start().strip_prefix("output ")?;
         let same_line = !self.text[self.before().len()..self.position].contains('\n');
-        if let Some(output) = line.strip_prefix("output ").filter(|name| same_line && *name == self.word_before())
-            && !name
-            && !matches!(found, "," | "=" | "")
-        {
-            return Some(("an output has a name".to_owned(), format!("`output y = {output}{}`", self.sign_and_rest())));
+        let sign = ["|>", "+", "-", "*", "/", "%", "(", "[", ".", "as"].contains(&self.found);
+        (same_line && sign && value == self.word_before())
+            .then(|| ("an output has a name".to_owned(), format!("`output y = {value}{}`", self.sign_and_rest())))
+    }
+
+    /// `for i, n in`
+    fn pattern_of_a_loop(&self) -> Option<(String, String)> {
+        let first = self.line_before().trim_start().strip_prefix("for ")?;
+        let others = self.rest_of_line().split(" in ").next()?;
+        (self.found == "," && self.expected.contains(&Rule::kw_in))
+            .then(|| ("a pattern stands in brackets".to_owned(), format!("`for ({first}, {others}) in ...`")))
+    }
+
+    /// `n += 1`, or `a, b = f(x)`
+    fn update(&self) -> Option<(String, String)> {
+        let (name, rest) = (self.found, self.rest_of_line());
+        if let Some((names, _)) = rest.strip_prefix(',').and_then(|names| names.split_once('=')) {
+            return Some(("a pattern stands in brackets".to_owned(), format!("`({name}, {}) = ...`", names.trim())));
         }
-        if let Some(first) = line.strip_prefix("for ").filter(|_| found == "," && same_line) {
-            let names = rest.split(" in ").next().unwrap_or(rest);
-            return Some(("a pattern stands in brackets".to_owned(), format!("`for ({first}, {names}) in ...`")));
-        }
-        if !name || !self.expects("a statement") {
-            return None;
-        }
-        if let Some((sign, value)) =
-            ["+", "-", "*", "/"].iter().find_map(|s| Some((s, rest.strip_prefix(s)?.strip_prefix('=')?)))
-        {
-            let value = value.split("//").next().unwrap_or("").trim();
-            return Some((format!("there is no `{sign}=`"), format!("`{found} = {found} {sign} {value}`")));
-        }
-        self.value_at_the_end()
+        let (sign, value) = rest.split_once('=').filter(|(sign, _)| ["+", "-", "*", "/"].contains(sign))?;
+        let value = value.split("//").next().unwrap_or("").trim();
+        Some((format!("there is no `{sign}=`"), format!("`{name} = {name} {sign} {value}`")))
     }
 
     /// A value that stands where a statement should.
