@@ -1,6 +1,6 @@
 //! A call of an operator on its way into the graph.
 
-use crate::diagnostics::{Diagnostic, Span};
+use crate::diagnostics::{Diagnostic, Span, nearest};
 use crate::graph::{Graph, Init, Param, Role, Type, ValueId};
 
 use super::{Definition, Mismatch, Op, source};
@@ -108,10 +108,15 @@ impl Call<'_> {
     fn wrong(&self, name: &str, span: Span, found: impl std::fmt::Display, fits: &str) -> Diagnostic {
         let words = self.definition.attributes.iter().find(|a| a.name == name).map_or(&[][..], |a| a.words);
         let or_words: String = words.iter().map(|w| format!(", `{w}`")).collect();
+        let near = match self.argument(name).0 {
+            Some(Argument::Str(text)) => nearest(&text, words.iter().copied()),
+            _ => None,
+        };
+        let hint = near.map_or_else(|| self.attribute_help(name), |near| format!("did you mean `{near}`?"));
         Diagnostic::new(span, format!("`{name}` of `{}` does not fit", self.definition.name))
             .found(found.to_string())
             .fits(format!("{fits}{or_words}"))
-            .hint(self.attribute_help(name))
+            .hint(hint)
     }
 
     fn attribute_help(&self, name: &str) -> String {
