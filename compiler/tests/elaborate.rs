@@ -114,6 +114,46 @@ fn arithmetic_is_exact() {
 }
 
 #[test]
+fn functions_of_numbers() {
+    assert_eq!(value("floor(7 / 2.0)"), 3);
+    assert_eq!(value("ceil(7 / 2.0) + round(2.5) + floor(2)"), 4 + 3 + 2);
+    assert_eq!(value("7 / 2.0 |> floor"), 3);
+    assert_eq!(value("max(1, n, 2) * min(4.0, 5)"), 12, "a number that is worth a whole one stands for it");
+    assert_eq!(shape("[4, 6, 5]", "output y = max(x, axes: 0)"), [6, 5], "of a tensor it is the operator");
+    let block = "block floor(x) { return 5 * x } net A { input x: [3] output y = dense(x, floor(2)) }";
+    assert_eq!(graph(block).ty(output(&graph(block))).shape, [10], "a block of the name goes first");
+}
+
+#[test]
+fn numbers_follow_the_kind_of_the_default() {
+    let text = "block wide(x, factor = 1.0) { return x |> dense(4 * (factor / 2)) }
+                net A(n = 3, rate = 0.5) { input x: [n] output y = x |> wide(3) |> dense(n / 1 + 4 * (rate / 2)) }
+                net B = A(n: 6.0, rate: 1)";
+    let shape_of = |set: &[(&str, &str)]| {
+        let graph = try_graph(text, &[], set).unwrap_or_else(|errors| panic!("{errors}"));
+        graph.ty(output(&graph)).shape.clone()
+    };
+    assert_eq!(shape_of(&[]), [4]);
+    assert_eq!(shape_of(&[("n", "5.0"), ("rate", "1")]), [7]);
+}
+
+#[test]
+fn lists_of_tensors_go_where_many_tensors_go() {
+    let list = "ys = [x] for i in 0..2 { ys = ys + [relu(x)] }";
+    assert_eq!(shape("[4, 6, 5]", &format!("{list} output y = concat(ys)")), [12, 6, 5]);
+    assert_eq!(shape("[4, 6, 5]", &format!("{list} output y = concat(x, ys, axis: 1)")), [4, 24, 5]);
+    assert_eq!(shape("[4, 6, 5]", &format!("{list} output y = ys |> add |> mul(ys)")), [4, 6, 5]);
+}
+
+#[test]
+fn words_can_be_passed_on_as_strings() {
+    let text = "block up(x, mode = \"nearest\") { return x |> upsample(2, mode: mode) }
+                net A { input x: [3, 4, 4] output y = x |> up(\"bilinear\") |> up |> conv(4, 3, pad: \"same\") }";
+    let graph = graph(text);
+    assert_eq!(graph.ty(output(&graph)).shape, [4, 16, 16]);
+}
+
+#[test]
 fn shapes_are_known_to_the_next_line() {
     assert_eq!(value("x.channels + x.height * x.width + x.rank + x.shape[1]"), 4 + 30 + 3 + 6);
     assert_eq!(shape("[2, 9]", "output y = x |> conv(x.length, 3)"), [9, 7]);
@@ -335,7 +375,7 @@ fn files_see_what_they_use() {
 
 #[test]
 fn parameters_are_set_from_outside() {
-    let text = "net A(classes, widths = [4], act = \"relu\", deep = false, scale = 1) {
+    let text = "net A(classes, widths = [4], act = \"relu\", deep = false, scale = 1.0) {
                     input x: [3, 8, 8]
                     for w in widths { x = conv(x, w, 1) }
                     if act == \"tanh\" { x = tanh(x) }

@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Failed;
-use crate::diagnostics::nearest;
-use crate::ops::{Attribute, DEFINITIONS, Definition, definition};
+use crate::ops::{Attribute, DEFINITIONS, Definition, definition, meant};
 
 /// What the command prints: a line for each operator, or the page of one.
 pub fn reference(name: Option<&str>, as_json: bool) -> Result<String, Failed> {
@@ -18,10 +17,8 @@ pub fn reference(name: Option<&str>, as_json: bool) -> Result<String, Failed> {
 
 fn find(name: &str) -> Result<&'static Definition, Failed> {
     definition(name).ok_or_else(|| {
-        let known: Vec<&str> = DEFINITIONS.iter().map(|d| d.name).collect();
-        let near =
-            nearest(name, known.iter().copied()).map_or(String::new(), |n| format!("\nhelp: did you mean `{n}`?"));
-        Failed::input(format!("there is no operator `{name}`\nfits: {}{near}", known.join(", ")))
+        let near = meant(name, std::iter::empty()).map_or(String::new(), |n| format!("\nhelp: did you mean `{n}`?"));
+        Failed::input(format!("there is no operator `{name}`\nfits: what `cnnc operators` lists{near}"))
     })
 }
 
@@ -48,7 +45,7 @@ fn operand(name: &str) -> (String, String) {
     let what = match name {
         "label" => "a target of classes",
         "target" => "a target, or a tensor",
-        _ if name.ends_with("..") => "tensors, one or more",
+        _ if name.ends_with("..") => "tensors, one or more, or a list of them",
         _ => "a tensor",
     };
     (name.to_owned(), what.to_owned())

@@ -14,6 +14,8 @@ pub struct Summary<'a> {
     compiled: &'a Compiled,
     rows: Vec<Row>,
     totals: Counts,
+    /// Those of the parameters that outputs do not need, such as the weights of auxiliary heads.
+    training_only: usize,
 }
 
 /// A layer.
@@ -83,6 +85,19 @@ pub fn totals(graph: &Graph) -> Counts {
     Counts { params, macs }
 }
 
+/// Parameters that are needed by losses, not by outputs.
+fn training_only(graph: &Graph) -> usize {
+    let used = used_by_outputs(graph);
+    let mut deployed = vec![false; graph.params.len()];
+    for value in graph.values().filter(|v| used[v.0 as usize]) {
+        if let Op::Param(param) = &graph.node(value).op {
+            deployed[param.id.0 as usize] = true;
+        }
+    }
+    let left = graph.params.iter().zip(deployed).filter(|(p, deployed)| p.role != Role::Buffer && !deployed);
+    left.map(|(param, _)| param.len()).sum()
+}
+
 fn used_by_outputs(graph: &Graph) -> Vec<bool> {
     graph.needed_for(graph.outputs.iter().map(|o| o.value))
 }
@@ -107,7 +122,7 @@ impl<'a> Summary<'a> {
                 }
             })
             .collect();
-        Self { compiled, rows, totals: totals(graph) }
+        Self { compiled, rows, totals: totals(graph), training_only: training_only(graph) }
     }
 
     /// For people.
@@ -151,11 +166,16 @@ impl<'a> Summary<'a> {
             .iter()
             .map(|i| format!("{} {}", i.name, self.compiled.graph.ty(i.value)))
             .collect();
+        let deployed = self.totals.params - self.training_only;
+        let more = match self.training_only {
+            0 => String::new(),
+            count => format!(", and {} for training only", grouped(count as u64)),
+        };
         out += &format!(
-            "\ninputs      {}\nparameters  {} ({})\nMACs        {}\n",
+            "\ninputs      {}\nparameters  {} ({}){more}\nMACs        {}\n",
             inputs.join(", "),
-            grouped(self.totals.params as u64),
-            bytes(self.totals.params * 4),
+            grouped(deployed as u64),
+            bytes(deployed * 4),
             grouped(self.totals.macs)
         );
         out += &self.memory_line("inference", &self.compiled.inference.plan.sizes);
@@ -198,7 +218,7 @@ impl<'a> Summary<'a> {
             "outputs": named(&graph.outputs),
             "parameters": parameters,
             "layers": layers,
-            "totals": {"params": self.totals.params, "macs": self.totals.macs},
+            "totals": {"params": self.totals.params, "training_only_params": self.training_only, "macs": self.totals.macs},
             "params": self.totals.params,
             "macs": self.totals.macs,
             "inference": memory(&self.compiled.inference.plan.sizes),

@@ -69,7 +69,7 @@ impl Elaborator {
     ) -> Evaluated<Value> {
         for (param, filled) in block.params.iter().zip(filled) {
             let value = match (filled, &param.default) {
-                (Some((value, _)), _) => value,
+                (Some((value, place)), _) => self.given_for(param, value, place),
                 (None, Some(default)) => self.eval(scope, default).unwrap_or(Value::Poison),
                 (None, None) => Value::Poison,
             };

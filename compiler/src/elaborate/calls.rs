@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::arguments::Given;
+use super::functions::FUNCTIONS;
 use super::value::Value;
 use super::{Elaborator, Evaluated, Poisoned, Scope};
 use crate::diagnostics::{Diagnostic, FileId, Span, nearest};
@@ -56,7 +57,9 @@ impl Elaborator {
             _ => {
                 let wrong = Diagnostic::new(stage.span, "a pipeline passes values to operators and blocks")
                     .fits("a name or a call: `x |> relu`, `x |> conv(6, 5)`");
-                return Err(self.report(wrong));
+                let hint = "`|>` binds loosest of all; in brackets it ends before the sign: `(x |> conv(6, 5)) + x`";
+                let sum = matches!(stage.kind, ExprKind::Binary(..));
+                return Err(self.report(if sum { wrong.hint(hint) } else { wrong }));
             }
         };
         let known = self.known_callee(scope, &callee);
@@ -184,6 +187,9 @@ impl Elaborator {
             let shared = Rc::clone(shared);
             return self.call_shared(&shared, given, name, span);
         }
+        if self.calls_function(scope.file, callee, &given) {
+            return self.call_function(&callee.name, &given, name.as_deref(), span);
+        }
         let layer = self.layers.name(&callee.name, name.as_deref());
         self.call_as(scope.file, callee, given, &layer, span)
     }
@@ -220,7 +226,8 @@ impl Elaborator {
             }
             None => {}
         }
-        if ops::definition(name).is_some() || self.files.block(scope.file, name).is_some() {
+        if ops::definition(name).is_some() || self.files.block(scope.file, name).is_some() || FUNCTIONS.contains(&name)
+        {
             return Ok(());
         }
         let wrong = Diagnostic::new(callee.span, format!("there is no operator or block `{name}`"));
@@ -232,51 +239,12 @@ impl Elaborator {
         let mut blocks: Vec<&str> = self.files.block_names(scope.file).collect();
         blocks.sort_unstable();
         let instances = scope.names.iter().filter(|(_, v)| matches!(v, Value::Shared(_))).map(|(n, _)| n.as_str());
-        let candidates = operators.iter().chain(&blocks).copied().chain(instances);
-        let wrong = match habit(name).or_else(|| nearest(name, candidates)) {
+        let others = blocks.iter().chain(FUNCTIONS).copied().chain(instances);
+        let wrong = match ops::meant(name, others) {
             Some(near) => wrong.hint(format!("did you mean `{near}`?")),
             None if blocks.is_empty() => wrong.fits(format!("an operator: {}", operators.join(", "))),
             None => wrong.fits(format!("an operator: {}; or a block: {}", operators.join(", "), blocks.join(", "))),
         };
         Err(self.report(wrong))
     }
-}
-
-/// Names from other frameworks.
-fn habit(name: &str) -> Option<&'static str> {
-    Some(match name.to_ascii_lowercase().as_str() {
-        "linear" | "fc" | "fully_connected" => "dense",
-        "conv2d" | "conv1d" | "conv3d" | "convolution" => "conv",
-        "unpool" | "maxunpool" | "max_unpool2d" => "max_unpool",
-        "locally_connected" | "locallyconnected2d" | "conv_local" => "local_conv",
-        "maxpool" | "maxpool2d" | "max_pool2d" => "max_pool",
-        "avgpool" | "avgpool2d" | "avg_pool2d" | "average_pool" | "mean_pool" => "avg_pool",
-        "gap" | "global_average_pool" => "global_avg_pool",
-        "bn" | "batchnorm" | "batchnorm2d" | "batch_norm2d" => "batch_norm",
-        "cat" | "concatenate" => "concat",
-        "view" => "reshape",
-        "permute" => "transpose",
-        "narrow" | "crop" => "slice",
-        "chunk" => "split",
-        "interpolate" | "upsampling" | "upsampling2d" | "resize" => "upsample",
-        "pixel_shuffle" => "depth_to_space",
-        "pixel_unshuffle" => "space_to_depth",
-        "layernorm" => "layer_norm",
-        "groupnorm" => "group_norm",
-        "reduce_sum" => "sum",
-        "reduce_mean" | "average" => "mean",
-        "reduce_max" | "amax" => "max",
-        "swish" => "silu",
-        "clip" => "clamp",
-        "dropout2d" | "spatial_dropout" => "dropout",
-        "leakyrelu" | "lrelu" => "leaky_relu",
-        "crossentropy" | "nll" | "softmax_cross_entropy" => "cross_entropy",
-        "bce" => "binary_cross_entropy",
-        "bce_with_logits" | "sigmoid_cross_entropy" => "binary_cross_entropy_with_logits",
-        "mae" | "l1_loss" | "mean_absolute_error" => "l1",
-        "huber" | "smooth_l1_loss" => "smooth_l1",
-        "triplet_margin_loss" | "triplet_loss" => "triplet",
-        "contrastive_loss" => "contrastive",
-        _ => return None,
-    })
 }

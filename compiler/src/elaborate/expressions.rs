@@ -109,11 +109,15 @@ impl Elaborator {
             return Err(self.report(Diagnostic::new(span, title).fits(format!("`{name}(x)`, or `x |> {name}`"))));
         }
         let known = scope.known();
-        let mut wrong = match nearest(name, known.iter().copied()) {
+        let truth = ["true", "false"].into_iter().find(|truth| name.eq_ignore_ascii_case(truth));
+        let mut wrong = match truth.or_else(|| nearest(name, known.iter().copied())) {
             Some(near) => wrong.hint(format!("did you mean `{near}`?")),
             None if known.is_empty() => wrong.fits("a value: nothing has a name yet"),
             None => wrong.fits(format!("a name defined above: {}", known.join(", "))),
         };
+        if ops::DEFINITIONS.iter().any(|d| d.attributes.iter().any(|a| a.words.contains(&name))) {
+            wrong = wrong.hint(format!("outside of the call of an operator, a word stands in quotes: `{name:?}`"));
+        }
         if !self.calls.is_empty() {
             wrong =
                 wrong.hint("a block sees its parameters and the constants of its file, not the names of its caller");
@@ -201,15 +205,13 @@ impl Elaborator {
 
     /// A whole number.
     fn integer(&mut self, scope: &Scope, expr: &Expr, what: &str) -> Evaluated<i64> {
-        match self.eval(scope, expr)? {
-            Value::Int(value) => Ok(value),
-            other => {
-                let wrong = Diagnostic::new(expr.span, format!("{what} is a whole number"))
-                    .found(self.show(&other))
-                    .fits("a number without a point");
-                Err(self.report(wrong))
-            }
-        }
+        let value = self.eval(scope, expr)?;
+        value.whole().ok_or_else(|| {
+            let wrong = Diagnostic::new(expr.span, format!("{what} is a whole number"))
+                .found(self.show(&value))
+                .fits("a whole number: `floor`, `ceil` and `round` make one");
+            self.report(wrong)
+        })
     }
 
     fn range(&mut self, scope: &Scope, from: &Expr, to: &Expr) -> Evaluated<Value> {
@@ -303,6 +305,12 @@ impl Elaborator {
             return Err(self.report(wrong));
         }
         self.known_callee(scope, &callee)?;
+        if self.calls_function(scope.file, &callee, &[]) {
+            let wrong = Diagnostic::new(callee.span, "only blocks and operators can be shared")
+                .found("a function of numbers")
+                .fits("`shared tower`, `shared conv(8, 3, pad: 1)`");
+            return Err(self.report(wrong));
+        }
         let operands = ops::definition(&callee.name).map_or(0, |d| d.operands.len());
         let args = self.given(scope, &callee, args, operands)?;
         let layer = self.layers.name(&callee.name, name.as_deref());

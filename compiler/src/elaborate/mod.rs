@@ -11,6 +11,8 @@ mod calls;
 mod expressions;
 mod files;
 mod finish;
+mod functions;
+mod kinds;
 mod layers;
 mod operators;
 mod settings;

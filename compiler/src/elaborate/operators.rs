@@ -35,7 +35,7 @@ impl Elaborator {
                 let found = self.show(&value);
                 return Err(self.report(Diagnostic::new(span, title).found(found).fits(attribute.doc)));
             };
-            arguments.push((attribute.name, argument, span));
+            arguments.push((attribute.name, argument.plain(attribute.words), span));
         }
         let before = (self.graph.nodes.len(), self.graph.params.len());
         let mut call = Call {
@@ -129,7 +129,8 @@ impl Elaborator {
         given: Vec<Given>,
         span: Span,
     ) -> Evaluated<(Operands, Vec<Given>)> {
-        let many = definition.operands.iter().any(|o| o.ends_with(".."));
+        let many = takes_many(definition);
+        let given = if many { self.one_by_one(given) } else { given };
         let wanted = if many { usize::MAX } else { definition.operands.len() };
         let mut operands = Vec::new();
         let mut rest = given.into_iter().peekable();
@@ -159,6 +160,25 @@ impl Elaborator {
         Err(self.no_tensor(definition, operands.len(), rest.first(), span))
     }
 
+    /// Lists of tensors as the tensors in them.
+    fn one_by_one(&mut self, given: Vec<Given>) -> Vec<Given> {
+        let mut all = Vec::new();
+        for (name, value, place) in given {
+            match &value {
+                Value::List(items) | Value::Tuple(items)
+                    if name.is_none()
+                        && !items.is_empty()
+                        && items.iter().all(|item| matches!(item, Value::Tensor(_))) =>
+                {
+                    self.steps += items.len() / 8;
+                    all.extend(items.iter().map(|item| (None, item.clone(), place)));
+                }
+                _ => all.push((name, value, place)),
+            }
+        }
+        all
+    }
+
     fn no_tensor(&mut self, definition: &Definition, index: usize, instead: Option<&Given>, span: Span) -> Poisoned {
         let operand = definition.operands[index].trim_end_matches("..");
         let title = format!("`{}` needs a tensor as `{operand}`", definition.name);
@@ -167,6 +187,9 @@ impl Elaborator {
             wrong = wrong.also(*place, self.show(value));
             match value {
                 Value::Shared(_) => wrong = wrong.hint("call the instance first: `instance(x)`"),
+                Value::List(_) | Value::Tuple(_) if takes_many(definition) => {
+                    wrong = wrong.hint("a list that is given holds tensors, at least one, and nothing else");
+                }
                 Value::List(_) | Value::Tuple(_) => {
                     wrong = wrong.hint(format!("tensors are given one by one: `{}(a, b)`", definition.name));
                 }
@@ -194,6 +217,11 @@ impl Elaborator {
             Err(mismatch) => Err(self.report(mismatch.at(span))),
         }
     }
+}
+
+/// Whether an operator takes any number of tensors.
+fn takes_many(definition: &Definition) -> bool {
+    definition.operands.iter().any(|o| o.ends_with(".."))
 }
 
 /// `conv(x, filters, kernel, stride: 1, ...)`

@@ -50,7 +50,8 @@ impl Elaborator {
                 Value::Poison
             });
             let fits = self.same_kind(param, &value, given);
-            values.push((name.clone(), if fits { value } else { Value::Poison }));
+            let value = if fits { self.given_for(param, value, given) } else { Value::Poison };
+            values.push((name.clone(), value));
         }
         values
     }

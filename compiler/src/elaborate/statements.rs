@@ -250,11 +250,11 @@ impl Elaborator {
             [ast::Arg { name: None, value }] => self.eval(scope, value)?,
             _ => Value::Poison,
         };
-        match count {
-            Value::Int(n) if (2..=1 << 24).contains(&n) => Ok((Vec::new(), Kind::Class(n as usize))),
-            other => {
+        match count.whole() {
+            Some(n) if (2..=1 << 24).contains(&n) => Ok((Vec::new(), Kind::Class(n as usize))),
+            _ => {
                 let wrong = Diagnostic::new(span, "`class` takes the number of classes")
-                    .found(if other.argument().is_some() { self.show(&other) } else { "no number".to_owned() })
+                    .found(if count.argument().is_some() { self.show(&count) } else { "no number".to_owned() })
                     .fits("`class(10)`: at least 2, at most 16777216");
                 Err(self.report(wrong))
             }
@@ -267,10 +267,7 @@ impl Elaborator {
         let dims: Option<Vec<usize>> = match &value {
             Value::List(items) => items
                 .iter()
-                .map(|item| match item {
-                    Value::Int(n) if (1..=1 << 24).contains(n) => Some(*n as usize),
-                    _ => None,
-                })
+                .map(|item| item.whole().filter(|n| (1..=1 << 24).contains(n)).map(|n| n as usize))
                 .collect(),
             _ => None,
         };

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::diagnostics::{FileId, Span};
 use crate::graph::{ParamId, ValueId};
-use crate::ops::Argument;
+use crate::ops::{Argument, whole};
 use crate::syntax::ast;
 
 /// A value at compile time.
@@ -104,6 +104,15 @@ impl Value {
                 items.iter().map(Self::extent).fold((1, 1), |whole, item| (whole.0 + item.0, whole.1.max(item.1 + 1)))
             }
             _ => (1, 0),
+        }
+    }
+
+    /// As a whole number: also `12.0`, which is one.
+    pub fn whole(&self) -> Option<i64> {
+        match self {
+            Self::Int(v) => Some(*v),
+            Self::Float(v) => whole(*v),
+            _ => None,
         }
     }
 

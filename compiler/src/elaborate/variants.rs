@@ -1,5 +1,6 @@
 //! Nets that are others with other defaults: `net ResNet50 = ResNet(units: [3, 4, 6, 3])`.
 
+use super::kinds::written_like_default;
 use crate::diagnostics::{Diagnostic, Outcome, nearest};
 use crate::syntax::ast::{Arg, Definition, Expr, ExprKind, Param, Variant};
 
@@ -30,7 +31,10 @@ pub(super) fn written_out(variant: &Variant, nets: &[Definition]) -> Outcome<Def
                 }
                 None => {
                     mistakes.extend(other_kind(&params[slot], &arg.value));
-                    params[slot].default = Some(arg.value.clone());
+                    match written_like_default(&params[slot], &arg.value) {
+                        Ok(value) => params[slot].default = Some(value),
+                        Err(wrong) => mistakes.push(wrong),
+                    }
                 }
             },
         }

@@ -1,6 +1,6 @@
 //! A call of an operator on its way into the graph.
 
-use crate::diagnostics::{Diagnostic, Span};
+use crate::diagnostics::{Diagnostic, Span, nearest};
 use crate::graph::{Graph, Init, Param, Role, Type, ValueId};
 
 use super::{Definition, Mismatch, Op, source};
@@ -22,6 +22,25 @@ pub enum Argument {
     List(Vec<Argument>),
     /// The weights of a shared instance that was called.
     Weights(Vec<crate::graph::ParamId>),
+}
+
+impl Argument {
+    /// As operators look at it: `12.0` is the whole number that it is worth, and a string that is a word of the attribute
+    /// is that word, so that blocks can pass words on.
+    #[must_use]
+    pub(crate) fn plain(self, words: &[&str]) -> Self {
+        match self {
+            Self::Float(value) => whole(value).map_or(Self::Float(value), Self::Int),
+            Self::Str(text) if words.contains(&text.as_str()) => Self::Word(text),
+            Self::List(items) => Self::List(items.into_iter().map(|item| item.plain(&[])).collect()),
+            other => other,
+        }
+    }
+}
+
+/// The whole number that a number is, if it is one and certain to its last digit.
+pub(crate) fn whole(value: f64) -> Option<i64> {
+    (value.fract() == 0.0 && value.abs() <= (1_u64 << 53) as f64).then_some(value as i64)
 }
 
 impl std::fmt::Display for Argument {
@@ -89,15 +108,15 @@ impl Call<'_> {
     fn wrong(&self, name: &str, span: Span, found: impl std::fmt::Display, fits: &str) -> Diagnostic {
         let words = self.definition.attributes.iter().find(|a| a.name == name).map_or(&[][..], |a| a.words);
         let or_words: String = words.iter().map(|w| format!(", `{w}`")).collect();
-        let wrong = Diagnostic::new(span, format!("`{name}` of `{}` does not fit", self.definition.name))
+        let near = match self.argument(name).0 {
+            Some(Argument::Str(text)) => nearest(&text, words.iter().copied()),
+            _ => None,
+        };
+        let hint = near.map_or_else(|| self.attribute_help(name), |near| format!("did you mean `{near}`?"));
+        Diagnostic::new(span, format!("`{name}` of `{}` does not fit", self.definition.name))
             .found(found.to_string())
-            .fits(format!("{fits}{or_words}"));
-        match (self.argument(name).0, words) {
-            (Some(Argument::Str(text)), words) if words.contains(&text.as_str()) => {
-                wrong.hint(format!("a word stands without quotes: `{name}: {text}`"))
-            }
-            _ => wrong.hint(self.attribute_help(name)),
-        }
+            .fits(format!("{fits}{or_words}"))
+            .hint(hint)
     }
 
     fn attribute_help(&self, name: &str) -> String {

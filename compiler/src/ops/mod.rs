@@ -14,10 +14,12 @@ mod gradient;
 mod kernel;
 mod mismatch;
 
+pub(crate) use call::whole;
 pub use call::{Argument, Call};
 pub use definition::{Attribute, Definition};
 pub use gradient::Gradient;
 pub use kernel::{Cut, Kernel, KernelContext, Split};
+pub use meant::meant;
 pub use mismatch::Mismatch;
 
 use serde::Serialize;
@@ -145,6 +147,7 @@ pub mod local_conv;
 pub mod loss;
 pub mod lrn;
 pub mod max_unpool;
+mod meant;
 pub mod norm;
 pub mod one_hot;
 pub mod pad;

@@ -155,10 +155,17 @@ struct Place<'a> {
     expected: &'a [Rule],
 }
 
+/// What stands for powers.
+const POWER: &str = "`square(x)` of a tensor, `n * n` of a number";
+
 /// What people write who come from elsewhere: a title and what would fit.
 fn habit(place: &Place<'_>) -> Option<(String, String)> {
     let found = place.found;
     let (title, fits) = match found {
+        "#" => ("comments start with `//`", "`// ...`"),
+        "?" => ("`?` is not of this language", "`if condition { a } else { b }`"),
+        "^" => ("`^` is not of this language", POWER),
+        "*" if place.before().ends_with('*') => ("`**` is not of this language", POWER),
         ";" => ("statements do not end in `;`", "a new line, or nothing"),
         "&&" => ("`&&` is not of this language", "`and`"),
         "||" => ("`||` is not of this language", "`or`"),
@@ -178,7 +185,7 @@ fn habit(place: &Place<'_>) -> Option<(String, String)> {
         _ if found.chars().next().is_some_and(|c| !c.is_ascii()) => {
             ("only strings and comments may have letters outside ASCII", "letters a-z, digits and `_`")
         }
-        _ => return place.sign().or_else(|| place.gap()),
+        _ => return place.statement().or_else(|| place.sign()).or_else(|| place.gap()),
     };
     Some((title.to_owned(), fits.to_owned()))
 }
@@ -204,6 +211,75 @@ impl Place<'_> {
     fn in_template(&self) -> bool {
         let last = self.line_before().rsplit('"').next().unwrap_or("");
         last.rfind('{').is_some_and(|open| last.rfind('}').is_none_or(|close| close < open))
+    }
+
+    /// What is behind, up to the end of the line.
+    fn rest_of_line(&self) -> &str {
+        self.text[self.position + self.found.len()..].lines().next().unwrap_or("").trim()
+    }
+
+    /// The sign that is refused and what is behind it, with the space in front.
+    fn sign_and_rest(&self) -> &str {
+        self.text[self.before().len()..].lines().next().unwrap_or("").split("//").next().unwrap_or("").trim_end()
+    }
+
+    /// Statements as other languages write them.
+    fn statement(&self) -> Option<(String, String)> {
+        let named = self.output_without_name().or_else(|| self.pattern_of_a_loop());
+        named.or_else(
+            || if self.starts_a_statement() { self.update().or_else(|| self.value_at_the_end()) } else { None },
+        )
+    }
+
+    /// Whether a name stands where a statement may start.
+    fn starts_a_statement(&self) -> bool {
+        let name = self.found.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        name && !KEYWORDS.contains(&self.found) && self.expects("a statement")
+    }
+
+    /// `output x |> relu`
+    fn output_without_name(&self) -> Option<(String, String)> {
+        let value = self.line_before().trim_start().strip_prefix("output ")?;
+        let same_line = !self.text[self.before().len()..self.position].contains('\n');
+        let sign = ["|>", "+", "-", "*", "/", "%", "(", "[", ".", "as"].contains(&self.found);
+        (same_line && sign && value == self.word_before())
+            .then(|| ("an output has a name".to_owned(), format!("`output y = {value}{}`", self.sign_and_rest())))
+    }
+
+    /// `for i, n in`
+    fn pattern_of_a_loop(&self) -> Option<(String, String)> {
+        let first = self.line_before().trim_start().strip_prefix("for ")?;
+        let others = self.rest_of_line().split(" in ").next()?;
+        (self.found == "," && self.expected.contains(&Rule::kw_in))
+            .then(|| ("a pattern stands in brackets".to_owned(), format!("`for ({first}, {others}) in ...`")))
+    }
+
+    /// `n += 1`, or `a, b = f(x)`
+    fn update(&self) -> Option<(String, String)> {
+        let (name, rest) = (self.found, self.rest_of_line());
+        if let Some((names, _)) = rest.strip_prefix(',').and_then(|names| names.split_once('=')) {
+            return Some(("a pattern stands in brackets".to_owned(), format!("`({name}, {}) = ...`", names.trim())));
+        }
+        let (sign, value) = rest.split_once('=').filter(|(sign, _)| ["+", "-", "*", "/"].contains(sign))?;
+        let value = value.split("//").next().unwrap_or("").trim();
+        Some((format!("there is no `{sign}=`"), format!("`{name} = {name} {sign} {value}`")))
+    }
+
+    /// A value that stands where a statement should.
+    fn value_at_the_end(&self) -> Option<(String, String)> {
+        let found = self.found;
+        let behind = &self.text[self.position + found.len()..];
+        let value = match behind.trim_start() {
+            rest if rest.starts_with('}') => found.to_owned(),
+            _ if behind.starts_with('(') => format!("{found}(...)"),
+            _ => return None,
+        };
+        let item = self.before().lines().rev().find(|line| line.starts_with("net ") || line.starts_with("block "));
+        Some(if item.is_some_and(|line| line.starts_with("net ")) {
+            ("a value alone is no statement".to_owned(), format!("`output y = {value}`, or `name = {value}`"))
+        } else {
+            ("a block gives its value with `return`".to_owned(), format!("`return {value}`, or `name = {value}`"))
+        })
     }
 
     /// Signs of other languages, or in other places.

@@ -43,6 +43,8 @@ fn specs_are_found_by_name_and_by_path() {
     assert_eq!(json["params"], 61_706 + 16 * 85);
     assert_eq!(json["parameters"][0]["name"], "conv1.weight");
     assert_eq!(json["parameters"][0]["shape"], serde_json::json!([6, 1, 5, 5]));
+    let heads = said(home.path(), &["summary", "googlenet"]);
+    assert!(heads.contains(" for training only\n") && !summary.contains("training only"), "{heads}");
     assert!(refused(home.path(), 1, &["summary", "lenet6"]).contains("did you mean `lenet5`?"));
     assert!(refused(home.path(), 1, &["summary", "no/such.net"]).contains("cannot read the spec"));
     assert!(refused(home.path(), 1, &["summary", "lenet5", "--set", "clases=3"]).contains("did you mean `classes`?"));
@@ -127,6 +129,8 @@ fn operators_are_explained() {
         serde_json::from_str(&said(home.path(), &["operators", "conv", "--json"])).expect("JSON");
     assert_eq!((&one["operands"][0], &one["attributes"][2]["default"]), (&"x".into(), &"1".into()));
     assert!(refused(home.path(), 1, &["operators", "convv"]).contains("did you mean `conv`?"));
+    let swish = refused(home.path(), 1, &["operators", "swish"]);
+    assert!(swish.contains("did you mean `silu`?") && !swish.contains("conv_transpose"), "{swish}");
 }
 
 #[test]
