@@ -31,6 +31,14 @@ fn softmax_into(x: &[f32], y: &mut [f32]) -> (f32, f32) {
     (most, ln(total))
 }
 
+/// Probabilities less the one of the label. That of the label becomes minus the sum of the others: p − 1 has few digits where
+/// p is nearly 1.
+#[inline(always)]
+fn less_one_hot(p: &mut [f32], label: usize) {
+    p[label] = 0.0;
+    p[label] = -sum(p, |p| p) as f32;
+}
+
 /// The logarithm of a probability, not below -100; NaN stays NaN.
 #[inline(always)]
 fn log(p: f32) -> f32 {
@@ -50,7 +58,7 @@ per_isa! {
     /// Its gradient: (softmax − one-hot) · upstream.
     pub fn cross_entropy_grad(logits: &[f32], label: u32, upstream: f32, dx: &mut [f32]) {
         softmax_into(logits, dx);
-        dx[label as usize] -= 1.0;
+        less_one_hot(dx, label as usize);
         for dx in dx {
             *dx *= upstream;
         }
@@ -60,7 +68,7 @@ per_isa! {
     pub fn softmax_cross_entropy(logits: &[f32], label: u32, scale: f32, y: &mut [f32]) {
         let (dx, loss) = y.split_at_mut(logits.len());
         let (most, log_sum) = softmax_into(logits, dx);
-        dx[label as usize] -= 1.0;
+        less_one_hot(dx, label as usize);
         for dx in dx {
             *dx *= scale;
         }
