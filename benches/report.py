@@ -17,11 +17,14 @@ CASE = ("mode", "network", "batch", "threads")
 
 
 def processor():
+    """Virtual processors of one name may have AVX-512 or not, which decides more than the name."""
     try:
-        name = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())[1]
+        about = pathlib.Path("/proc/cpuinfo").read_text()
+        name = re.search(r"model name\s*: (.*)", about)[1]
+        vectors = next((f" with {title}" for flag, title in [("avx512f", "AVX-512"), ("avx2", "AVX2")] if f" {flag} " in about), "")
     except (OSError, TypeError):
-        name = platform.processor() or platform.machine()
-    return f"{name}, {os.cpu_count()} cores, {platform.system()}"
+        name, vectors = platform.processor() or platform.machine(), ""
+    return f"{name}{vectors}, {os.cpu_count()} cores, {platform.system()}"
 
 
 class Results:
