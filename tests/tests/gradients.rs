@@ -14,6 +14,9 @@ fn loss(graph: &Graph, feed: &Feed) -> f64 {
     evaluate(graph, feed)[graph.loss.expect("a loss").0 as usize].data[0]
 }
 
+/// Inputs of random networks that say where regions are, which have no gradient by definition (as in torchvision).
+const REGIONS: [&str; 3] = ["corners", "scores", "moves"];
+
 /// Compares gradients with central differences at some elements of each weight and input; says where they differ.
 ///
 /// Maxima and rectifiers have kinks: where the differences at two step sizes disagree, there is no derivative to compare.
@@ -29,6 +32,7 @@ fn differences(compiled: &Compiled, feed: &Feed, random: &mut Random) -> Vec<Str
     let mut wrong = Vec::new();
     let gradients = graph.gradients.iter().map(|(p, v)| (graph.param(*p).name.clone(), (true, p.0 as usize), *v));
     let inputs = graph.input_gradients.iter().map(|(i, v)| (graph.inputs[*i].name.clone(), (false, *i), *v));
+    let inputs = inputs.filter(|(name, ..)| !REGIONS.contains(&name.as_str()));
     for (name, (is_param, index), value) in gradients.chain(inputs) {
         let gradient = &values[value.0 as usize];
         let scale = gradient.data.iter().fold(1e-3_f64, |m, x| m.max(x.abs()));
@@ -62,12 +66,11 @@ fn check(text: &str, seed: u64) {
     assert!(wrong.is_empty(), "seed {seed}:\n{}\n{text}", wrong.join("\n"));
 }
 
-/// Regions and objects of detectors decide, and by definition no gradient goes through decisions: a difference would see
-/// them. What `each_operator` checks of them holds the decisions still.
+/// Losses of detectors decide which box answers for an object and how well it does, and by definition no gradient goes
+/// through that: differences would see it. `each_operator` has them where nothing is decided anew.
 #[test]
 fn random_networks() {
-    let decides = |text: &str| text.contains("regions") || text.contains("objects");
-    for (seed, text) in (0..160).map(|seed| (seed, network(seed))).filter(|(_, text)| !decides(text)) {
+    for (seed, text) in (0..160).map(|seed| (seed, network(seed))).filter(|(_, text)| !text.contains("objects")) {
         check(&text, seed);
     }
 }
