@@ -93,7 +93,7 @@ impl Layer {
 
     fn tiles(&self) -> Tiles {
         let side = [self.side; 2];
-        Tiles { input: side, output: side, pad: [1, 1], columns: self.side.div_ceil(4) }
+        Tiles { input: side, output: side, pad: [1, 1], side: 4, columns: self.side.div_ceil(4) }
     }
 
     /// Tiles of 4×4 pixels.
@@ -244,7 +244,7 @@ mod winograd {
         bencher.counter(bytes(w.len() + u.len())).bench_local(|| {
             let blocks = black_box(&w).chunks_exact(9 * point);
             for (w, u) in blocks.zip(u.chunks_exact_mut(WINOGRAD_POINTS * point)) {
-                isa.winograd_weights(w, point, u);
+                isa.winograd_weights(3, w, point, u);
             }
         });
     }

@@ -38,18 +38,18 @@ pub enum Layout {
         /// As in `Packed`.
         lanes: usize,
     },
-    /// Weights of a 3×3 window in Winograd's space of products: `[filters / 16][36][channels][16]`.
+    /// Weights of a window 3×3 or 5×5 in Winograd's space of products: `[filters / 16][36][channels][16]`.
     WinogradWeights,
     /// Activations in Winograd's space of products: `[channels / 16][36][pitch][16]`, see [`winograd_pitch`].
     WinogradTiles {
-        /// Tiles of 4×4 outputs.
+        /// Tiles of 4×4 or 2×2 outputs.
         tiles: usize,
     },
 }
 
 /// Channels of a block.
 pub const BLOCK: usize = 16;
-/// Numbers of a tile in Winograd's space of products, F(4×4, 3×3).
+/// Numbers of a tile in Winograd's space of products.
 pub const WINOGRAD_POINTS: usize = 36;
 
 /// Places for some tiles of a point: an odd number of cache lines, so that the 36 numbers of a tile fall into different sets

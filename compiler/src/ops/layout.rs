@@ -24,7 +24,7 @@ pub struct Pack {
     pub backwards: bool,
 }
 
-/// G g Gᵀ of packed weights of a 3×3 window: Winograd's transform.
+/// G g Gᵀ of packed weights of windows 3×3 or 5×5: Winograd's transform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct WinogradWeights;
 
@@ -32,13 +32,21 @@ pub struct WinogradWeights;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Unpack;
 
-/// Winograd's transform of activations, Bᵀ d B, for a convolution 3×3.
+/// Winograd's transform of activations, Bᵀ d B, for a convolution 3×3 or 5×5.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct WinogradTiles {
     /// The output of the convolution.
     pub output: [usize; 2],
     /// Padding above and on the left.
     pub pad: [usize; 2],
+    /// Pixels of a tile's side.
+    pub side: usize,
+}
+
+impl WinogradTiles {
+    fn tiling(&self, x: &Type) -> Tiling {
+        Tiling { input: [x.shape[1], x.shape[2]], output: self.output, pad: self.pad, side: self.side }
+    }
 }
 
 /// Zeros between the elements of each axis of space: the upstream gradient of a convolution with a stride.
@@ -177,8 +185,8 @@ impl Operator for WinogradWeights {
     }
 
     fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
-        if inputs[0].layout != (Layout::Packed { lanes: BLOCK }) || inputs[0].shape[2..] != [3, 3] {
-            return Err(mismatch("these are no packed weights of a window 3×3", inputs[0]));
+        if inputs[0].layout != (Layout::Packed { lanes: BLOCK }) || !matches!(inputs[0].shape[2..], [3, 3] | [5, 5]) {
+            return Err(mismatch("these are no packed weights of a window 3×3 or 5×5", inputs[0]));
         }
         Ok(inputs[0].laid_out(Layout::WinogradWeights))
     }
@@ -198,9 +206,10 @@ impl Operator for WinogradWeights {
         let blocks = cx.output.blocks();
         let (from, to) = (cx.inputs[0].floats() / blocks, cx.output.floats() / blocks);
         let point = to / WINOGRAD_POINTS;
-        let body = quote!(isa.winograd_weights(&x0[piece * #from..][..#from], #point, y););
+        let window = cx.output.shape[2];
+        let body = quote!(isa.winograd_weights(#window, &x0[piece * #from..][..#from], #point, y););
         Kernel::new(format!("winograd_weights_{}", shape_name(cx.output)), Split::Pieces(to), body)
-            .doc(" G g Gᵀ of the weights of sixteen filters: Winograd's F(4×4, 3×3).")
+            .doc(" G g Gᵀ of the weights of sixteen filters: Winograd's transform.")
     }
 }
 
@@ -252,7 +261,7 @@ impl Operator for WinogradTiles {
         if inputs[0].layout != Layout::Blocked || inputs[0].shape.len() != 3 {
             return Err(mismatch("these are no blocked rows and columns", inputs[0]));
         }
-        let tiles = self.output[0].div_ceil(4) * self.output[1].div_ceil(4);
+        let tiles = self.tiling(inputs[0]).count();
         Ok(inputs[0].laid_out(Layout::WinogradTiles { tiles }))
     }
 
@@ -269,7 +278,7 @@ impl Operator for WinogradTiles {
 
     fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
         let x = &cx.inputs[0];
-        let tiling = Tiling { input: [x.shape[1], x.shape[2]], output: self.output, pad: self.pad };
+        let tiling = self.tiling(x);
         let (literal, count, rows) = (tiling.tokens(), tiling.count(), tiling.rows());
         let from = x.floats() / x.blocks();
         let pitch = winograd_pitch(count);
@@ -281,7 +290,7 @@ impl Operator for WinogradTiles {
         };
         let cut = Cut { plane, strip: plane, planes: 1 };
         Kernel::new(format!("winograd_input_{}", shape_name(x)), Split::Strips(cut), body)
-            .doc(format!(" Bᵀ d B of {count} tiles of {}: Winograd's F(4×4, 3×3).", show_shape(&x.shape)))
+            .doc(format!(" Bᵀ d B of {count} tiles of {}: Winograd's transform.", show_shape(&x.shape)))
     }
 }
 

@@ -7,6 +7,7 @@ use serde::de::{Deserialize, Deserializer, Error as _};
 use crate::graph::{BLOCK, Graph, ValueId};
 use crate::ops::Op;
 use crate::ops::tile_conv::Algorithm;
+use crate::ops::tile_conv::winograd::{fits, side};
 use crate::ops::window::Window;
 
 /// Largest number that a description may have.
@@ -51,17 +52,10 @@ impl Workload {
 
     /// Whether an algorithm computes this.
     pub fn allows(&self, algorithm: Algorithm) -> bool {
-        let Window { kernel, stride, dilation, pad, .. } = &self.window;
         match algorithm {
             Algorithm::Direct => true,
             Algorithm::WinogradStrips | Algorithm::WinogradTiles => {
-                *kernel == [3, 3]
-                    && *stride == [1, 1]
-                    && *dilation == [1, 1]
-                    && pad.iter().all(|p| p.0 <= 2)
-                    && self.groups == 1
-                    && self.lanes == BLOCK
-                    && self.input[0] >= BLOCK
+                fits(&self.window) && self.groups == 1 && self.lanes == BLOCK && self.input[0] >= BLOCK
             }
         }
     }
@@ -71,7 +65,7 @@ impl Workload {
         let rows = if self.output.len() == 3 { self.output[1] } else { 1 };
         match algorithm {
             Algorithm::Direct => rows,
-            Algorithm::WinogradStrips | Algorithm::WinogradTiles => rows.div_ceil(4),
+            Algorithm::WinogradStrips | Algorithm::WinogradTiles => rows.div_ceil(side(self.window.kernel[0])),
         }
     }
 

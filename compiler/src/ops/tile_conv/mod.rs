@@ -49,9 +49,9 @@ pub struct TileConv {
 pub enum Algorithm {
     /// Tiles of 16 filters × 28 pixels over all channels and taps.
     Direct,
-    /// Winograd's F(4×4, 3×3), strip by strip: tiles are transformed where they are used.
+    /// Winograd's F(4×4, 3×3) or F(2×2, 5×5), strip by strip: tiles are transformed where they are used.
     WinogradStrips,
-    /// Winograd's F(4×4, 3×3) of an operand that has been transformed as a whole, for weights that no cache holds.
+    /// The same of an operand that has been transformed as a whole, for weights that no cache holds.
     WinogradTiles,
 }
 
@@ -184,6 +184,7 @@ impl Operator for TileConv {
         };
         let how = match self.algorithm {
             Algorithm::Direct => "tiles of 16 filters",
+            _ if self.window.kernel == [5, 5] => "Winograd's F(2×2, 5×5)",
             Algorithm::WinogradStrips | Algorithm::WinogradTiles => "Winograd's F(4×4, 3×3)",
         };
         Kernel { docs: vec![format!("{doc}; {how}.")], ..kernel }

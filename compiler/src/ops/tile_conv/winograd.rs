@@ -1,4 +1,4 @@
-//! Winograd's F(4×4, 3×3) (Lavin & Gray 2016): 36 matrix products over tiles instead of 9 over pixels.
+//! Winograd's F(4×4, 3×3) and F(2×2, 5×5) (Lavin & Gray 2016): 36 matrix products over tiles instead of 9 or 25 over pixels.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -18,17 +18,30 @@ pub struct Tiling {
     pub output: [usize; 2],
     /// Padding above and on the left.
     pub pad: [usize; 2],
+    /// Pixels of a tile's side, see [`side`].
+    pub side: usize,
+}
+
+/// Pixels of a tile's side of a convolution of this many elements a side: six points are enough for both together.
+pub fn side(window: usize) -> usize {
+    7 - window
+}
+
+/// Whether there is Winograd's algorithm for a window.
+pub fn fits(window: &Window) -> bool {
+    let plain = window.stride.iter().chain(&window.dilation).all(|n| *n == 1);
+    plain && matches!(*window.kernel, [3, 3] | [5, 5]) && window.pad.iter().all(|p| p.0 <= 2)
 }
 
 impl Tiling {
     /// Rows of tiles.
     pub fn rows(&self) -> usize {
-        self.output[0].div_ceil(4)
+        self.output[0].div_ceil(self.side)
     }
 
     /// Tiles of a row.
     pub fn columns(&self) -> usize {
-        self.output[1].div_ceil(4)
+        self.output[1].div_ceil(self.side)
     }
 
     /// All tiles.
@@ -38,14 +51,16 @@ impl Tiling {
 
     /// The runtime's description.
     pub fn tokens(&self) -> TokenStream {
-        let ([h, w], [oh, ow], [top, left], columns) = (self.input, self.output, self.pad, self.columns());
-        quote!(rt::Tiles { input: [#h, #w], output: [#oh, #ow], pad: [#top, #left], columns: #columns })
+        let ([h, w], [oh, ow], [top, left]) = (self.input, self.output, self.pad);
+        let (side, columns) = (self.side, self.columns());
+        quote!(rt::Tiles { input: [#h, #w], output: [#oh, #ow], pad: [#top, #left], side: #side, columns: #columns })
     }
 
     /// Of a convolution from one value to another.
     pub(super) fn of(window: &Window, x: &Type, y: &Type) -> Self {
         let (x, y) = (&x.shape, &y.shape);
-        Self { input: [x[1], x[2]], output: [y[1], y[2]], pad: [window.pad[0].0, window.pad[1].0] }
+        let pad = [window.pad[0].0, window.pad[1].0];
+        Self { input: [x[1], x[2]], output: [y[1], y[2]], pad, side: side(window.kernel[0]) }
     }
 }
 
@@ -54,9 +69,9 @@ pub(super) fn strips(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
     let (x, w, y) = (&cx.inputs[0], &cx.inputs[1], cx.output);
     let tiling = Tiling::of(&conv.window, x, y);
     let rows = conv.rows.min(tiling.rows());
-    let cut = cut(y, 4 * rows, conv.planes);
+    let cut = cut(y, tiling.side * rows, conv.planes);
     let (literal, columns, blocks) = (tiling.tokens(), tiling.columns(), x.blocks());
-    let (plane_in, strip_row) = (x.floats() / blocks, 4 * tiling.output[1] * BLOCK);
+    let (plane_in, strip_row) = (x.floats() / blocks, tiling.side * tiling.output[1] * BLOCK);
     let channels = x.channels();
     let weights = w.floats() / y.blocks();
     let point_weights = weights / WINOGRAD_POINTS;

@@ -6,6 +6,7 @@
 
 use crate::graph::{BLOCK, Graph, Type, WINOGRAD_POINTS};
 use crate::ops::tile_conv::Algorithm;
+use crate::ops::tile_conv::winograd::{fits, side};
 use crate::ops::window::Window;
 use crate::tuning::{Choice, Mode, Workload};
 
@@ -38,6 +39,8 @@ struct Layer {
     width: usize,
     /// Distance between the input rows of neighbouring output rows.
     stride: usize,
+    /// Pixels of the side of Winograd's tiles, where there are such.
+    side: usize,
     lanes: usize,
     /// Whether there are several images at a time, as in training.
     batches: bool,
@@ -120,6 +123,7 @@ impl Layer {
             columns: output[last],
             width: input[last] + before + after,
             stride: window.stride[0],
+            side: if fits(window) { side(window.kernel[0]) } else { 4 },
             lanes: *lanes,
             batches: mode == Mode::Training,
         }
@@ -152,7 +156,7 @@ impl Layer {
     }
 
     fn tiles(&self) -> [usize; 2] {
-        [self.rows.div_ceil(4), self.columns.div_ceil(4)]
+        [self.rows.div_ceil(self.side), self.columns.div_ceil(self.side)]
     }
 
     fn winograd_weights(&self) -> usize {

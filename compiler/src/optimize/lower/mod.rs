@@ -14,6 +14,7 @@ use crate::ops::Op;
 use crate::ops::conv::{Conv, ConvGradWeight};
 use crate::ops::conv_transpose::ConvTranspose;
 use crate::ops::layout::{Pack, Reorder, Spread, Unpack, WinogradTiles, WinogradWeights};
+use crate::ops::tile_conv::winograd::{fits, side};
 use crate::ops::tile_conv::{Algorithm, TileConv, TileConvGradWeight, grad_weight_pays};
 use crate::ops::window::Window;
 use crate::tuning::{Choice, Mode, Workload};
@@ -157,7 +158,8 @@ impl Lowering<'_> {
             Algorithm::WinogradTiles => {
                 let pad = [conv.window.pad[0].0, conv.window.pad[1].0];
                 let output = [workload.output[1], workload.output[2]];
-                self.rewrite.push_like(at, WinogradTiles { output, pad }, &[x])
+                let side = side(conv.window.kernel[0]);
+                self.rewrite.push_like(at, WinogradTiles { output, pad, side }, &[x])
             }
             _ => x,
         };
@@ -250,9 +252,7 @@ impl Lowering<'_> {
 
 /// Whether Winograd's algorithm is possible for the gradient by the weights, allowed, and faster.
 fn winograd_pays(graph: &Graph, conv: &ConvGradWeight, x: &Type, dy: &Type) -> bool {
-    let window = &conv.window;
-    let plain = window.stride.iter().chain(&window.dilation).all(|n| *n == 1);
-    let fits = window.kernel == [3, 3] && plain && conv.groups == 1 && window.pad.iter().all(|p| p.0 <= 2);
+    let fits = conv.window.kernel == [3, 3] && fits(&conv.window) && conv.groups == 1;
     let [rows, columns] = [dy.shape[1], dy.shape.get(2).copied().unwrap_or(1)];
     let tiles = rows.div_ceil(4) * columns.div_ceil(4);
     !graph.exact && fits && grad_weight_pays(rows * columns, tiles, x.channels(), dy.channels())

@@ -226,28 +226,36 @@ fn gradients_by_weights() {
 
 #[test]
 fn winograd() {
-    for (channels, filters, [h, w], pad) in
-        [(16, 16, [8, 8], 1), (20, 19, [7, 14], 1), (32, 16, [13, 13], 0), (16, 3, [4, 30], 2), (16, 16, [3, 3], 1)]
-    {
-        let case = Case { channels, filters, input: [h, w], kernel: [3, 3], stride: 1, pad };
-        let [oh, ow] = case.output();
-        let (x, weights) = (numbers(1, channels * h * w), numbers(2, filters * channels * 9));
+    for (window, channels, filters, [h, w], pad) in [
+        (3, 16, 16, [8, 8], 1),
+        (3, 20, 19, [7, 14], 1),
+        (3, 32, 16, [13, 13], 0),
+        (3, 16, 3, [4, 30], 2),
+        (3, 16, 16, [3, 3], 1),
+        (5, 16, 16, [8, 8], 2),
+        (5, 20, 19, [7, 14], 2),
+        (5, 32, 16, [13, 12], 0),
+        (5, 16, 3, [5, 30], 1),
+    ] {
+        let case = Case { channels, filters, input: [h, w], kernel: [window; 2], stride: 1, pad };
+        let ([oh, ow], taps, side) = (case.output(), window * window, 7 - window);
+        let (x, weights) = (numbers(1, channels * h * w), numbers(2, filters * channels * taps));
         let expected = case.forward(&x, &weights);
         let mut gradient = vec![0.0; weights.len()];
         let dy = numbers(3, filters * oh * ow);
         case.each(|o, weight, i| gradient[weight] += f64::from(x[i]) * f64::from(dy[o]));
         let (x, dy) = (blocked(channels, h * w, &x), blocked(filters, oh * ow, &dy));
-        let tiles = Tiles { input: [h, w], output: [oh, ow], pad: [pad; 2], columns: ow.div_ceil(4) };
-        let packing = Packing { filters, channels, taps: 9, lanes: BLOCK, backwards: false };
-        let (rows, blocks) = (oh.div_ceil(4), channels.div_ceil(BLOCK));
+        let tiles = Tiles { input: [h, w], output: [oh, ow], pad: [pad; 2], side, columns: ow.div_ceil(side) };
+        let packing = Packing { filters, channels, taps, lanes: BLOCK, backwards: false };
+        let (rows, blocks) = (oh.div_ceil(side), channels.div_ceil(BLOCK));
         let count = rows * tiles.columns;
         let point = blocks * BLOCK * BLOCK;
         for isa in Isa::available() {
-            let what = format!("{isa:?}, {channels} to {filters} of {h}x{w}");
-            let mut packed = vec![9.0; 9 * point];
+            let what = format!("{isa:?}, {window}x{window}, {channels} to {filters} of {h}x{w}");
+            let mut packed = vec![9.0; taps * point];
             isa.pack(&packing, 0, &weights, &mut packed);
             let mut u = vec![9.0; WINOGRAD_POINTS * point];
-            isa.winograd_weights(&packed, point, &mut u);
+            isa.winograd_weights(window, &packed, point, &mut u);
             let part = WINOGRAD_POINTS * count * BLOCK;
             let mut v = vec![9.0; blocks * part];
             for block in 0..blocks {
@@ -280,6 +288,9 @@ fn winograd() {
             isa.winograd_output(&tiles, 0, rows, count, &m, &Finish::default(), &mut y);
             let shown = filters.min(BLOCK);
             assert_close(&planes(&y, shown), &expected[..shown * oh * ow], 2e-5, &what);
+            if window == 5 {
+                continue;
+            }
 
             let mut up = vec![9.0; part];
             isa.winograd_upstream(&tiles, 0, rows, count, &dy, &mut up);

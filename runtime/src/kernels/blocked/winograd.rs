@@ -1,7 +1,9 @@
-//! Winograd's minimal filtering F(4×4, 3×3): 36 products instead of 144 for 16 pixels.
+//! Winograd's minimal filtering with six points a side: F(4×4, 3×3), 36 products instead of 144 for 16 pixels, and
+//! F(2×2, 5×5), 36 instead of 100 for 4.
 //!
 //! Lavin & Gray 2016, "Fast algorithms for convolutional neural networks": with points 0, ±1, ±2 and ∞ the result is
-//! Aᵀ\[(G g Gᵀ) ⊙ (Bᵀ d B)\]A. Over many tiles and channels the product ⊙ becomes 36 matrix products, which are done by
+//! Aᵀ\[(G g Gᵀ) ⊙ (Bᵀ d B)\]A. B depends on the points alone; A has as many rows of it as a tile has pixels a side, G as many
+//! columns as the window has elements. Over many tiles and channels the product ⊙ becomes 36 matrix products, which are done by
 //! the same register tile as all convolutions.
 
 #![allow(clippy::needless_range_loop, reason = "rows and columns of small matrices are clearer by number")]
@@ -24,7 +26,9 @@ pub struct Tiles {
     pub output: [usize; 2],
     /// Padding above and on the left of what is read.
     pub pad: [usize; 2],
-    /// Tiles, of 4×4 pixels, in a row of them.
+    /// Pixels of a tile's side: 4 of a window 3×3, 2 of one 5×5.
+    pub side: usize,
+    /// Tiles in a row of them.
     pub columns: usize,
 }
 
@@ -32,16 +36,18 @@ impl Tiles {
     fn check_input(&self, rows: usize, pitch: usize, x: &[f32], v: &[f32]) {
         let tiles = extent([[rows, self.columns]]);
         assert!(tiles > 0 && tiles <= pitch, "tiles fit their pitch");
+        assert!(self.side == 4 || self.side == 2, "tiles of six points");
         assert!(x.len() >= extent([[self.input[0], self.input[1], BLOCK]]), "input of the transform");
         assert!(v.len() >= points(pitch, tiles), "result of the transform");
     }
 
     fn check_output(&self, first: usize, rows: usize, pitch: usize, m: &[f32], finish: &Finish<'_>, y: &[f32]) {
-        let [height, width] = self.output;
-        let (tiles, lines) = (extent([[rows, self.columns]]), (height - first * 4).min(extent([[rows, 4]])));
+        let ([height, width], side) = (self.output, self.side);
+        assert!(side == 4 || side == 2, "tiles of six points");
+        let (tiles, lines) = (extent([[rows, self.columns]]), (height - first * side).min(extent([[rows, side]])));
         let floats = extent([[lines, width, BLOCK]]);
-        assert!(self.columns == width.div_ceil(4), "tiles cover the columns");
-        assert!(rows > 0 && (first + rows - 1) * 4 < height, "every row of tiles has pixels");
+        assert!(self.columns == width.div_ceil(side), "tiles cover the columns");
+        assert!(rows > 0 && (first + rows - 1) * side < height, "every row of tiles has pixels");
         assert!(tiles <= pitch, "tiles fit their pitch");
         assert!(m.len() >= points(pitch, tiles), "input of the transform");
         assert!(y.len() >= floats, "result of the transform");
@@ -61,10 +67,10 @@ fn points(pitch: usize, tiles: usize) -> usize {
     extent([[WINOGRAD_POINTS - 1, pitch, BLOCK], [tiles, BLOCK, 1]])
 }
 
-/// Where the numbers of a tile of `size`, of which some lie outside, begin: `start + 4 · index − pad`.
+/// Where the numbers of the tile of this index begin along an axis of `size`, of which some lie outside, and which do not.
 #[inline(always)]
-fn inside(index: usize, pad: usize, size: usize) -> (isize, usize, usize) {
-    let start = (4 * index) as isize - pad as isize;
+fn inside(index: usize, side: usize, pad: usize, size: usize) -> (isize, usize, usize) {
+    let start = (side * index) as isize - pad as isize;
     let from = (-start).clamp(0, 6) as usize;
     let end = (size as isize - start).clamp(from as isize, 6) as usize;
     (start, from, end)
@@ -86,6 +92,7 @@ impl Tiles {
     fn check_upstream(&self, first: usize, rows: usize, pitch: usize, dy: &[f32], v: &[f32]) {
         let tiles = extent([[rows, self.columns]]);
         assert!(tiles > 0 && tiles <= pitch && first * 4 < self.output[0], "tiles fit their pitch");
+        assert!(self.side == 4, "tiles of windows 3×3");
         assert!(self.columns == self.output[1].div_ceil(4), "tiles cover the columns");
         assert!(dy.len() >= extent([[self.output[0], self.output[1], BLOCK]]), "input of the transform");
         assert!(v.len() >= points(pitch, tiles), "result of the transform");
@@ -120,19 +127,20 @@ unsafe fn input_line<V: Vector>(d: [V; 6]) -> [V; 6] {
     }
 }
 
-/// Aᵀ times six numbers.
+/// Aᵀ times six numbers, for tiles of `S` pixels a side: of two, the first two results count.
 ///
 /// # Safety
 /// The vector's instructions are there.
 #[inline(always)]
-unsafe fn output_line<V: Vector>(m: [V; 6]) -> [V; 4] {
+unsafe fn output_line<V: Vector, const S: usize>(m: [V; 6]) -> [V; 4] {
     // SAFETY: the caller's promise.
     unsafe {
         let (near_sum, near_difference) = (m[1].add(m[2]), m[1].sub(m[2]));
         let (far_sum, far_difference) = (m[3].add(m[4]), m[3].sub(m[4]));
+        let first = near_difference.fma(far_difference, V::splat(2.0));
         [
             m[0].add(near_sum).add(far_sum),
-            near_difference.fma(far_difference, V::splat(2.0)),
+            if S == 2 { m[5].add(first) } else { first },
             near_sum.fma(far_sum, V::splat(4.0)),
             m[5].add(near_difference).fma(far_difference, V::splat(8.0)),
         ]
@@ -167,9 +175,9 @@ unsafe fn input<V: Vector, const G: usize>(
 ) {
     let ([height, width], [top, left]) = (tiles.input, tiles.pad);
     for row in 0..rows {
-        let (y0, top_from, top_end) = inside(first + row, top, height);
+        let (y0, top_from, top_end) = inside(first + row, tiles.side, top, height);
         for column in 0..tiles.columns {
-            let (x0, from, end) = inside(column, left, width);
+            let (x0, from, end) = inside(column, tiles.side, left, width);
             let whole = (top_from, top_end, from, end) == (0, 6, 0, 6);
             // SAFETY: rows top_from..top_end and columns from..end of the tile lie in the input; the rest is not read.
             unsafe {
@@ -220,12 +228,35 @@ unsafe fn output<V: Vector, const G: usize>(
     finish: &Finish<'_>,
     y: &mut [f32],
 ) {
+    // SAFETY: the caller's promises.
+    unsafe {
+        match tiles.side {
+            2 => output_tiles::<V, G, 2>(tiles, first, rows, pitch, m, finish, y),
+            _ => output_tiles::<V, G, 4>(tiles, first, rows, pitch, m, finish, y),
+        }
+    }
+}
+
+/// Of tiles of `S` pixels a side.
+///
+/// # Safety
+/// As [`output`].
+#[inline(always)]
+unsafe fn output_tiles<V: Vector, const G: usize, const S: usize>(
+    tiles: &Tiles,
+    first: usize,
+    rows: usize,
+    pitch: usize,
+    m: &[f32],
+    finish: &Finish<'_>,
+    y: &mut [f32],
+) {
     let [height, width] = tiles.output;
     let pitch = pitch * BLOCK;
     for row in 0..rows {
-        let down = (height - (first + row) * 4).min(4);
+        let down = (height - (first + row) * S).min(S);
         for column in 0..tiles.columns {
-            let right = (width - column * 4).min(4);
+            let right = (width - column * S).min(S);
             // SAFETY: `down` rows and `right` columns of the tile lie in the output.
             unsafe {
                 let from = m.as_ptr().add((row * tiles.columns + column) * BLOCK);
@@ -234,11 +265,13 @@ unsafe fn output<V: Vector, const G: usize>(
                     let bias = finish.bias.map_or(V::zero(), |b| V::load(b.as_ptr().add(lane)));
                     let mut lines = [[V::zero(); 4]; 6];
                     for (c, line) in lines.iter_mut().enumerate() {
-                        *line = output_line(core::array::from_fn(|r| V::load(from.add((r * 6 + c) * pitch + lane))));
+                        *line = output_line::<V, S>(core::array::from_fn(|r| {
+                            V::load(from.add((r * 6 + c) * pitch + lane))
+                        }));
                     }
                     for r in 0..down {
-                        let line = output_line(core::array::from_fn(|c| lines[c][r]));
-                        let start = ((row * 4 + r) * width + column * 4) * BLOCK + lane;
+                        let line = output_line::<V, S>(core::array::from_fn(|c| lines[c][r]));
+                        let start = ((row * S + r) * width + column * S) * BLOCK + lane;
                         for (c, value) in line.into_iter().enumerate().take(right) {
                             let at = start + c * BLOCK;
                             let mut value = value.add(bias);
@@ -297,11 +330,14 @@ unsafe fn upstream<V: Vector, const G: usize>(
 }
 
 per_vector! {
-    /// G g Gᵀ of the weights of one block of filters for some blocks of channels: from `[9][16][16]` each, as
-    /// [`pack`](crate::Isa::pack) leaves them, to `[36][channels][16]`, of which each of the 36 has `point` floats.
-    pub fn winograd_weights(w: &[f32], point: usize, u: &mut [f32]) = weights, where {
-        assert!(w.len().is_multiple_of(9 * PAIRS) && point >= w.len() / 9, "weights of blocks");
-        assert!(w.is_empty() || u.len() >= (WINOGRAD_POINTS - 1) * point + w.len() / 9, "transformed weights");
+    /// G g Gᵀ of the weights of one block of filters for some blocks of channels, of windows of 3×3 or 5×5: from
+    /// `[window²][16][16]` each, as [`pack`](crate::Isa::pack) leaves them, to `[36][channels][16]`, of which each of the 36 has
+    /// `point` floats.
+    pub fn winograd_weights(window: usize, w: &[f32], point: usize, u: &mut [f32]) = weights, where {
+        assert!(window == 3 || window == 5, "windows of six points");
+        let taps = window * window;
+        assert!(w.len().is_multiple_of(taps * PAIRS) && point >= w.len() / taps, "weights of blocks");
+        assert!(w.is_empty() || u.len() >= (WINOGRAD_POINTS - 1) * point + w.len() / taps, "transformed weights");
     };
 
     /// Gᵀ u G: the gradient of the weights of one block of filters and one of channels, `[9][16][16]`, from the sum
@@ -311,19 +347,22 @@ per_vector! {
     };
 }
 
-/// G times three numbers.
+/// G times the three or five numbers of a line of the window.
 ///
 /// # Safety
 /// The vector's instructions are there.
 #[inline(always)]
-unsafe fn weights_line<V: Vector>(g: [V; 3]) -> [V; 6] {
+unsafe fn weights_line<V: Vector, const R: usize>(g: [V; R]) -> [V; 6] {
     // SAFETY: the caller's promise.
     unsafe {
-        let near = g[0].add(g[2]);
-        let far = g[0].fma(g[2], V::splat(4.0));
-        let two = V::splat(2.0);
-        let double = g[1].mul(two);
-        [g[0], near.add(g[1]), near.sub(g[1]), far.add(double), far.sub(double), g[2]]
+        let (mut even, mut odd) = (g[0].add(g[2]), g[1]);
+        let (mut far_even, mut far_odd) = (g[0].fma(g[2], V::splat(4.0)), g[1].mul(V::splat(2.0)));
+        if R == 5 {
+            (even, odd) = (even.add(g[R - 1]), odd.add(g[R - 2]));
+            far_even = far_even.fma(g[R - 1], V::splat(16.0));
+            far_odd = far_odd.fma(g[R - 2], V::splat(8.0));
+        }
+        [g[0], even.add(odd), even.sub(odd), far_even.add(far_odd), far_even.sub(far_odd), g[R - 1]]
     }
 }
 
@@ -348,19 +387,33 @@ unsafe fn weights_back_line<V: Vector>(u: [V; 6]) -> [V; 3] {
 /// # Safety
 /// The vector's instructions are there, `w` has whole blocks, and `u` is long enough.
 #[inline(always)]
-unsafe fn weights<V: Vector, const G: usize>(w: &[f32], point: usize, u: &mut [f32]) {
-    for (block, w) in w.chunks_exact(9 * PAIRS).enumerate() {
+unsafe fn weights<V: Vector, const G: usize>(window: usize, w: &[f32], point: usize, u: &mut [f32]) {
+    // SAFETY: the caller's promises.
+    unsafe {
+        match window {
+            5 => weights_of_windows::<V, 5>(w, point, u),
+            _ => weights_of_windows::<V, 3>(w, point, u),
+        }
+    }
+}
+
+/// Of windows of `R` × `R`.
+///
+/// # Safety
+/// As [`weights`].
+#[inline(always)]
+unsafe fn weights_of_windows<V: Vector, const R: usize>(w: &[f32], point: usize, u: &mut [f32]) {
+    for (block, w) in w.chunks_exact(R * R * PAIRS).enumerate() {
         for at in (0..PAIRS).step_by(V::LANES) {
-            // SAFETY: the nine weights lie in their block, and the 36 numbers in `u`.
+            // SAFETY: the weights lie in their block, and the 36 numbers in `u`.
             unsafe {
                 let (from, to) = (w.as_ptr().add(at), u.as_mut_ptr().add(block * PAIRS + at));
-                let mut lines = [[V::zero(); 6]; 3];
+                let mut lines = [[V::zero(); 6]; R];
                 for (c, line) in lines.iter_mut().enumerate() {
-                    let at = |r: usize| from.add((r * 3 + c) * PAIRS);
-                    *line = weights_line([V::load(at(0)), V::load(at(1)), V::load(at(2))]);
+                    *line = weights_line::<V, R>(core::array::from_fn(|r| V::load(from.add((r * R + c) * PAIRS))));
                 }
                 for r in 0..6 {
-                    let line = weights_line(core::array::from_fn(|c| lines[c][r]));
+                    let line = weights_line::<V, R>(core::array::from_fn(|c| lines[c][r]));
                     for (c, value) in line.into_iter().enumerate() {
                         value.store(to.add((r * 6 + c) * point));
                     }

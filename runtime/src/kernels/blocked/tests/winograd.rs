@@ -32,6 +32,17 @@ const OUTPUT: [[f64; 6]; 4] = [
 const WEIGHTS: [[f64; 3]; 6] =
     [[1.0, 0.0, 0.0], [1.0, 1.0, 1.0], [1.0, -1.0, 1.0], [1.0, 2.0, 4.0], [1.0, -2.0, 4.0], [0.0, 0.0, 1.0]];
 
+/// Aᵀ and G of windows 5×5.
+const OUTPUT_OF_FIVE: [[f64; 6]; 2] = [[1.0, 1.0, 1.0, 1.0, 1.0, 0.0], [0.0, 1.0, -1.0, 2.0, -2.0, 1.0]];
+const WEIGHTS_OF_FIVE: [[f64; 5]; 6] = [
+    [1.0, 0.0, 0.0, 0.0, 0.0],
+    [1.0, 1.0, 1.0, 1.0, 1.0],
+    [1.0, -1.0, 1.0, -1.0, 1.0],
+    [1.0, 2.0, 4.0, 8.0, 16.0],
+    [1.0, -2.0, 4.0, -8.0, 16.0],
+    [0.0, 0.0, 0.0, 0.0, 1.0],
+];
+
 /// Weights of a block of filters and one of channels.
 const PAIRS: usize = BLOCK * BLOCK;
 
@@ -80,13 +91,13 @@ proptest! {
     #[test]
     fn inputs_agree_with_loops(
         input in [1_usize..22, 1_usize..22], pad in [0_usize..8, 0_usize..8], first in 0_usize..4, rows in 1_usize..4,
-        columns in 1_usize..5, more in 0_usize..5, seed: u64,
+        columns in 1_usize..5, more in 0_usize..5, side in prop_oneof![Just(4_usize), Just(2)], seed: u64,
     ) {
-        let tiles = Tiles { input, output: [1, 1], pad, columns };
+        let tiles = Tiles { input, output: [1, 1], pad, side, columns };
         let pitch = rows * columns + more;
         let x = numbers(seed, input[0] * input[1] * BLOCK);
         let expected = every_tile(first, rows, columns, |row, column, lane| {
-            let at = |index: usize, k: usize, pad: usize| (4 * index + k).wrapping_sub(pad);
+            let at = |index: usize, k: usize, pad: usize| (side * index + k).wrapping_sub(pad);
             sandwich(&INPUT, |r, c| pixel(&x, input, at(row, r, pad[0]), at(column, c, pad[1]), lane))
         });
         for (isa, edge) in everywhere() {
@@ -101,7 +112,7 @@ proptest! {
         output in [1_usize..22, 1_usize..22], first in 0_usize..6, rows in 1_usize..4, more in 0_usize..5, seed: u64,
     ) {
         let (first, columns) = (first.min((output[0] - 1) / 4), output[1].div_ceil(4));
-        let tiles = Tiles { input: [1, 1], output, pad: [0, 0], columns };
+        let tiles = Tiles { input: [1, 1], output, pad: [0, 0], side: 4, columns };
         let pitch = rows * columns + more;
         let dy = numbers(seed, output[0] * output[1] * BLOCK);
         let expected = every_tile(first, rows, columns, |row, column, lane| {
@@ -118,23 +129,27 @@ proptest! {
     fn outputs_agree_with_loops(
         output in [1_usize..22, 1_usize..22], first in 0_usize..6, rows in 1_usize..6, seed: u64,
         slope in prop_oneof![Just(Slope::One), Just(Slope::Relu), Just(Slope::Leaky(0.25))], biased: bool, added: bool,
-        more in 0_usize..3,
+        more in 0_usize..3, side in prop_oneof![Just(4_usize), Just(2)],
     ) {
         let [height, width] = output;
-        let all = height.div_ceil(4);
+        let all = height.div_ceil(side);
         let first = first.min(all - 1);
-        let (rows, columns) = (rows.min(all - first), width.div_ceil(4));
-        let tiles = Tiles { input: [1, 1], output, pad: [0, 0], columns };
-        let (count, floats) = (rows * columns, (height - 4 * first).min(4 * rows) * width * BLOCK);
+        let (rows, columns) = (rows.min(all - first), width.div_ceil(side));
+        let tiles = Tiles { input: [1, 1], output, pad: [0, 0], side, columns };
+        let (count, floats) = (rows * columns, (height - side * first).min(side * rows) * width * BLOCK);
         let pitch = count + more;
         let (m, bias, add) = (numbers(seed, WINOGRAD_POINTS * pitch * BLOCK), numbers(seed ^ 1, BLOCK), numbers(seed ^ 2, floats));
         let turned = every_tile(0, rows, columns, |row, column, lane| {
             let at = |r: usize, c: usize| ((r * 6 + c) * pitch + row * columns + column) * BLOCK + lane;
-            sandwich(&OUTPUT, |r, c| f64::from(m[at(r, c)]))
+            let m = |r: usize, c: usize| f64::from(m[at(r, c)]);
+            match side {
+                4 => sandwich(&OUTPUT, m).map(|line| line.to_vec()).to_vec(),
+                _ => sandwich(&OUTPUT_OF_FIVE, m).map(|line| line.to_vec()).to_vec(),
+            }
         });
         let value = |at: usize| {
             let (row, column, lane) = (at / BLOCK / width, at / BLOCK % width, at % BLOCK);
-            let mut y = turned[row / 4 * columns + column / 4][lane][row % 4][column % 4];
+            let mut y = turned[row / side * columns + column / side][lane][row % side][column % side];
             y += if biased { f64::from(bias[lane]) } else { 0.0 } + if added { f64::from(add[at]) } else { 0.0 };
             match slope {
                 Slope::One => y,
@@ -153,19 +168,23 @@ proptest! {
     }
 
     #[test]
-    fn weights_agree_with_loops(blocks in 1_usize..4, more in 0_usize..40, seed: u64) {
-        let w = numbers(seed, blocks * 9 * PAIRS);
+    fn weights_agree_with_loops(
+        window in prop_oneof![Just(3_usize), Just(5)], blocks in 1_usize..4, more in 0_usize..40, seed: u64,
+    ) {
+        let taps = window * window;
+        let w = numbers(seed, blocks * taps * PAIRS);
         let point = blocks * PAIRS + more;
         let mut expected = vec![0.0; WINOGRAD_POINTS * point - more];
         for pair in 0..blocks * PAIRS {
-            let at = |tap: usize| pair / PAIRS * 9 * PAIRS + tap * PAIRS + pair % PAIRS;
-            let u = sandwich(&WEIGHTS, |r, c| f64::from(w[at(r * 3 + c)]));
+            let at = |tap: usize| pair / PAIRS * taps * PAIRS + tap * PAIRS + pair % PAIRS;
+            let g = |r: usize, c: usize| f64::from(w[at(r * window + c)]);
+            let u = if window == 3 { sandwich(&WEIGHTS, g) } else { sandwich(&WEIGHTS_OF_FIVE, g) };
             (0..WINOGRAD_POINTS).for_each(|i| expected[i * point + pair] = u[i / 6][i % 6]);
         }
         for (isa, edge) in everywhere() {
             let mut y = edge.of(&vec![0.0; expected.len()]);
-            isa.winograd_weights(&edge.of(&w), point, &mut y);
-            assert_within(&y, &expected, 1e-5, 1.0, &format!("{isa:?}"));
+            isa.winograd_weights(window, &edge.of(&w), point, &mut y);
+            assert_within(&y, &expected, 1e-4, 1.0, &format!("{isa:?}"));
         }
     }
 
@@ -188,13 +207,13 @@ proptest! {
 #[test]
 #[should_panic(expected = "tiles cover the columns")]
 fn tiles_beside_the_gradient_are_refused() {
-    let tiles = Tiles { input: [1, 1], output: [4, 4], pad: [0, 0], columns: 2 };
+    let tiles = Tiles { input: [1, 1], output: [4, 4], pad: [0, 0], side: 4, columns: 2 };
     Isa::detect().winograd_upstream(&tiles, 0, 1, 2, &[0.0; 16 * BLOCK], &mut [0.0; WINOGRAD_POINTS * 2 * BLOCK]);
 }
 
 #[test]
 #[should_panic(expected = "input of the transform")]
 fn sizes_beyond_memory_are_refused() {
-    let tiles = Tiles { input: [1, usize::MAX / BLOCK + 1], output: [1, 1], pad: [0, 0], columns: 1 };
+    let tiles = Tiles { input: [1, usize::MAX / BLOCK + 1], output: [1, 1], pad: [0, 0], side: 4, columns: 1 };
     Isa::detect().winograd_input(&tiles, 0, 1, 1, &[], &mut [0.0; WINOGRAD_POINTS * BLOCK]);
 }
