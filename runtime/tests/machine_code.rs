@@ -93,7 +93,7 @@ fn check(text: &str, paths: &[&str], register: &str, count: usize) {
 fn sums_stay_in_registers() {
     let text = disassembly();
     // Two blocks of channels by 14 pixels; one block in two registers by 6 pixels.
-    check(&text, &["7blocked4tile6avx512", "7blocked4tile7tile512"], "%zmm", 28);
+    check(&text, &["7blocked4tile6avx512", "7blocked4tile4wide7tile512"], "%zmm", 28);
     check(&text, &["7blocked4tile4avx2"], "%ymm", 12);
     // Two blocks by eleven weights; one block in two registers by four.
     check(&text, &["7blocked5outer6avx512", "7blocked5outer7sums512"], "%zmm", 22);

@@ -1,0 +1,321 @@
+//! The register tile under every blocked convolution and matrix product.
+//!
+//! A tile holds one or two blocks of sixteen output channels of up to 14 pixels in registers while it walks all input channels
+//! and taps: each step loads the weights of a block and multiplies them with one number of each pixel. Everything is written
+//! once, after bias, sum and activation. See Georganas et al. 2018, "Anatomy of high-performance deep learning convolutions".
+
+#![cfg_attr(
+    not(any(all(feature = "std", target_arch = "x86_64"), target_arch = "aarch64")),
+    allow(dead_code, unused_macros, reason = "portable code has loops of its own")
+)]
+
+#[cfg(any(all(feature = "std", target_arch = "x86_64"), target_arch = "aarch64"))]
+mod narrow;
+mod portable;
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+mod wide;
+
+use super::{BLOCK, extent};
+use crate::Strip;
+use crate::isa::Level;
+use crate::simd::Vector;
+
+/// What one call computes: rows of pixels of some blocks of output channels.
+#[derive(Clone, Copy, Debug)]
+pub struct Tile<'a> {
+    /// Input channels.
+    pub channels: usize,
+    /// Input channels that are neighbours in memory: 16, or 1 where each channel is a plane.
+    pub lanes: usize,
+    /// Floats from one block of input channels (or plane) to the next.
+    pub block: usize,
+    /// What each tap sees, in floats from the first one's place.
+    pub taps: &'a [usize],
+    /// Pixels of a row.
+    pub columns: usize,
+    /// Floats from what a row sees to what the next one sees.
+    pub x_row: usize,
+    /// Floats from the weights of one block of output channels to those of the next.
+    pub w_block: usize,
+    /// Floats from the weights of the last block to those that the next call reads, wrapping where they stand before it:
+    /// some tiles ask memory for them meanwhile.
+    pub w_next: usize,
+}
+
+/// What happens to a sum of products before it is written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Finish<'a> {
+    /// Added to each channel, from the first one on that is computed.
+    pub bias: Option<&'a [f32]>,
+    /// Added to each element: a shortcut of the layout of the result, from the first element on that is computed.
+    pub add: Option<&'a [f32]>,
+    /// The activation behind.
+    pub slope: Slope,
+}
+
+/// Activations that a tile applies: x where positive, else this times x.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Slope {
+    /// No activation.
+    #[default]
+    One,
+    /// max(x, 0)
+    Relu,
+    /// max(x, slope · x), of a slope from 0 to 1.
+    Leaky(f32),
+}
+
+impl Tile<'_> {
+    /// Floats of the weights of one block of output channels.
+    pub(super) fn weights(&self) -> usize {
+        extent([[self.channels.div_ceil(self.lanes), self.lanes, self.taps.len(), BLOCK]])
+    }
+
+    fn check(&self, rows: usize, x: &[f32], w: &[f32], finish: &Finish<'_>, y: &Strip<'_>) {
+        assert!(self.lanes == BLOCK || self.lanes == 1, "lanes of a block or of a plane");
+        assert!(self.channels > 0 && rows > 0 && self.columns > 0 && !y.planes().is_empty(), "a tile of something");
+        let blocks = self.channels.div_ceil(self.lanes);
+        let tap = self.taps.iter().copied().max().expect("a tap");
+        let farthest = extent([[tap, 1], [blocks - 1, self.block], [rows - 1, self.x_row], [self.columns, self.lanes]]);
+        assert!(x.len() >= farthest, "input of {} floats, {farthest} are read", x.len());
+        let last = y.planes().len() - 1;
+        assert!(w.len() >= extent([[last, self.w_block], [self.weights(), 1]]), "weights");
+        let floats = extent([[rows, self.columns, BLOCK]]);
+        assert!(y.len() >= floats, "output");
+        assert!(finish.bias.is_none_or(|b| b.len() >= (last + 1) * BLOCK), "bias");
+        assert!(finish.add.is_none_or(|a| a.len() >= extent([[last, y.pitch()], [floats, 1]])), "shortcut");
+    }
+
+    /// Floats from the end of what a row sees to what the next one sees; before it, where rows overlap.
+    fn row_gap(&self) -> usize {
+        self.x_row.wrapping_sub(self.columns * self.lanes)
+    }
+
+    /// What each of `width` pixels sees, of which the first is in `column` and sees `x`.
+    #[inline(always)]
+    fn seen(&self, x: *const f32, column: usize, width: usize) -> [*const f32; NARROW] {
+        let in_a_row: [*const f32; NARROW] = core::array::from_fn(|i| x.wrapping_add(i * self.lanes));
+        if column + width <= self.columns {
+            return in_a_row;
+        }
+        let rows_on = |i: usize| (column + i) / self.columns;
+        core::array::from_fn(|i| in_a_row[i].wrapping_add(rows_on(i).wrapping_mul(self.row_gap())))
+    }
+}
+
+impl crate::Isa {
+    /// The blocks of output channels that are the planes of `y`, `rows` rows of pixels which follow each other without gaps.
+    /// Weights of a block are `[input blocks][taps][lanes][16]`; weights, bias and shortcut begin with those of the first
+    /// block.
+    ///
+    /// # Panics
+    /// If a slice is shorter than what the numbers say.
+    pub fn convolve(self, tile: &Tile<'_>, rows: usize, x: &[f32], w: &[f32], finish: &Finish<'_>, y: &mut Strip<'_>) {
+        tile.check(rows, x, w, finish, y);
+        let (y_block, blocks) = (y.pitch(), y.planes().len());
+        let place = Place {
+            x: x.as_ptr(),
+            w: w.as_ptr(),
+            bias: finish.bias.map(<[f32]>::as_ptr),
+            add: finish.add.map(<[f32]>::as_ptr),
+            slope: finish.slope,
+            y: y.start(),
+            y_block,
+            ahead: Ahead::NOTHING,
+        };
+        // SAFETY: an `Isa` of a level is only made where detection found its features; the slices were measured above, and
+        // `y` lends its planes to this call alone.
+        unsafe {
+            match self.0 {
+                #[cfg(all(feature = "std", target_arch = "x86_64"))]
+                Level::Avx512 => avx512(tile, rows, blocks, place),
+                #[cfg(all(feature = "std", target_arch = "x86_64"))]
+                Level::Avx2 => avx2(tile, rows, blocks, place),
+                #[cfg(target_arch = "aarch64")]
+                Level::Neon => narrow::narrow::<crate::simd::neon::F32x4, 4>(tile, rows, blocks, place),
+                Level::Portable => portable::portable(tile, rows, blocks, place),
+            }
+        }
+    }
+}
+
+/// # Safety
+/// The processor has these features; see [`wide::wide`].
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+unsafe fn avx512(tile: &Tile<'_>, rows: usize, blocks: usize, place: Place) {
+    // SAFETY: the caller's promises.
+    unsafe { wide::wide(tile, rows, blocks, place) }
+}
+
+/// # Safety
+/// The processor has these features; see [`narrow::narrow`].
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn avx2(tile: &Tile<'_>, rows: usize, blocks: usize, place: Place) {
+    // SAFETY: the caller's promises.
+    unsafe { narrow::narrow::<crate::simd::avx2::F32x8, 2>(tile, rows, blocks, place) }
+}
+
+/// Where a tile reads and writes.
+#[derive(Clone, Copy)]
+struct Place {
+    x: *const f32,
+    w: *const f32,
+    bias: Option<*const f32>,
+    add: Option<*const f32>,
+    slope: Slope,
+    y: *mut f32,
+    /// Floats from one block of the output to the next.
+    y_block: usize,
+    ahead: Ahead,
+}
+
+/// The weights that a tile asks for while it computes, so that they are there when their turn comes: the tiles of some blocks of
+/// output channels share those of the next blocks evenly.
+#[derive(Clone, Copy)]
+struct Ahead {
+    /// Floats from the weights in use to those that come next.
+    weights: usize,
+    /// Of the sixteen channels of each tap.
+    first: usize,
+    /// The one behind the last.
+    end: usize,
+}
+
+impl Ahead {
+    const NOTHING: Self = Self { weights: 0, first: 0, end: 0 };
+
+    /// The share of a tile among all that use the same weights.
+    #[inline(always)]
+    fn share(weights: usize, tile: usize, tiles: usize) -> Self {
+        let each = BLOCK.div_ceil(tiles);
+        Self { weights, first: (tile * each).min(BLOCK), end: ((tile + 1) * each).min(BLOCK) }
+    }
+
+    /// Asks for the weights of `M` blocks, `w_block` floats apart, that come after those at `w`.
+    ///
+    /// # Safety
+    /// The vector's instructions are there.
+    #[inline(always)]
+    unsafe fn ask<V: Vector, const M: usize>(self, w: *const f32, w_block: usize) {
+        for lane in self.first..self.end {
+            for m in 0..M {
+                // SAFETY: the caller's promise; nothing is read.
+                unsafe { V::prefetch_second(w.wrapping_add(self.weights.wrapping_add(m * w_block + lane * BLOCK))) };
+            }
+        }
+    }
+}
+
+impl Place {
+    /// So many pixels of the output and floats of the input further on.
+    #[inline(always)]
+    fn pixels(self, pixels: usize, x: usize) -> Self {
+        Self {
+            x: self.x.wrapping_add(x),
+            y: self.y.wrapping_add(pixels * BLOCK),
+            add: self.add.map(|a| a.wrapping_add(pixels * BLOCK)),
+            ..self
+        }
+    }
+
+    /// So many blocks of output channels further on.
+    #[inline(always)]
+    fn blocks(self, blocks: usize, w_block: usize) -> Self {
+        Self {
+            w: self.w.wrapping_add(blocks * w_block),
+            y: self.y.wrapping_add(blocks * self.y_block),
+            bias: self.bias.map(|b| b.wrapping_add(blocks * BLOCK)),
+            add: self.add.map(|a| a.wrapping_add(blocks * self.y_block)),
+            ..self
+        }
+    }
+}
+
+/// Pixels of the widest tile: of one block of output channels; of two it is half.
+const MOST: usize = 28;
+
+/// The same of narrow tiles.
+const NARROW: usize = 6;
+
+/// Repeats code for each of the first `$n` pixels, with the pixel's number as a constant: indices must not depend on a
+/// loop's variable, or the compiler keeps the sums in memory.
+macro_rules! each_pixel {
+    ($n:expr, $pixel:ident, $body:block) => {
+        each_pixel!(@ $n, $pixel, $body,
+            0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27)
+    };
+    (@ $n:expr, $pixel:ident, $body:block, $($i:literal)*) => {
+        {
+            $(if $i < $n {
+                const $pixel: usize = $i;
+                $body
+            })*
+        }
+    };
+}
+
+#[cfg_attr(
+    not(any(all(feature = "std", target_arch = "x86_64"), target_arch = "aarch64")),
+    allow(unused_imports, reason = "portable code has loops of its own")
+)]
+use each_pixel;
+
+/// Sums of `M` blocks, of `G` registers each, for every pixel.
+type Sums<V, const M: usize, const G: usize> = [[[V; G]; M]; MOST];
+
+/// Shortcut, activation, and into memory.
+///
+/// # Safety
+/// The vector's instructions are there, and the pixels of the place exist.
+#[inline(always)]
+unsafe fn write<V: Vector, const M: usize, const G: usize, const R: usize, const C: usize>(
+    mut sums: Sums<V, M, G>,
+    place: Place,
+) {
+    macro_rules! each {
+        (|$sum:ident, $at:ident| $value:expr) => {
+            each_pixel!(R * C, PIXEL, {
+                for m in 0..M {
+                    for g in 0..G {
+                        let $at = m * place.y_block + PIXEL * BLOCK + g * V::LANES;
+                        let $sum = sums[PIXEL][m][g];
+                        sums[PIXEL][m][g] = $value;
+                    }
+                }
+            })
+        };
+    }
+    // SAFETY: the pixels are the tile's.
+    unsafe {
+        if let Some(add) = place.add {
+            each!(|sum, at| sum.add(V::load(add.add(at))));
+        }
+        match place.slope {
+            Slope::One => {}
+            Slope::Relu => each!(|sum, _at| slope(sum, Slope::Relu)),
+            Slope::Leaky(factor) => each!(|sum, _at| slope(sum, Slope::Leaky(factor))),
+        }
+        each!(|sum, at| {
+            sum.store(place.y.add(at));
+            sum
+        });
+    }
+}
+
+/// The activation of a register.
+///
+/// # Safety
+/// The vector's instructions are there.
+#[inline(always)]
+pub(super) unsafe fn slope<V: Vector>(value: V, slope: Slope) -> V {
+    // SAFETY: the caller's promise. The second operand of a maximum wins where one is NaN, on x86; so NaN stays.
+    unsafe {
+        match slope {
+            Slope::One => value,
+            Slope::Relu => V::zero().max(value),
+            Slope::Leaky(slope) => value.mul(V::splat(slope)).max(value),
+        }
+    }
+}
