@@ -282,6 +282,20 @@ const LOSSES: &[&str] = &[
     "landmark(slice(x, 0, 5), slice(wanted, 0, 5))",
 ];
 
+/// Losses of `x`, a map of this shape, beside `labels` of this kind.
+const SEGMENTS: &[(&str, &str, &str)] = &[
+    ("[2, 9]", "class(2, [9])", "cross_entropy(x, labels)"),
+    ("[3, 7, 8]", "class(3, [7, 8], ignore: 255)", "cross_entropy(9 * x, labels) + sum(x * one_hot(labels))"),
+    ("[4, 40]", "class(4, [40], ignore: 1)", "cross_entropy(x, labels, label_smoothing: 0.3)"),
+    ("[2, 3, 2, 4]", "class(2, [3, 2, 4])", "cross_entropy(x, labels, class_weights: [0.5, 3], label_smoothing: 1)"),
+    ("[20, 5, 7]", "class(20, [5, 7], ignore: 20)", "cross_entropy(conv(x, 20, 3, pad: 1) |> relu, labels)"),
+    (
+        "[5]",
+        "class(5, ignore: 7)",
+        "cross_entropy(x, labels) * cross_entropy(x, labels, label_smoothing: 0.1) + sum(one_hot(labels))",
+    ),
+];
+
 /// Losses of `x`, a map of this shape, beside four `objects` of three classes in a picture of about 24 pixels, some of them
 /// padding.
 const DETECTION: &[(&str, &str)] = &[
@@ -350,13 +364,19 @@ pub fn networks() -> Vec<String> {
             "net Use {{\n    input image: [6]\n    x = dense(image, 6)\n    output x\n{targets}    loss {loss}\n}}\n"
         )
     });
+    let segments = SEGMENTS.iter().map(|(shape, labels, loss)| {
+        let same = if shape.contains(',') { "conv(image, image.channels, 1)" } else { "dense(image, image.channels)" };
+        format!(
+            "net Use {{\n    input image: {shape}\n    x = {same}\n    output x\n    target labels: {labels}\n    loss {loss}\n}}\n"
+        )
+    });
     let frozen = FROZEN.iter().map(|frozen| {
         format!(
             "net Use {{\n    input image: [2, 4, 3]\n    x = image |> conv(3, 1) as front |> batch_norm as norm\n    y = x |> relu |> \
              conv(2, 2)\n    output y\n    target wanted: [2, 3, 2]\n    freeze {frozen}\n    loss mse(y, wanted)\n}}\n"
         )
     });
-    operators.chain(losses).chain(DETECTION.iter().map(detection)).chain(frozen).collect()
+    operators.chain(losses).chain(segments).chain(DETECTION.iter().map(detection)).chain(frozen).collect()
 }
 
 /// A network around the loss of a map of boxes.

@@ -65,7 +65,7 @@ fn shared_operand(op: Arithmetic, weight: &[usize], weight_first: bool) -> Compi
     let shape = vec![3, 4, 5];
     let named = |name: &str, value| Named { name: name.into(), docs: vec![], value, span: Span::default() };
     let x = push(&mut graph, Input { index: 0, shape: shape.clone() }.into(), &[]);
-    let wanted = push(&mut graph, Target { index: 0, shape, kind: Kind::Float }.into(), &[]);
+    let wanted = push(&mut graph, Target { index: 0, shape, kind: Kind::Float, ignore: None }.into(), &[]);
     let (init, role, span) = (Init::Constant(0.0), Role::Trained, Span::default());
     graph.params.push(Param { name: "layer.weight".into(), shape: weight.to_vec(), init, role, span });
     let w = push(&mut graph, ParamRef { id: ParamId(0), shape: weight.to_vec() }.into(), &[]);

@@ -354,6 +354,10 @@ operators! {
     Loss(loss::Loss),
     /// Its gradient.
     LossGrad(loss::LossGrad),
+    /// cross_entropy of maps, and of classes that are smoothed, weighted or left out.
+    CrossEntropyMap(cross_entropy::CrossEntropyMap),
+    /// Its gradient.
+    CrossEntropyMapGrad(cross_entropy::CrossEntropyMapGrad),
     /// The gradient of binary_cross_entropy by its target.
     BinaryCrossEntropyTargetGrad(loss::BinaryCrossEntropyTargetGrad),
     /// cross_entropy and its gradient at once.
