@@ -374,6 +374,28 @@ class Losses(nn.Module):
         return sum(loss.mean() for loss in losses)
 
 
+class Quotients(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 1)
+        # Off, as dropout is: the stored results have no random numbers in them.
+        self.path = torchvision.ops.StochasticDepth(0.3, "row").eval()
+
+    def train(self, mode=True):
+        super().train(mode)
+        self.path.eval()
+        return self
+
+    def forward(self, image):
+        x = torch.tanh(self.conv1(image))
+        y = x / (2 + x) + x.amax((2, 3), keepdim=True) / (3 + x)
+        y = y + self.path(self.conv2(2 / (3 - x)))
+        return {"y": y, "shares": y.exp() / y.exp().sum(1, keepdim=True)}
+
+    def loss(self, out, wanted):
+        return F.mse_loss(out["y"], wanted) + (out["shares"] / (1 + wanted**2)).sum((1, 2, 3)).mean()
+
+
 class Segments(nn.Module):
     def __init__(self):
         super().__init__()
@@ -498,6 +520,7 @@ NETS = {
         {"image": floats(3, 8, 7), "other": floats(3, 8, 7)},
         {"label": classes(5), "wanted": unit(7), "same": unit(1)},
     ),
+    "quotients": (Quotients, 3, {"image": floats(3, 6, 5)}, {"wanted": floats(4, 6, 5)}),
     "segments": (
         Segments,
         3,

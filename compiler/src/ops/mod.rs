@@ -278,9 +278,9 @@ operators! {
     Lrn(lrn::Lrn),
     /// Its gradient.
     LrnGrad(lrn::LrnGrad),
-    /// dropout.
+    /// dropout and drop_path.
     Dropout(dropout::Dropout),
-    /// add, sub, mul.
+    /// add, sub, mul, div.
     Arithmetic(elementwise::Arithmetic),
     /// factor · x + offset.
     Affine(elementwise::Affine),
@@ -391,6 +391,7 @@ pub static DEFINITIONS: &[&Definition] = &[
     &scale::SCALE,
     &weight::WEIGHT,
     &dropout::DROPOUT,
+    &dropout::DROP_PATH,
     &activation::RELU,
     &activation::RELU6,
     &activation::LEAKY_RELU,
@@ -414,6 +415,7 @@ pub static DEFINITIONS: &[&Definition] = &[
     &elementwise::ADD,
     &elementwise::SUB,
     &elementwise::MUL,
+    &elementwise::DIV,
     &reduce::SUM,
     &reduce::MEAN,
     &reduce::MAX,
