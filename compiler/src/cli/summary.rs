@@ -226,12 +226,7 @@ impl<'a> Summary<'a> {
             0 => String::new(),
             count => format!(", and {} numbers in buffers", grouped(count as u64)),
         };
-        format!(
-            "{}\n\n{}\nparameters  {}{more}\n",
-            graph.name,
-            aligned(&rows, 3),
-            grouped(self.totals.params as u64)
-        )
+        format!("{}\n\n{}\nparameters  {}{more}\n", graph.name, aligned(&rows, 3), grouped(self.totals.params as u64))
     }
 
     /// For programs.
@@ -242,7 +237,9 @@ impl<'a> Summary<'a> {
         let named = |all: &[crate::graph::Named]| -> Vec<serde_json::Value> {
             let value = |n: &crate::graph::Named| match graph.ty(n.value) {
                 Type { kind: Kind::Float, shape, .. } => json!({"name": n.name, "shape": shape}),
-                Type { kind: Kind::Class(classes), shape, .. } => json!({"name": n.name, "shape": shape, "classes": classes}),
+                Type { kind: Kind::Class(classes), shape, .. } => {
+                    json!({"name": n.name, "shape": shape, "classes": classes})
+                }
             };
             all.iter().map(value).collect()
         };
@@ -253,8 +250,11 @@ impl<'a> Summary<'a> {
                 json!({"layer": r.layer, "operator": r.operator, "shape": r.shape, "params": r.counts.params, "macs": r.counts.macs, "activation_bytes": r.bytes})
             })
             .collect();
-        let parameters: Vec<_> =
-            graph.params.iter().map(|p| json!({"name": p.name, "shape": p.shape, "numbers": p.len(), "role": p.role})).collect();
+        let parameters: Vec<_> = graph
+            .params
+            .iter()
+            .map(|p| json!({"name": p.name, "shape": p.shape, "numbers": p.len(), "role": p.role}))
+            .collect();
         let value = json!({
             "net": graph.name,
             "inputs": named(&graph.inputs),

@@ -47,7 +47,10 @@ fn specs_are_found_by_name_and_by_path() {
     let weights = said(home.path(), &["summary", "resnet18", "--weights"]);
     let line = |start: &str| weights.lines().find(|line| line.starts_with(start)).unwrap_or_default().to_owned();
     let words = |line: String| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ");
-    assert_eq!(words(line("layer2.0.downsample.0.weight")), "layer2.0.downsample.0.weight [128, 64, 1, 1] trained 8,192");
+    assert_eq!(
+        words(line("layer2.0.downsample.0.weight")),
+        "layer2.0.downsample.0.weight [128, 64, 1, 1] trained 8,192"
+    );
     assert_eq!(words(line("bn1.running_mean")), "bn1.running_mean [64] buffer 64");
     assert_eq!(line("parameters"), "parameters  11,689,512, and 9,600 numbers in buffers");
     let heads = said(home.path(), &["summary", "googlenet"]);
