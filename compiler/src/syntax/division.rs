@@ -4,7 +4,7 @@ use super::ast::{Binding, Definition, Expr, ExprKind, File, Item, Pattern, Stmt,
 use crate::diagnostics::{Diagnostic, FileId, Span};
 
 /// What is meant by it.
-pub(super) const WHOLE_PART: &str = "`//` starts a comment; the whole part of a division is `floor(a / 2.0)`";
+const WHOLE_PART: &str = "`//` starts a comment; the whole part of a division is `floor(a / 2.0)`";
 
 /// Bindings of arithmetic behind which, at most a space apart, a comment is a number or a name of the file and nothing else:
 /// the value would silently be another than what was meant.
@@ -18,16 +18,6 @@ pub(super) fn comments_that_divide(file: FileId, text: &str, tree: &File) -> Vec
         }
     }
     found.bindings.iter().filter_map(|value| found.divides(value)).collect()
-}
-
-/// Whether the comment behind a text would close brackets that are open before it, as in `dense(x, n // 2)`.
-pub(super) fn closes_brackets(line: &str) -> bool {
-    let Some((code, comment)) = line.split_once("//") else { return false };
-    let balance = |text: &str, open: &[char], close: &[char]| {
-        text.matches(open).count() as i32 - text.matches(close).count() as i32
-    };
-    let (open, close): (&[char], &[char]) = (&['(', '['], &[')', ']']);
-    !comment.starts_with('/') && balance(code, open, close) > 0 && balance(comment, open, close) < 0
 }
 
 struct Search<'a> {
@@ -87,7 +77,7 @@ impl<'a> Search<'a> {
             let span = Span { file: self.file, start: start as u32, end: (end + line.trim_end().len()) as u32 };
             Diagnostic::new(span, "this comment looks like a division")
                 .found(format!("`//` and `{divisor}` right behind a number"))
-                .fits(format!("`floor(... / {divisor})`, or a comment of more words, or further away"))
+                .fits("a comment of more words, or further away")
                 .hint(WHOLE_PART)
         })
     }

@@ -104,10 +104,6 @@ fn explain(text: &str, file: FileId, base: usize, error: &Error<Rule>) -> Diagno
         ErrorVariant::ParsingError { positives, .. } => positives.clone(),
         ErrorVariant::CustomError { .. } => Vec::new(),
     };
-    let start = text[..position].trim_end().rfind('\n').map_or(0, |at| at + 1);
-    if text[start..].lines().next().is_some_and(division::closes_brackets) {
-        return Diagnostic::new(span, format!("{shown} does not fit here")).hint(division::WHOLE_PART);
-    }
     if let Some((title, fits)) = habit(&Place { text, position, found, expected: &expected }) {
         return Diagnostic::new(span, title).found(shown).fits(fits);
     }
