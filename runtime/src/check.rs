@@ -27,8 +27,9 @@ pub fn check_training(
         let (needed, name) = (count * target.image_len(), || target.name.to_string());
         let given = match (values, target.kind) {
             (Targets::Classes(classes), TargetKind::Class(limit)) => {
-                if let Some(image) = classes.iter().position(|c| *c as usize >= limit) {
-                    return Err(Error::Class { name: name(), image, given: classes[image], classes: limit });
+                if let Some(at) = classes.iter().position(|label| !target.has_label(*label)) {
+                    let image = at / target.image_len();
+                    return Err(Error::Class { name: name(), image, given: classes[at], classes: limit });
                 }
                 classes.len()
             }

@@ -91,6 +91,8 @@ pub struct ValueSpec {
     pub shape: &'static [usize],
     /// What its elements are.
     pub kind: TargetKind,
+    /// Of classes: the label of what has none, which losses leave out.
+    pub ignore: Option<u32>,
     /// Whether inference has to do with it: targets and inputs of losses do not.
     pub infers: bool,
 }
@@ -99,6 +101,11 @@ impl ValueSpec {
     /// Floats (or classes) of one image.
     pub fn image_len(&self) -> usize {
         self.shape.iter().product()
+    }
+
+    /// Whether a target may have this label: that of one of its classes, or of what has none.
+    pub fn has_label(&self, label: u32) -> bool {
+        self.ignore == Some(label) || matches!(self.kind, TargetKind::Class(classes) if (label as usize) < classes)
     }
 }
 
@@ -159,7 +166,7 @@ pub enum Role {
 /// The values of a target.
 #[derive(Clone, Copy, Debug)]
 pub enum Targets<'a> {
-    /// One class per image.
+    /// One class per image, or of maps one per pixel, image after image.
     Classes(&'a [u32]),
     /// Floats, image after image.
     Floats(&'a [f32]),

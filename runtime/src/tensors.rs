@@ -256,8 +256,9 @@ impl<'a> TensorFile<'a> {
         Ok(found)
     }
 
-    /// Reads a tensor of class labels: any integers from 0 up to, not including, `classes`.
-    pub fn classes(&mut self, entry: &Entry, classes: usize) -> Result<Vec<u32>, FileError> {
+    /// Reads a tensor of class labels: any integers from 0 up to, not including, `classes`, and `ignore`, the label of what has
+    /// no class.
+    pub fn classes(&mut self, entry: &Entry, classes: usize, ignore: Option<u32>) -> Result<Vec<u32>, FileError> {
         let (width, signed) = match entry.dtype {
             Dtype::U8 => (1, false),
             Dtype::I8 => (1, true),
@@ -280,7 +281,7 @@ impl<'a> TensorFile<'a> {
                 let mut word = if negative { [0xff; 8] } else { [0; 8] };
                 word[..width].copy_from_slice(bytes);
                 let label = u64::from_le_bytes(word);
-                if negative || label >= classes as u64 {
+                if negative || label >= classes as u64 && Some(label) != ignore.map(u64::from) {
                     bad.get_or_insert((labels.len(), i128::from(label) - if negative { 1 << 64 } else { 0 }));
                 }
                 labels.push(label as u32);

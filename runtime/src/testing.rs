@@ -47,9 +47,21 @@ pub const CLASSES: usize = 4;
 pub static SPEC: Spec = Spec {
     name: "Tiny",
     compiler: "0.0.0",
-    inputs: &[ValueSpec { name: "image", shape: &[1, SIDE, SIDE], kind: TargetKind::Float, infers: true }],
-    targets: &[ValueSpec { name: "label", shape: &[], kind: TargetKind::Class(CLASSES), infers: false }],
-    outputs: &[ValueSpec { name: "probabilities", shape: &[CLASSES], kind: TargetKind::Float, infers: true }],
+    inputs: &[ValueSpec {
+        name: "image",
+        shape: &[1, SIDE, SIDE],
+        kind: TargetKind::Float,
+        ignore: None,
+        infers: true,
+    }],
+    targets: &[ValueSpec { name: "label", shape: &[], kind: TargetKind::Class(CLASSES), ignore: None, infers: false }],
+    outputs: &[ValueSpec {
+        name: "probabilities",
+        shape: &[CLASSES],
+        kind: TargetKind::Float,
+        ignore: None,
+        infers: true,
+    }],
     params: &[
         param("fc.weight", &[CLASSES, PIXELS], Role::Trained, UNIFORM, 0..144),
         param("mean", &[PIXELS], Role::Frozen, Init::Constant(0.25), 160..196),

@@ -374,6 +374,61 @@ class Losses(nn.Module):
         return sum(loss.mean() for loss in losses)
 
 
+class Quotients(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 1)
+        # Off, as dropout is: the stored results have no random numbers in them.
+        self.path = torchvision.ops.StochasticDepth(0.3, "row").eval()
+
+    def train(self, mode=True):
+        super().train(mode)
+        self.path.eval()
+        return self
+
+    def forward(self, image):
+        x = torch.tanh(self.conv1(image))
+        y = x / (2 + x) + x.amax((2, 3), keepdim=True) / (3 + x)
+        y = y + self.path(self.conv2(2 / (3 - x)))
+        return {"y": y, "shares": y.exp() / y.exp().sum(1, keepdim=True)}
+
+    def loss(self, out, wanted):
+        return F.mse_loss(out["y"], wanted) + (out["shares"] / (1 + wanted**2)).sum((1, 2, 3)).mean()
+
+
+class Segments(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.head1 = nn.Conv2d(3, 6, 3, padding=1), nn.Conv2d(6, 4, 1)
+        self.head2, self.head3 = nn.Conv1d(2, 3, 5, padding=2), nn.Conv3d(2, 2, 3, padding=1)
+        self.head4 = nn.Linear(168, 5)
+
+    def forward(self, image, signal, clip):
+        scores = self.head1(F.relu(self.conv1(image)))
+        return {"scores": scores, "beats": self.head2(signal), "organs": self.head3(clip), "kinds": self.head4(image.flatten(1))}
+
+    def loss(self, out, mask, rhythm, tissue, kind):
+        scores, beats, organs, kinds = out.values()
+
+        def entropy(x, t, ignore=-100, weights=None, **more):
+            """The mean over the pixels of each image that count, and over the images."""
+            weights = None if weights is None else torch.tensor(weights, dtype=x.dtype)
+            each = F.cross_entropy(x, t, weights, ignore_index=ignore, reduction="none", **more).flatten(1)
+            return (each.sum(1) / (t.flatten(1) != ignore).sum(1).clamp(min=1)).mean()
+
+        def one_hot(t, classes, ignore):
+            return torch.stack([(t == k) & (t != ignore) for k in range(classes)], 1).to(scores.dtype)
+
+        loss = entropy(scores, mask, 255) + entropy(beats, rhythm) + entropy(organs, tissue, 0)
+        # Where nothing is left out, weighted or uneven, it is the mean of PyTorch.
+        torch.testing.assert_close(entropy(beats, rhythm), F.cross_entropy(beats, rhythm))
+        loss = loss + entropy(scores, mask, 255, [1.0, 2.0, 0.5, 3.0], label_smoothing=0.1)
+        loss = loss + entropy(beats, rhythm, weights=[0.0, 2.0, 0.5])
+        loss = loss + entropy(kinds[:, :, None], kind[:, None], 9, label_smoothing=0.2)
+        loss = loss + (scores.softmax(1) - one_hot(mask, 4, 255)).square().mean()
+        return loss + (kinds - one_hot(kind, 5, 9)).square().mean()
+
+
 class Windows(nn.Module):
     def __init__(self):
         super().__init__()
@@ -409,6 +464,15 @@ class Windows(nn.Module):
 
 def classes(n):
     return lambda count: torch.randint(n, (count,))
+
+
+def labels(n, shape, ignore):
+    """Maps of classes, a third of them `ignore`; the last image has nothing else."""
+    def draw(count):
+        map = torch.randint(n, (count, *shape)).where(torch.rand(count, *shape) > 0.3, ignore)
+        map[-1] = ignore
+        return map
+    return draw
 
 
 def floats(*shape):
@@ -455,6 +519,18 @@ NETS = {
         4,
         {"image": floats(3, 8, 7), "other": floats(3, 8, 7)},
         {"label": classes(5), "wanted": unit(7), "same": unit(1)},
+    ),
+    "quotients": (Quotients, 3, {"image": floats(3, 6, 5)}, {"wanted": floats(4, 6, 5)}),
+    "segments": (
+        Segments,
+        3,
+        {"image": floats(3, 8, 7), "signal": floats(2, 40), "clip": floats(2, 3, 4, 3)},
+        {
+            "mask": labels(4, (8, 7), 255),
+            "rhythm": lambda count: torch.randint(3, (count, 40)),
+            "tissue": labels(2, (3, 4, 3), 0),
+            "kind": labels(5, (), 9),
+        },
     ),
     "windows": (
         Windows,

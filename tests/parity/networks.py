@@ -46,7 +46,8 @@ def compare(cnnc, name, gradients):
     assert shapes == {k: list(v.shape) for k, v in state.items()}, f"{name}: names or shapes differ"
     noise = lambda shape: torch.randn(2, *shape)
     given = {i["name"]: twin.given.get(i["name"], noise)(i["shape"]) for i in summary["inputs"]}
-    targets = {t["name"]: torch.rand(2, *t["shape"]) if t["shape"] else torch.tensor([1, 0]) for t in summary["targets"]}
+    classes = lambda t: torch.randint(t["classes"], (2, *t["shape"]))
+    targets = {t["name"]: classes(t) if "classes" in t else torch.rand(2, *t["shape"]) for t in summary["targets"]}
     with tempfile.TemporaryDirectory() as folder, torch.no_grad():
         path = lambda n: f"{folder}/{n}.safetensors"
         save_file({k: v.contiguous() for k, v in state.items()}, path("w"))

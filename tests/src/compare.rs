@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 
 use cnnc::compile::Compiled;
 use cnnc::graph::{Graph, Kind, Named};
+use cnnc::ops::source::ignored;
 use cnnc::plan::ParamLayout;
 use cnnc::reference::{Feed, Tensor, evaluate, full_shape};
 
@@ -31,7 +32,14 @@ impl<'a> Case<'a> {
             let len = shape.iter().product();
             let data = match ty.kind {
                 Kind::Float => (0..len).map(|_| f64::from(random.normal())).collect(),
-                Kind::Class(n) => (0..len).map(|_| random.below(n) as f64).collect(),
+                Kind::Class(n) => {
+                    let ignore = ignored(graph, named.value);
+                    let label = |random: &mut Random| match ignore {
+                        Some(label) if random.one_in(4) => f64::from(label),
+                        _ => random.below(n) as f64,
+                    };
+                    (0..len).map(|_| label(random)).collect()
+                }
             };
             Tensor::new(&shape, data)
         };

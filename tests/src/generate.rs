@@ -82,8 +82,8 @@ impl Writer {
     }
 
     fn dropout(&mut self) {
-        let rate = *self.random.pick(&["0.1", "0.5"]);
-        self.say(format!("x = x |> dropout({rate})"));
+        let (rate, kind) = (*self.random.pick(&["0.1", "0.5"]), *self.random.pick(&["dropout", "drop_path"]));
+        self.say(format!("x = x |> {kind}({rate})"));
     }
 
     /// One at most: of a norm behind a norm, the first one's gradients cancel, and what is left of them are no digits to compare.
@@ -360,6 +360,7 @@ impl Writer {
     fn arithmetic(&mut self) {
         let line = match self.random.below(10) {
             0 => "x = 0.5 * x + 1",
+            1 if self.random.one_in(2) => "x = x / (1 + exp(-x))",
             1 => "x = x * sigmoid(x)",
             2 => "x = x - tanh(x)",
             3 => "x = sqrt(square(x) + 1)",
@@ -367,6 +368,7 @@ impl Writer {
             5 => "x = exp(clamp(x, max: 1))",
             6 => "x = x - mean(x, 0, keep: true)",
             7 => "x = x - max(x, 1, keep: true)",
+            8 if self.random.one_in(2) => "x = tanh(x) / (1 + sum(square(x), 0, keep: true))",
             8 => "x = x * sum(tanh(x), 0, keep: true)",
             _ => "x = x + x * x",
         };

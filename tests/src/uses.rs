@@ -115,6 +115,11 @@ const USES: &[(&str, &str)] = &[
     ("[3, 4]", "(x |> flatten |> dense(1)) - x"),
     ("[3, 2, 4, 2]", "x + (x |> flatten |> dense(3))"),
     ("[4, 4]", "x * (x |> flatten |> dense(4))"),
+    ("[3, 4, 5]", "x / (2 + x) - (2.5 / (3 + x)) / 2"),
+    ("[3, 4, 5]", "(global_max_pool(x) |> flatten) / (2 + x)"),
+    ("[2, 3, 2, 4]", "x / sum(exp(x), 0, keep: true)"),
+    ("[5]", "div(x, weight([5], init: 2))"),
+    ("[3, 4]", "(1 / (x |> sigmoid |> flatten |> dense(1) |> exp)) * x"),
     ("[3, 4, 5]", "scale(x)"),
     ("[5]", "scale(x, bias: true, init: 0.5)"),
     ("[2, 3, 2, 4]", "scale(x, bias: true)"),
@@ -176,6 +181,9 @@ const USES: &[(&str, &str)] = &[
     ("[3, 4, 5]", "dropout(x, 0.4) |> sigmoid"),
     ("[9, 4, 5]", "dropout(x, 0.4, spatial: true) |> sigmoid"),
     ("[9]", "dropout(x, spatial: true)"),
+    ("[3, 4, 5]", "x + (conv(x, 3, 1) |> relu |> drop_path(0.4))"),
+    ("[3, 40]", "drop_path(x, 0.2) |> sigmoid"),
+    ("[9]", "x + drop_path(relu(x), rate: 0)"),
     // So many weights that their gradients are not summed by groups of images.
     ("[32, 1, 3, 3]", "conv(x, 2048, [1, 3, 3], groups: 2)"),
     // Of a matrix each row is a vector.
@@ -225,6 +233,9 @@ const BLOCKED: &[(&str, &str)] = &[
         "silu(4 * x) |> conv(16, 3, pad: 1) |> gelu |> conv(16, 1) |> relu6 |> conv(20, 1) |> clamp(min: 0)",
     ),
     ("[3, 13, 15]", "x * global_max_pool(x)"),
+    ("[3, 13, 15]", "x / (1 + global_max_pool(x)) |> conv(16, 3, pad: 1) |> exp"),
+    ("[3, 13, 15]", "conv(x, 20, 1) / (1 + x) |> conv(16, 3, pad: 1)"),
+    ("[3, 13, 15]", "relu(conv(x, 20, 3, pad: 1) |> drop_path(0.3) + x) |> conv(16, 3, pad: 1)"),
     ("[3, 13, 15]", "(global_avg_pool(x) |> flatten |> dense(20)) - x |> conv(16, 3, pad: 1)"),
     ("[18, 40]", "x * (global_avg_pool(x) |> conv(20, 1) |> sigmoid) |> conv(16, 3)"),
     ("[3, 13, 15]", "scale(x, bias: true) |> conv(16, 1)"),
@@ -280,6 +291,20 @@ const LOSSES: &[&str] = &[
     "l1(x, wanted) + smooth_l1(x, wanted) + smooth_l1(4 * x, image, beta: 0.5)",
     "localization(concat(x, image), concat(wanted, wanted)) + localization(slice(x, 1, 6), slice(wanted, 1, 6))",
     "landmark(slice(x, 0, 5), slice(wanted, 0, 5))",
+];
+
+/// Losses of `x`, a map of this shape, beside `labels` of this kind.
+const SEGMENTS: &[(&str, &str, &str)] = &[
+    ("[2, 9]", "class(2, [9])", "cross_entropy(x, labels)"),
+    ("[3, 7, 8]", "class(3, [7, 8], ignore: 255)", "cross_entropy(9 * x, labels) + sum(x * one_hot(labels))"),
+    ("[4, 40]", "class(4, [40], ignore: 1)", "cross_entropy(x, labels, label_smoothing: 0.3)"),
+    ("[2, 3, 2, 4]", "class(2, [3, 2, 4])", "cross_entropy(x, labels, class_weights: [0.5, 3], label_smoothing: 1)"),
+    ("[20, 5, 7]", "class(20, [5, 7], ignore: 20)", "cross_entropy(conv(x, 20, 3, pad: 1) |> relu, labels)"),
+    (
+        "[5]",
+        "class(5, ignore: 7)",
+        "cross_entropy(x, labels) * cross_entropy(x, labels, label_smoothing: 0.1) + sum(one_hot(labels))",
+    ),
 ];
 
 /// Losses of `x`, a map of this shape, beside four `objects` of three classes in a picture of about 24 pixels, some of them
@@ -350,13 +375,19 @@ pub fn networks() -> Vec<String> {
             "net Use {{\n    input image: [6]\n    x = dense(image, 6)\n    output x\n{targets}    loss {loss}\n}}\n"
         )
     });
+    let segments = SEGMENTS.iter().map(|(shape, labels, loss)| {
+        let same = if shape.contains(',') { "conv(image, image.channels, 1)" } else { "dense(image, image.channels)" };
+        format!(
+            "net Use {{\n    input image: {shape}\n    x = {same}\n    output x\n    target labels: {labels}\n    loss {loss}\n}}\n"
+        )
+    });
     let frozen = FROZEN.iter().map(|frozen| {
         format!(
             "net Use {{\n    input image: [2, 4, 3]\n    x = image |> conv(3, 1) as front |> batch_norm as norm\n    y = x |> relu |> \
              conv(2, 2)\n    output y\n    target wanted: [2, 3, 2]\n    freeze {frozen}\n    loss mse(y, wanted)\n}}\n"
         )
     });
-    operators.chain(losses).chain(DETECTION.iter().map(detection)).chain(frozen).collect()
+    operators.chain(losses).chain(segments).chain(DETECTION.iter().map(detection)).chain(frozen).collect()
 }
 
 /// A network around the loss of a map of boxes.

@@ -110,6 +110,7 @@ const USES: &[(&str, &str)] = &[
     ("batch_norm", "x |> conv(4, 1) |> batch_norm(eps: 1e-3)"),
     ("lrn", "lrn(x, size: 3, alpha: 2, beta: 0.6, k: 0.7)"),
     ("dropout", "x |> conv(4, 1) |> dropout(0.4)"),
+    ("drop_path", "x + (x |> conv(4, 1) |> drop_path(0.4))"),
     ("relu", "relu(x)"),
     ("leaky_relu", "leaky_relu(x, 0.2)"),
     ("tanh", "tanh(x)"),
@@ -133,6 +134,7 @@ const USES: &[(&str, &str)] = &[
     ("add", "add(x, x |> global_avg_pool, x)"),
     ("sub", "sub(x |> conv(1, 1), x)"),
     ("mul", "mul(x, x |> global_max_pool |> flatten, sigmoid(x))"),
+    ("div", "div(x |> conv(1, 1), 1.5 + sigmoid(x)) + x / (2 + global_max_pool(x) |> flatten) - 3 / (x + 2)"),
     ("scale", "scale(x, bias: true)"),
     ("layer_norm", "layer_norm(x, over: channels)"),
     ("group_norm", "group_norm(x, 2, eps: 1e-3)"),
@@ -189,11 +191,15 @@ const OBJECTS: &str = "target wanted: [3, 5]
 fn around(name: &str, used: &str) -> String {
     let (target, loss) = match name {
         "cross_entropy" => (
-            "target label: class(5)",
+            "target label: class(5)\n    target mask: class(4, [6, 5], ignore: 255)",
             "0.5 * cross_entropy(head, label) + 2 * cross_entropy(y |> flatten |> dense(5), label) + \
-             cross_entropy(head, label, label_smoothing: 0.2, class_weights: [1, 2, 0.5, 3, 0])",
+             cross_entropy(head, label, label_smoothing: 0.2, class_weights: [1, 2, 0.5, 3, 0]) + cross_entropy(x, mask) + \
+             cross_entropy(x, mask, label_smoothing: 0.3, class_weights: [2, 0, 1, 0.5])",
         ),
-        "one_hot" => ("target label: class(5)", "sum(square(softmax(head) - one_hot(label)))"),
+        "one_hot" => (
+            "target label: class(5)\n    target mask: class(4, [6, 5], ignore: 2)",
+            "sum(square(softmax(head) - one_hot(label))) + sum(square(x - one_hot(mask)))",
+        ),
         "binary_cross_entropy" => ("target wanted: [5]", "binary_cross_entropy(sigmoid(head), wanted)"),
         "yolo_v1" => (OBJECTS, "yolo_v1(conv(x, 13, 1), objects, 4, rescore: false)"),
         "yolo_v2" => (OBJECTS, "yolo_v2(conv(x, 16, 1), objects, 4, anchors: [(9, 9), (16, 12)], rescore: false)"),

@@ -65,7 +65,7 @@ fn shared_operand(op: Arithmetic, weight: &[usize], weight_first: bool) -> Compi
     let shape = vec![3, 4, 5];
     let named = |name: &str, value| Named { name: name.into(), docs: vec![], value, span: Span::default() };
     let x = push(&mut graph, Input { index: 0, shape: shape.clone() }.into(), &[]);
-    let wanted = push(&mut graph, Target { index: 0, shape, kind: Kind::Float }.into(), &[]);
+    let wanted = push(&mut graph, Target { index: 0, shape, kind: Kind::Float, ignore: None }.into(), &[]);
     let (init, role, span) = (Init::Constant(0.0), Role::Trained, Span::default());
     graph.params.push(Param { name: "layer.weight".into(), shape: weight.to_vec(), init, role, span });
     let w = push(&mut graph, ParamRef { id: ParamId(0), shape: weight.to_vec() }.into(), &[]);
@@ -88,7 +88,7 @@ fn shared_operand(op: Arithmetic, weight: &[usize], weight_first: bool) -> Compi
 
 #[test]
 fn operands_that_all_images_share_have_gradients() {
-    let all = [Arithmetic::Add, Arithmetic::Sub, Arithmetic::Mul];
+    let all = [Arithmetic::Add, Arithmetic::Sub, Arithmetic::Mul, Arithmetic::Div];
     let shapes: [&[usize]; 5] = [&[3, 4, 5], &[3, 1, 1], &[1, 4, 5], &[1, 1, 5], &[]];
     let cases = all.iter().flat_map(|op| shapes.iter().flat_map(|w| [false, true].map(|first| (*op, *w, first))));
     let (networks, texts): (Vec<Compiled>, Vec<String>) =
@@ -115,11 +115,12 @@ fn operands_that_all_images_share_have_gradients() {
 #[test]
 fn reference_and_runtime_drop_the_same_elements() {
     let cases = [(0.0, 0), (0.25, 1), (0.5, 2), (0.999, 3)];
-    for ((rate, id), spatial) in cases.into_iter().flat_map(|case| [false, true].map(|spatial| (case, spatial))) {
+    let units = [dropout::Unit::Element, dropout::Unit::Channel, dropout::Unit::Image];
+    for ((rate, id), unit) in cases.into_iter().flat_map(|case| units.map(|unit| (case, unit))) {
         let mut graph = Graph::default();
         let mut push = |op: Op, inputs: &[ValueId]| graph.push(op, inputs, "", Span::default()).expect("operands fit");
         let x = push(Input { index: 0, shape: vec![7, 11] }.into(), &[]);
-        push(dropout::Dropout { rate, id, spatial }.into(), &[x]);
+        push(dropout::Dropout { rate, id, unit }.into(), &[x]);
         assert_eq!(*graph.ty(x), Type::batched([7, 11]));
         let (seed, step, images) = (u64::MAX - 5, 12, 6);
         let feed = Feed {
@@ -132,9 +133,10 @@ fn reference_and_runtime_drop_the_same_elements() {
         for (isa, image) in Isa::available().flat_map(|isa| (0..images).map(move |image| (isa, image))) {
             let mut y = [1.0; 77];
             let state = Some(Dropout { seed, step, image });
-            match spatial {
-                true => isa.dropout_runs(state, rate as f32, id, 11, &mut y),
-                false => isa.dropout(state, rate as f32, id, &mut y),
+            match unit {
+                dropout::Unit::Element => isa.dropout(state, rate as f32, id, &mut y),
+                dropout::Unit::Channel => isa.dropout_runs(state, rate as f32, id, 11, &mut y),
+                dropout::Unit::Image => isa.dropout_runs(state, rate as f32, id, 77, &mut y),
             }
             let got: Vec<f64> = y.iter().map(|y| f64::from(*y)).collect();
             assert_eq!(got, expected.image(image), "{isa:?}, rate {rate}, image {image}");

@@ -73,8 +73,9 @@ fn every_operator_is_in_one_of_them() {
     let words =
         |line: &String| line.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_owned).collect::<Vec<_>>();
     for definition in DEFINITIONS {
-        let sign =
-            [("add", " + "), ("sub", " - "), ("mul", " * ")].into_iter().find(|(name, _)| *name == definition.name);
+        let sign = [("add", " + "), ("sub", " - "), ("mul", " * "), ("div", " / ")]
+            .into_iter()
+            .find(|(name, _)| *name == definition.name);
         let used = code().any(|line| {
             words(line).iter().any(|word| word == definition.name) || sign.is_some_and(|(_, sign)| line.contains(sign))
         });

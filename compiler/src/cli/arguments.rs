@@ -180,11 +180,16 @@ pub struct Fmt {
 
 /// `cnnc summary`
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  cnnc summary lenet5\n  cnnc summary specs/lenet5.net --set classes=26 --json")]
+#[command(
+    after_help = "Examples:\n  cnnc summary lenet5\n  cnnc summary resnet18 --weights\n  cnnc summary specs/lenet5.net --set classes=26 --json"
+)]
 pub struct SummaryArguments {
     /// The spec: its path, or the bare name of one that ships
     pub spec: String,
-    /// Print JSON
+    /// List all weights by name, with their shapes, as files of weights have them
+    #[arg(long)]
+    pub weights: bool,
+    /// Print JSON, weights included
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]

@@ -180,7 +180,11 @@ fn formatted(name: &str, text: &str) -> Result<String, Failed> {
 fn summarise(arguments: &SummaryArguments) -> Done {
     let compiled = Named::find(&arguments.spec)?.compile(&arguments.options, false, false)?;
     let summary = summary::Summary::of(&compiled);
-    print(&if arguments.json { summary.json() + "\n" } else { summary.table() })
+    print(&match (arguments.json, arguments.weights) {
+        (true, _) => summary.json() + "\n",
+        (false, true) => summary.weights(),
+        (false, false) => summary.table(),
+    })
 }
 
 fn build_crate(build: &Build) -> Done {

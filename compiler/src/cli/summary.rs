@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::compile::Compiled;
 use crate::emit::grouped;
-use crate::graph::{Graph, Param, Role, ValueId, show_shape};
+use crate::graph::{Graph, Kind, Param, Role, Type, ValueId, show_shape};
 use crate::ops::Op;
 use crate::plan::{Sizes, is_source};
 
@@ -85,8 +85,8 @@ pub fn totals(graph: &Graph) -> Counts {
     Counts { params, macs }
 }
 
-/// Parameters that are needed by losses, not by outputs.
-fn training_only(graph: &Graph) -> usize {
+/// Which of the weights and buffers outputs need; losses alone need the others.
+fn deployed(graph: &Graph) -> Vec<bool> {
     let used = used_by_outputs(graph);
     let mut deployed = vec![false; graph.params.len()];
     for value in graph.values().filter(|v| used[v.0 as usize]) {
@@ -94,8 +94,38 @@ fn training_only(graph: &Graph) -> usize {
             deployed[param.id.0 as usize] = true;
         }
     }
-    let left = graph.params.iter().zip(deployed).filter(|(p, deployed)| p.role != Role::Buffer && !deployed);
+    deployed
+}
+
+/// Parameters that are needed by losses, not by outputs.
+fn training_only(graph: &Graph) -> usize {
+    let left = graph.params.iter().zip(deployed(graph)).filter(|(p, deployed)| p.role != Role::Buffer && !deployed);
     left.map(|(param, _)| param.len()).sum()
+}
+
+/// Rows of cells under one another, the first `left` columns to the left, with a line below the first row.
+fn aligned<const N: usize>(rows: &[[String; N]], left: usize) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let mut out = String::new();
+    for (index, row) in rows.iter().enumerate() {
+        let cells: Vec<String> = row
+            .iter()
+            .zip(widths)
+            .enumerate()
+            .map(|(column, (cell, width))| match column < left {
+                true => format!("{cell:<width$}"),
+                false => format!("{cell:>width$}"),
+            })
+            .collect();
+        out += cells.join("  ").trim_end();
+        out.push('\n');
+        if index == 0 {
+            out += &"─".repeat(widths.iter().sum::<usize>() + 2 * (N - 1));
+            out.push('\n');
+        }
+    }
+    out
 }
 
 fn used_by_outputs(graph: &Graph) -> Vec<bool> {
@@ -139,26 +169,8 @@ impl<'a> Summary<'a> {
                 bytes(r.bytes),
             ]
         };
-        let lines: Vec<[String; 6]> = std::iter::once(head).chain(self.rows.iter().map(row)).collect();
-        let widths: Vec<usize> =
-            (0..6).map(|c| lines.iter().map(|l| l[c].chars().count()).max().unwrap_or(0)).collect();
-        let mut out = format!("{}\n\n", self.compiled.graph.name);
-        for (index, line) in lines.iter().enumerate() {
-            let cells: Vec<String> = line
-                .iter()
-                .enumerate()
-                .map(|(c, cell)| match c {
-                    0..3 => format!("{cell:<width$}", width = widths[c]),
-                    _ => format!("{cell:>width$}", width = widths[c]),
-                })
-                .collect();
-            out += cells.join("  ").trim_end();
-            out.push('\n');
-            if index == 0 {
-                out += &"─".repeat(widths.iter().sum::<usize>() + 10);
-                out.push('\n');
-            }
-        }
+        let rows: Vec<[String; 6]> = std::iter::once(head).chain(self.rows.iter().map(row)).collect();
+        let mut out = format!("{}\n\n{}", self.compiled.graph.name, aligned(&rows, 3));
         let inputs: Vec<String> = self
             .compiled
             .graph
@@ -194,13 +206,42 @@ impl<'a> Summary<'a> {
         )
     }
 
+    /// All weights and buffers by name, as files of weights have them.
+    pub fn weights(&self) -> String {
+        let graph = &self.compiled.graph;
+        let head = ["weight", "shape", "role", "numbers"].map(str::to_owned);
+        let row = |(param, deployed): (&Param, bool)| {
+            let role = match param.role {
+                Role::Buffer => "buffer",
+                Role::Frozen => "frozen",
+                Role::Trained if deployed => "trained",
+                Role::Trained => "for training only",
+            };
+            [param.name.clone(), show_shape(&param.shape), role.to_owned(), grouped(param.len() as u64)]
+        };
+        let rows: Vec<[String; 4]> =
+            std::iter::once(head).chain(graph.params.iter().zip(deployed(graph)).map(row)).collect();
+        let buffers: usize = graph.params.iter().filter(|p| p.role == Role::Buffer).map(Param::len).sum();
+        let more = match buffers {
+            0 => String::new(),
+            count => format!(", and {} numbers in buffers", grouped(count as u64)),
+        };
+        format!("{}\n\n{}\nparameters  {}{more}\n", graph.name, aligned(&rows, 3), grouped(self.totals.params as u64))
+    }
+
     /// For programs.
     pub fn json(&self) -> String {
         let graph = &self.compiled.graph;
         let memory =
             |sizes: &Sizes| json!({"arena_bytes": sizes.arena * 4, "lower_bound_bytes": sizes.arena_lower_bound * 4});
         let named = |all: &[crate::graph::Named]| -> Vec<serde_json::Value> {
-            all.iter().map(|n| json!({"name": n.name, "shape": graph.ty(n.value).shape})).collect()
+            let value = |n: &crate::graph::Named| match graph.ty(n.value) {
+                Type { kind: Kind::Float, shape, .. } => json!({"name": n.name, "shape": shape}),
+                Type { kind: Kind::Class(classes), shape, .. } => {
+                    json!({"name": n.name, "shape": shape, "classes": classes})
+                }
+            };
+            all.iter().map(value).collect()
         };
         let layers: Vec<_> = self
             .rows
@@ -209,8 +250,11 @@ impl<'a> Summary<'a> {
                 json!({"layer": r.layer, "operator": r.operator, "shape": r.shape, "params": r.counts.params, "macs": r.counts.macs, "activation_bytes": r.bytes})
             })
             .collect();
-        let parameters: Vec<_> =
-            graph.params.iter().map(|p| json!({"name": p.name, "shape": p.shape, "role": p.role})).collect();
+        let parameters: Vec<_> = graph
+            .params
+            .iter()
+            .map(|p| json!({"name": p.name, "shape": p.shape, "numbers": p.len(), "role": p.role}))
+            .collect();
         let value = json!({
             "net": graph.name,
             "inputs": named(&graph.inputs),

@@ -3,7 +3,8 @@
 use super::value::Value;
 use super::{Elaborator, Evaluated, Poisoned, Scope};
 use crate::diagnostics::{Diagnostic, Span};
-use crate::ops::elementwise::Affine;
+use crate::graph::ValueId;
+use crate::ops::elementwise::{Affine, Arithmetic, Fill};
 use crate::syntax::ast::{Binary, Expr, Unary};
 
 impl Elaborator {
@@ -66,23 +67,29 @@ impl Elaborator {
     /// Tensors with tensors and with numbers.
     fn tensor_arithmetic(&mut self, op: Binary, l: (&Value, Span), r: (&Value, Span), span: Span) -> Evaluated<Value> {
         match (op, l.0, r.0) {
-            (Binary::Add | Binary::Subtract | Binary::Multiply, Value::Tensor(a), Value::Tensor(b)) => {
+            (
+                Binary::Add | Binary::Subtract | Binary::Multiply | Binary::Divide,
+                Value::Tensor(a),
+                Value::Tensor(b),
+            ) => {
                 let name = match op {
                     Binary::Add => "add",
                     Binary::Subtract => "sub",
-                    _ => "mul",
+                    Binary::Multiply => "mul",
+                    _ => "div",
                 };
                 self.operator(name, &[(*a, l.1), (*b, r.1)], span)
             }
             (_, Value::Tensor(tensor), number) | (_, number, Value::Tensor(tensor)) => {
                 let left = matches!(l.0, Value::Tensor(_));
-                // factor · x + offset
+                // factor · x + offset, or factor / x
                 let scale = number.number().and_then(|n| match op {
                     Binary::Add => Some((1.0, n)),
                     Binary::Subtract if left => Some((1.0, -n)),
                     Binary::Subtract => Some((-1.0, n)),
                     Binary::Multiply => Some((n, 0.0)),
-                    Binary::Divide if left && n != 0.0 => Some((1.0 / n, 0.0)),
+                    Binary::Divide if !left => Some((n, 0.0)),
+                    Binary::Divide if n != 0.0 => Some((1.0 / n, 0.0)),
                     _ => None,
                 });
                 let Some((factor, offset)) = scale else { return Err(self.no_such_arithmetic(op, l, r, span)) };
@@ -92,9 +99,21 @@ impl Elaborator {
                         .fits("numbers of 32 bits, up to 3.4e38");
                     return Err(self.report(wrong));
                 }
+                if op == Binary::Divide && !left {
+                    return self.quotient(factor, *tensor, span);
+                }
                 self.operator_node(Affine { factor, offset }.into(), &[*tensor], span)
             }
             _ => Err(self.no_such_arithmetic(op, l, r, span)),
+        }
+    }
+
+    /// A number divided by a tensor.
+    fn quotient(&mut self, number: f64, tensor: ValueId, span: Span) -> Evaluated<Value> {
+        let fill = Fill { value: number, batched: false, shape: Vec::new() };
+        match self.operator_node(fill.into(), &[], span)? {
+            Value::Tensor(fill) => self.operator_node(Arithmetic::Div.into(), &[fill, tensor], span),
+            other => Ok(other),
         }
     }
 
@@ -104,7 +123,6 @@ impl Elaborator {
         let title = match op {
             _ if compares => "tensors cannot be compared",
             Divide if matches!(r.0, Value::Int(0)) || r.0.number() == Some(0.0) => "division by zero",
-            Divide => "there is no division by a tensor",
             Remainder => "there is no remainder of tensors",
             _ => "this does not go together with a tensor",
         };
@@ -114,7 +132,7 @@ impl Elaborator {
                 .fits("numbers, truth values and strings that are known when the net is compiled")
                 .hint("the elements of a tensor are not, but its shape is: `x.channels`, `x.shape`")
         } else {
-            wrong.fits("`+`, `-` and `*` between tensors or with a number, and division by a number other than 0")
+            wrong.fits("`+`, `-`, `*` and `/` between tensors or with a number, which is not 0 as a divisor")
         })
     }
 }

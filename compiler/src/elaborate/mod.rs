@@ -17,6 +17,7 @@ mod layers;
 mod operators;
 mod settings;
 mod statements;
+mod targets;
 mod value;
 mod variants;
 

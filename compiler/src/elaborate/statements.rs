@@ -218,51 +218,8 @@ impl Elaborator {
         }
     }
 
-    fn target(&mut self, scope: &mut Scope, stmt: &Stmt, names: &[Ident], kind: &Expr) {
-        let kind = match &kind.kind {
-            ExprKind::Call(call) if call.callee.name == "class" => self.classes(scope, call, kind.span),
-            _ => self
-                .shape(
-                    scope,
-                    kind,
-                    "the number of classes, `class(10)`, or the shape of the wanted numbers, `[1, 28, 28]`",
-                )
-                .map(|shape| (shape, Kind::Float)),
-        };
-        for name in names {
-            self.unused_name(name);
-            let value = match &kind {
-                Ok((shape, kind)) => {
-                    let op = source::Target { index: self.graph.targets.len(), shape: shape.clone(), kind: *kind };
-                    let pushed = self.graph.push(op.into(), &[], "", name.span).expect("targets have no operands");
-                    let docs = stmt.docs.clone();
-                    self.graph.targets.push(Named { name: name.name.clone(), docs, value: pushed, span: name.span });
-                    Value::Tensor(pushed)
-                }
-                Err(_) => Value::Poison,
-            };
-            scope.names.insert(name.name.clone(), value);
-        }
-    }
-
-    fn classes(&mut self, scope: &Scope, call: &ast::Call, span: Span) -> Evaluated<(Vec<usize>, Kind)> {
-        let count = match call.args.as_slice() {
-            [ast::Arg { name: None, value }] => self.eval(scope, value)?,
-            _ => Value::Poison,
-        };
-        match count.whole() {
-            Some(n) if (2..=1 << 24).contains(&n) => Ok((Vec::new(), Kind::Class(n as usize))),
-            _ => {
-                let wrong = Diagnostic::new(span, "`class` takes the number of classes")
-                    .found(if count.argument().is_some() { self.show(&count) } else { "no number".to_owned() })
-                    .fits("`class(10)`: at least 2, at most 16777216");
-                Err(self.report(wrong))
-            }
-        }
-    }
-
     /// A shape: a list of 1 to 4 whole numbers.
-    fn shape(&mut self, scope: &Scope, expr: &Expr, fits: &str) -> Evaluated<Vec<usize>> {
+    pub(super) fn shape(&mut self, scope: &Scope, expr: &Expr, fits: &str) -> Evaluated<Vec<usize>> {
         let value = self.eval(scope, expr)?;
         let dims: Option<Vec<usize>> = match &value {
             Value::List(items) => items
@@ -350,7 +307,7 @@ impl Elaborator {
     }
 
     /// Inputs, targets and outputs have names of their own, since users meet them all.
-    fn unused_name(&mut self, name: &Ident) {
+    pub(super) fn unused_name(&mut self, name: &Ident) {
         let all = self.graph.inputs.iter().chain(&self.graph.targets);
         let Some(first) = all.into_iter().find(|n| n.name == name.name).map(|n| n.span) else { return };
         let wrong = Diagnostic::new(name.span, format!("the name `{}` is taken", name.name))

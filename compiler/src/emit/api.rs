@@ -6,7 +6,7 @@ use quote::quote;
 use super::graph_module::GraphModule;
 use super::kernels::many_arguments;
 use super::names::{Names, camel, ident};
-use crate::graph::{Graph, Kind, Named};
+use crate::graph::{Graph, Kind, Named, Type};
 use crate::plan::ParamLayout;
 
 /// What the interface is made of.
@@ -245,17 +245,22 @@ impl Api<'_> {
         let (input_names, target_names) = (&self.names.inputs, &self.names.targets);
         let names: Vec<&Ident> = input_names.iter().chain(target_names).collect();
         let images: Vec<TokenStream> = inputs.iter().map(|i| self.image_type(i)).collect();
-        let classes = targets.iter().map(|t| match self.graph.ty(t.value).kind {
-            Kind::Class(_) => quote!(u32),
-            Kind::Float => self.image_type(t),
+        let classes = targets.iter().map(|t| {
+            let ty = self.graph.ty(t.value);
+            match (ty.kind, ty.len()) {
+                (Kind::Class(_), _) if ty.shape.is_empty() => quote!(u32),
+                (Kind::Class(_), len) => quote!([u32; #len]),
+                (Kind::Float, _) => self.image_type(t),
+            }
         });
         let types: Vec<TokenStream> = images.iter().cloned().chain(classes).collect();
         let target_values: Vec<TokenStream> = targets
             .iter()
             .zip(target_names)
-            .map(|(t, name)| match self.graph.ty(t.value).kind {
-                Kind::Class(_) => quote!(rt::Targets::Classes(#name)),
-                Kind::Float => quote!(rt::Targets::Floats(#name.as_flattened())),
+            .map(|(t, name)| match self.graph.ty(t.value) {
+                Type { kind: Kind::Class(_), shape, .. } if shape.is_empty() => quote!(rt::Targets::Classes(#name)),
+                Type { kind: Kind::Class(_), .. } => quote!(rt::Targets::Classes(#name.as_flattened())),
+                Type { kind: Kind::Float, .. } => quote!(rt::Targets::Floats(#name.as_flattened())),
             })
             .collect();
         let first = names.first();

@@ -83,7 +83,7 @@ impl KernelBook {
 /// How an operand reaches a kernel, see [`Split`].
 fn parameter_type(split: Split, ty: &Type) -> TokenStream {
     match (split, ty.kind, ty.batched) {
-        (Split::Images | Split::Strips(_), Kind::Class(_), _) => quote!(u32),
+        (Split::Images | Split::Strips(_), Kind::Class(_), _) if ty.shape.is_empty() => quote!(u32),
         (_, Kind::Class(_), _) => quote!(&[u32]),
         (Split::Images | Split::Strips(_), Kind::Float, _) | (_, Kind::Float, false) => quote!(&[f32]),
         (_, Kind::Float, true) => quote!(rt::Batch<'_>),

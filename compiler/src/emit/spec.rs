@@ -8,6 +8,7 @@ use super::code::Code;
 use super::graph_module::GraphModule;
 use super::names::Names;
 use crate::graph::{Graph, Init, Kind, Named, Param, Role, show_shape};
+use crate::ops::source::ignored;
 use crate::plan::ParamLayout;
 
 /// Writes tables.
@@ -72,8 +73,10 @@ impl SpecWriter<'_> {
             Kind::Float => "rt::TargetKind::Float".to_owned(),
             Kind::Class(classes) => format!("rt::TargetKind::Class({classes})"),
         };
-        let (name, shape) = (&named.name, &ty.shape);
-        format!("        rt::ValueSpec {{ name: {name:?}, shape: &{shape:?}, kind: {kind}, infers: {infers} }},\n")
+        let (name, shape, ignore) = (&named.name, &ty.shape, ignored(self.graph, named.value));
+        format!(
+            "        rt::ValueSpec {{ name: {name:?}, shape: &{shape:?}, kind: {kind}, ignore: {ignore:?}, infers: {infers} }},\n"
+        )
     }
 }
 

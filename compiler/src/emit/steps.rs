@@ -184,7 +184,13 @@ impl<'a> StepWriter<'a> {
         match (ty.batched, ty.kind) {
             (true, Kind::Float) if by_image => format!("x{index}.image(i)"),
             (true, Kind::Float) => format!("x{index}"),
-            (true, Kind::Class(_)) if by_image => format!("{}[i]", self.memory(operand, borrows)),
+            (true, Kind::Class(_)) if by_image && ty.shape.is_empty() => {
+                format!("{}[i]", self.memory(operand, borrows))
+            }
+            (true, Kind::Class(_)) if by_image => {
+                let len = ty.len();
+                format!("&{}[i * {len}..(i + 1) * {len}]", self.memory(operand, borrows))
+            }
             (true, Kind::Class(_)) => self.memory(operand, borrows),
             (false, _) => {
                 let (memory, part) = (self.memory(operand, borrows), &self.place(operand).part);

@@ -155,7 +155,8 @@ impl std::fmt::Display for Type {
                     Layout::WinogradWeights | Layout::WinogradTiles { .. } => " transformed",
                 })
             }
-            Kind::Class(n) => write!(f, "class({n})"),
+            Kind::Class(n) if self.shape.is_empty() => write!(f, "class({n})"),
+            Kind::Class(n) => write!(f, "class({n}, {})", show_shape(&self.shape)),
         }
     }
 }

@@ -1,15 +1,16 @@
-//! dropout: units left out at random during training.
+//! dropout: units left out at random during training; drop_path: whole branches.
 
 use quote::quote;
 use serde::Serialize;
 
-use super::{Attribute, Definition, Gradient, Kernel, KernelContext, Mismatch, Op, Operator, Split};
-use crate::graph::Type;
+use super::{Attribute, Call, Definition, Gradient, Kernel, KernelContext, Mismatch, Op, Operator, Split};
+use crate::diagnostics::Diagnostic;
+use crate::graph::{Type, ValueId};
 use crate::reference::{Evaluation, Tensor};
 
-/// Sets each element to zero with probability `rate` and divides the others by `1 − rate`.
+/// Sets each unit to zero with probability `rate` and divides the others by `1 − rate`.
 ///
-/// Which elements drop is a function of seed, step, layer, image and element alone, so that the backward pass finds the
+/// Which units drop is a function of seed, step, layer, image and unit alone, so that the backward pass finds the
 /// same ones again and nothing depends on threads.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Dropout {
@@ -17,14 +18,30 @@ pub struct Dropout {
     pub rate: f64,
     /// Which dropout of the net this is.
     pub id: u64,
-    /// Whether the elements of a channel share their fate.
-    pub spatial: bool,
+    /// What drops as one.
+    pub unit: Unit,
+}
+
+/// What drops as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Each element by itself.
+    Element,
+    /// The elements of a channel.
+    Channel,
+    /// All that an image has here.
+    Image,
 }
 
 impl Dropout {
     /// Elements that drop together.
     fn run(&self, ty: &Type) -> usize {
-        if self.spatial { ty.spatial().iter().product() } else { 1 }
+        match self.unit {
+            Unit::Element => 1,
+            Unit::Channel => ty.spatial().iter().product(),
+            Unit::Image => ty.len(),
+        }
     }
 }
 
@@ -58,9 +75,14 @@ impl Operator for Dropout {
 
     fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
         let (rate, id, run) = (self.rate as f32, self.id, self.run(cx.output));
-        let (what, work) = match run {
-            1 => ("elements", quote!(isa.dropout(dropout, #rate, #id, y);)),
-            _ => ("channels", quote!(isa.dropout_runs(dropout, #rate, #id, #run, y);)),
+        let what = match self.unit {
+            Unit::Element => "elements",
+            Unit::Channel => "channels",
+            Unit::Image => "whole images",
+        };
+        let work = match run {
+            1 => quote!(isa.dropout(dropout, #rate, #id, y);),
+            _ => quote!(isa.dropout_runs(dropout, #rate, #id, #run, y);),
         };
         Kernel::new(
             format!("dropout{}", self.id + 1),
@@ -100,10 +122,25 @@ pub static DROPOUT: Definition = Definition {
     ],
     example: "dropout(x, 0.3)",
     build: |call| {
-        let rate = call.number_in("rate", 0.0..1.0)?;
-        let spatial = call.flag("spatial")?;
-        let id = call.graph.nodes.iter().filter(|n| matches!(n.op, Op::Dropout(_))).count() as u64;
-        let x = call.operand(0);
-        call.push(Op::Dropout(Dropout { rate, id, spatial }), &[x])
+        let unit = if call.flag("spatial")? { Unit::Channel } else { Unit::Element };
+        build(call, unit)
     },
 };
+
+/// drop_path.
+pub static DROP_PATH: Definition = Definition {
+    name: "drop_path",
+    summary: "stochastic depth: in training, sets all of an image to zero at random and enlarges what is left, so that of a sum with \
+              it the branch is left out (Huang et al. 2016; torchvision's `StochasticDepth` of mode `row`)",
+    operands: &["x"],
+    attributes: &[Attribute::required("rate", "probability of zero, from 0 up to 1")],
+    example: "x + drop_path(relu(x), 0.2)",
+    build: |call| build(call, Unit::Image),
+};
+
+fn build(call: &mut Call<'_>, unit: Unit) -> Result<ValueId, Diagnostic> {
+    let rate = call.number_in("rate", 0.0..1.0)?;
+    let id = call.graph.nodes.iter().filter(|n| matches!(n.op, Op::Dropout(_))).count() as u64;
+    let x = call.operand(0);
+    call.push(Op::Dropout(Dropout { rate, id, unit }), &[x])
+}

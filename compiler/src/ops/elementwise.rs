@@ -1,4 +1,4 @@
-//! add, sub, mul with broadcasting; multiples, sums and constants.
+//! add, sub, mul, div with broadcasting; multiples, sums and constants.
 
 use quote::quote;
 use serde::Serialize;
@@ -19,6 +19,8 @@ pub enum Arithmetic {
     Sub,
     /// a · b
     Mul,
+    /// a / b
+    Div,
 }
 
 impl Arithmetic {
@@ -27,6 +29,7 @@ impl Arithmetic {
             Self::Add => a + b,
             Self::Sub => a - b,
             Self::Mul => a * b,
+            Self::Div => a / b,
         }
     }
 
@@ -35,6 +38,7 @@ impl Arithmetic {
             Self::Add => quote!(rt::Arithmetic::Add),
             Self::Sub => quote!(rt::Arithmetic::Sub),
             Self::Mul => quote!(rt::Arithmetic::Mul),
+            Self::Div => quote!(rt::Arithmetic::Div),
         }
     }
 }
@@ -108,6 +112,7 @@ impl Operator for Arithmetic {
             Self::Add => "add",
             Self::Sub => "sub",
             Self::Mul => "mul",
+            Self::Div => "div",
         }
     }
 
@@ -145,6 +150,17 @@ impl Operator for Arithmetic {
                 (Self::Mul, _) => {
                     let other = cx.operand(1 - side);
                     cx.push(Self::Mul, &[upstream, other])
+                }
+                (Self::Div, 0) => {
+                    let divisor = cx.operand(1);
+                    cx.push(Self::Div, &[upstream, divisor])
+                }
+                // −a / b² is minus the quotient, divided once more.
+                (Self::Div, _) => {
+                    let (divisor, quotient) = (cx.operand(1), cx.value());
+                    let divided = cx.push(Self::Div, &[upstream, divisor]);
+                    let product = cx.push(Self::Mul, &[divided, quotient]);
+                    cx.push(Affine { factor: -1.0, offset: 0.0 }, &[product])
                 }
                 (Self::Sub, 1) => cx.push(Affine { factor: -1.0, offset: 0.0 }, &[upstream]),
                 _ => upstream,
@@ -374,6 +390,16 @@ pub static MUL: Definition = Definition {
     attributes: &[],
     example: "mul(x, sigmoid(x))",
     build: |call| fold(call, Arithmetic::Mul),
+};
+
+/// a / b.
+pub static DIV: Definition = Definition {
+    name: "div",
+    summary: "the quotient of two tensors, element by element; dimensions of 1 are repeated, and a vector over space. Also written `a / b`",
+    operands: &["a", "b"],
+    attributes: &[],
+    example: "div(x, exp(x))",
+    build: |call| fold(call, Arithmetic::Div),
 };
 
 fn fold(call: &mut Call<'_>, op: Arithmetic) -> Result<ValueId, Diagnostic> {

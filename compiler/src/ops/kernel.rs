@@ -20,7 +20,7 @@ pub enum Split {
     /// One call per image. The value must be batched.
     ///
     /// `fn(isa: Isa, x0: &[f32], .., y: &mut [f32] [, scratch: &mut [f32]])`: batched operands are this image's slice
-    /// (classes: its `u32`), unbatched ones are whole. A body that mentions `dropout` gets
+    /// (one class: its `u32`), unbatched ones are whole. A body that mentions `dropout` gets
     /// `dropout: Option<rt::Dropout>`, which names seed, step and image.
     Images,
     /// One call per piece of this many consecutive elements of an unbatched value.

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{Call, Definition, Gradient, Kernel, KernelContext, Mismatch, Op, Operator, Split};
 use crate::diagnostics::Diagnostic;
-use crate::graph::{Kind, Type, ValueId};
+use crate::graph::{Kind, Type, ValueId, show_shape};
 use crate::reference::{Evaluation, Tensor};
 
 /// A loss of one image. Operands: prediction, target.
@@ -84,6 +84,41 @@ impl Loss {
     }
 }
 
+/// Scores of classes have their channels in front of what the labels have for a shape: a number for each class and label.
+pub(super) fn classified(x: &Type, t: &Type) -> Result<(), Mismatch> {
+    let mismatch = |title: String| Mismatch::new("loss-C1", title).found(format!("{x} and {t}"));
+    let Kind::Class(n) = t.kind else {
+        return match x.kind {
+            Kind::Float => Err(mismatch("cross_entropy compares scores with a class".into())
+                .fits("`target label: class(n)`, or `class(n, [height, width])` for one at each pixel")
+                .operand(1)),
+            Kind::Class(_) => compared("cross_entropy", x, t),
+        };
+    };
+    if x.kind != Kind::Float {
+        return compared("cross_entropy", x, t);
+    }
+    let wanted = [&[n], &*t.shape].concat();
+    if x.shape == wanted {
+        return Ok(());
+    }
+    let fits = match (&*t.shape, &*x.shape) {
+        ([], [_]) => format!("a vector [{n}], as of `dense({n})`"),
+        ([], [first, space @ ..]) if *first == n => format!(
+            "a vector [{n}], as of `flatten |> dense({n})`; or `target label: class({n}, {})`, a class at each pixel",
+            show_shape(space)
+        ),
+        ([], _) => format!("a vector [{n}], as of `flatten |> dense({n})`"),
+        (space, [_, own @ ..]) if space == own => format!("{}, as of `conv({n}, 1)`", show_shape(&wanted)),
+        (space, _) => format!(
+            "{}: a map as large as that of the labels, as `upsample(scores, size: {})` makes it",
+            show_shape(&wanted),
+            show_shape(space)
+        ),
+    };
+    Err(mismatch(format!("{x} are not the scores of {n} classes")).fits(fits).operand(0))
+}
+
 /// What a loss compares number by number has one shape; `name` is the loss.
 pub(super) fn compared(name: &str, x: &Type, t: &Type) -> Result<(), Mismatch> {
     let wrong = |title: String, fits: String, operand: usize| {
@@ -116,22 +151,8 @@ impl Operator for Loss {
 
     fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
         let (x, t) = (inputs[0], inputs[1]);
-        match (self, t.kind) {
-            _ if x.kind != Kind::Float => compared(self.name(), x, t)?,
-            (Self::CrossEntropy, Kind::Class(n)) if x.shape == [n] => {}
-            (Self::CrossEntropy, Kind::Class(n)) => {
-                let flatten = if x.shape.len() > 1 { "flatten |> " } else { "" };
-                return Err(Mismatch::new("loss-C1", format!("{x} are not the scores of {n} classes"))
-                    .found(format!("{x} and {t}"))
-                    .fits(format!("a vector [{n}], as of `{flatten}dense({n})`"))
-                    .operand(0));
-            }
-            (Self::CrossEntropy, Kind::Float) => {
-                return Err(Mismatch::new("loss-C1", "cross_entropy compares scores with a class")
-                    .found(format!("{x} and {t}"))
-                    .fits("`target label: class(n)`")
-                    .operand(1));
-            }
+        match self {
+            Self::CrossEntropy => classified(x, t)?,
             _ => compared(self.name(), x, t)?,
         }
         Ok(Type::batched([]))

@@ -35,6 +35,8 @@ fn habit(name: &str) -> Option<&'static str> {
         "swish" => "silu",
         "clip" => "clamp",
         "dropout2d" | "spatial_dropout" => "dropout",
+        "droppath" | "stochastic_depth" | "stochasticdepth" => "drop_path",
+        "divide" | "true_divide" => "div",
         "leakyrelu" | "lrelu" => "leaky_relu",
         "crossentropy" | "nll" | "softmax_cross_entropy" => "cross_entropy",
         "bce" => "binary_cross_entropy",

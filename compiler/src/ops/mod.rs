@@ -278,9 +278,9 @@ operators! {
     Lrn(lrn::Lrn),
     /// Its gradient.
     LrnGrad(lrn::LrnGrad),
-    /// dropout.
+    /// dropout and drop_path.
     Dropout(dropout::Dropout),
-    /// add, sub, mul.
+    /// add, sub, mul, div.
     Arithmetic(elementwise::Arithmetic),
     /// factor · x + offset.
     Affine(elementwise::Affine),
@@ -354,6 +354,10 @@ operators! {
     Loss(loss::Loss),
     /// Its gradient.
     LossGrad(loss::LossGrad),
+    /// cross_entropy of maps, and of classes that are smoothed, weighted or left out.
+    CrossEntropyMap(cross_entropy::CrossEntropyMap),
+    /// Its gradient.
+    CrossEntropyMapGrad(cross_entropy::CrossEntropyMapGrad),
     /// The gradient of binary_cross_entropy by its target.
     BinaryCrossEntropyTargetGrad(loss::BinaryCrossEntropyTargetGrad),
     /// cross_entropy and its gradient at once.
@@ -387,6 +391,7 @@ pub static DEFINITIONS: &[&Definition] = &[
     &scale::SCALE,
     &weight::WEIGHT,
     &dropout::DROPOUT,
+    &dropout::DROP_PATH,
     &activation::RELU,
     &activation::RELU6,
     &activation::LEAKY_RELU,
@@ -410,6 +415,7 @@ pub static DEFINITIONS: &[&Definition] = &[
     &elementwise::ADD,
     &elementwise::SUB,
     &elementwise::MUL,
+    &elementwise::DIV,
     &reduce::SUM,
     &reduce::MEAN,
     &reduce::MAX,

@@ -3,13 +3,17 @@
 use quote::quote;
 use serde::Serialize;
 
-use super::{Definition, Gradient, Kernel, KernelContext, Mismatch, Operator, Split};
+use super::{Definition, Gradient, Kernel, KernelContext, Mismatch, Operator, Split, source};
 use crate::graph::{Kind, Type};
 use crate::reference::{Evaluation, Tensor};
 
-/// One at the class, zero elsewhere. Operand: a label.
+/// One at the class, zero elsewhere, and zeros alone where there is none. Operand: labels `class(n, [space...])`; the value is
+/// `[n, space...]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct OneHot;
+pub struct OneHot {
+    /// The label of what has no class.
+    pub ignore: Option<u32>,
+}
 
 impl Operator for OneHot {
     fn name(&self) -> &'static str {
@@ -18,7 +22,7 @@ impl Operator for OneHot {
 
     fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
         match inputs[0].kind {
-            Kind::Class(n) => Ok(Type::batched([n])),
+            Kind::Class(n) => Ok(Type::batched([&[n], &*inputs[0].shape].concat())),
             Kind::Float => Err(Mismatch::new("one_hot-C1", "`one_hot` takes a class")
                 .found(inputs[0].to_string())
                 .fits("`target label: class(n)`")
@@ -32,15 +36,24 @@ impl Operator for OneHot {
     fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
         let mut y = cx.zeros();
         for i in 0..cx.batch() {
-            y.image_mut(i)[cx.inputs[0].data[i] as usize] = 1.0;
+            let labels = cx.inputs[0].image(i);
+            for (place, label) in labels.iter().enumerate().filter(|(_, label)| Some(**label as u32) != self.ignore) {
+                y.image_mut(i)[*label as usize * labels.len() + place] = 1.0;
+            }
         }
         y
     }
 
     fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
+        let ignore = source::option(self.ignore);
+        let mark = match (cx.inputs[0].shape.is_empty(), self.ignore) {
+            (true, None) => quote!(y[x0 as usize] = 1.0;),
+            (true, Some(_)) => quote!(rt::one_hot(&[x0], #ignore, y);),
+            (false, _) => quote!(rt::one_hot(x0, #ignore, y);),
+        };
         let body = quote! {
             y.fill(0.0);
-            y[x0 as usize] = 1.0;
+            #mark
         };
         Kernel::new(format!("one_hot_{}", cx.output.len()), Split::Images, body)
             .doc(" One at the class, zero elsewhere.")
@@ -50,12 +63,14 @@ impl Operator for OneHot {
 /// A class as a vector.
 pub static ONE_HOT: Definition = Definition {
     name: "one_hot",
-    summary: "a class as a vector of as many numbers as there are classes: one at the class, zero elsewhere",
+    summary: "a class as a vector of as many numbers as there are classes: one at the class, zero elsewhere; a map of classes \
+              as a map of such vectors",
     operands: &["label"],
     attributes: &[],
     example: "sum(square(softmax(scores) - one_hot(label)))",
     build: |call| {
         let label = call.operand(0);
-        call.push(OneHot.into(), &[label])
+        let ignore = source::ignored(call.graph, label);
+        call.push(OneHot { ignore }.into(), &[label])
     },
 };

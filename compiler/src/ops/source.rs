@@ -1,9 +1,11 @@
 //! Where values come from: inputs, targets, weights.
 
+use proc_macro2::TokenStream;
+use quote::quote;
 use serde::Serialize;
 
-use super::{Gradient, Kernel, KernelContext, Mismatch, Operator};
-use crate::graph::{Kind, Layout, ParamId, Type};
+use super::{Gradient, Kernel, KernelContext, Mismatch, Op, Operator};
+use crate::graph::{Graph, Kind, Layout, ParamId, Type, ValueId};
 use crate::reference::{Evaluation, Tensor};
 
 /// An input of the network, batched.
@@ -20,10 +22,26 @@ pub struct Input {
 pub struct Target {
     /// Position among the graph's targets.
     pub index: usize,
-    /// Its shape; `[]` for a class.
+    /// Its shape; `[]` for one class.
     pub shape: Vec<usize>,
     /// Classes or floats.
     pub kind: Kind,
+    /// Of classes: the label of what has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ignore: Option<u32>,
+}
+
+/// The label that stands for no class, where a value is a target of classes that has one.
+pub fn ignored(graph: &Graph, value: ValueId) -> Option<u32> {
+    match &graph.node(value).op {
+        Op::Target(target) => target.ignore,
+        _ => None,
+    }
+}
+
+/// [`ignored`] as emitted code says it.
+pub(super) fn option(ignore: Option<u32>) -> TokenStream {
+    ignore.map_or_else(|| quote!(None), |label| quote!(Some(#label)))
 }
 
 /// A weight or a buffer.

@@ -2,6 +2,7 @@
 
 pub mod ast;
 mod build;
+mod division;
 mod format;
 mod limits;
 mod parse;

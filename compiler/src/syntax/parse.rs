@@ -3,7 +3,7 @@
 use pest::Parser;
 use pest::error::{Error, ErrorVariant, InputLocation};
 
-use super::{ast, build, limits};
+use super::{ast, build, division, limits};
 use crate::diagnostics::{Diagnostic, FileId, Outcome, SourceMap, Span, nearest};
 
 #[derive(pest_derive::Parser)]
@@ -33,7 +33,11 @@ pub fn parse(sources: &SourceMap, file: FileId) -> Outcome<ast::File> {
             break;
         }
     }
-    if mistakes.is_empty() { Ok(ast::File { items }) } else { Err(mistakes) }
+    let tree = ast::File { items };
+    if mistakes.is_empty() {
+        mistakes = division::comments_that_divide(file, text, &tree);
+    }
+    if mistakes.is_empty() { Ok(tree) } else { Err(mistakes) }
 }
 
 /// Where top-level items start: at `net`, `block`, `use`, `const` outside brackets, with the doc lines before them.

@@ -21,7 +21,7 @@ pub(super) enum Values {
 /// The values of a target for [`Dataset::in_memory`](super::Dataset::in_memory).
 #[derive(Clone, Debug, PartialEq)]
 pub enum TargetValues {
-    /// One class per image.
+    /// One class per image, or of maps one per pixel, image after image.
     Classes(Vec<u32>),
     /// Floats, image after image.
     Floats(Vec<f32>),
@@ -45,10 +45,10 @@ impl Columns {
     /// Images and labels in IDX format, for a network with one input and one class as its target.
     pub(super) fn idx(images: &Path, labels: &Path, spec: &Spec, picture: &Picture) -> Result<Self, FileError> {
         let (input, classes) = match (spec.inputs, spec.targets) {
-            ([input], [ValueSpec { kind: TargetKind::Class(classes), .. }]) => (input, *classes),
+            ([input], [ValueSpec { kind: TargetKind::Class(classes), shape: [], .. }]) => (input, *classes),
             _ => {
                 let message = format!(
-                    "images with labels need a network with one input and one class target; {} has {} and {}",
+                    "images with labels need a network with one input and one class for each image as its target; {} has {} and {}",
                     spec.name,
                     count(spec.inputs.len(), "input"),
                     count(spec.targets.len(), "target")
@@ -114,8 +114,9 @@ impl Columns {
         let answers = |(spec, values): (&ValueSpec, TargetValues)| match (values, spec.kind) {
             (TargetValues::Floats(values), TargetKind::Float) => floats((spec, values)),
             (TargetValues::Classes(labels), TargetKind::Class(classes)) => {
-                if let Some(image) = labels.iter().position(|&label| label as usize >= classes) {
-                    return Err(Error::Class { name: String::from(spec.name), image, given: labels[image], classes });
+                if let Some(at) = labels.iter().position(|&label| !spec.has_label(label)) {
+                    let image = at / spec.image_len();
+                    return Err(Error::Class { name: String::from(spec.name), image, given: labels[at], classes });
                 }
                 let len = labels.len();
                 column(spec, Values::Classes(labels), len)
@@ -169,7 +170,7 @@ impl Columns {
             let values = match value.kind {
                 TargetKind::Float => Values::Floats(array.values.iter().map(|&x| x as f32).collect()),
                 TargetKind::Class(classes) => {
-                    let is_label = |x: f64| x >= 0.0 && x < classes as f64 && x.fract() == 0.0;
+                    let is_label = |x: f64| x >= 0.0 && x.fract() == 0.0 && value.has_label(x as u32);
                     if let Some(at) = array.values.iter().position(|&x| !is_label(x)) {
                         let message = format!(
                             "`{}` number {at} is class {}, but there are {classes} classes (0 to {})",
@@ -280,7 +281,7 @@ fn column(
             file.floats(&entry, &mut values)?;
             Values::Floats(values)
         }
-        TargetKind::Class(classes) => Values::Classes(file.classes(&entry, classes)?),
+        TargetKind::Class(classes) => Values::Classes(file.classes(&entry, classes, spec.ignore)?),
     };
     Ok(Column { values, image_len: spec.image_len() })
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::columns::{Columns, Values};
+use super::columns::{Column, Columns, Values};
 use super::photos::{Answer, Photos, Plan};
 use super::{Collection, Part, Picture, TargetValues};
 use crate::augment::Sample;
@@ -129,12 +129,12 @@ impl Dataset {
         Ok(Self { range: start + range.start..start + range.end, ..self.clone() })
     }
 
-    /// The class of an image, where the target (by position) is one.
+    /// The class of an image, where the target (by position) is one class for each.
     pub fn class(&self, target: usize, image: usize) -> Option<u32> {
         let position = self.range.start + image;
         match &self.content {
-            Content::Columns(columns) => match &columns.targets.get(target)?.values {
-                Values::Classes(labels) => labels.get(position).copied(),
+            Content::Columns(columns) => match columns.targets.get(target)? {
+                Column { values: Values::Classes(labels), image_len: 1 } => labels.get(position).copied(),
                 _ => None,
             },
             Content::Photos(photos) => photos.class(position),

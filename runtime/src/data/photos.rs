@@ -378,7 +378,10 @@ fn check(
     match (answer, target.shape) {
         (Answer::Class, _) => {
             if target.image_len() != 1 {
-                return needs(false, "photos have one class each".into());
+                return needs(
+                    false,
+                    "photos have one class each; maps of classes come from safetensors or npz files".into(),
+                );
             }
             let TargetKind::Class(most) = target.kind else { return needs(false, "a class needs `class(n)`".into()) };
             if plan.augment.blends() {

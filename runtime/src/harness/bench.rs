@@ -77,7 +77,7 @@ impl Given {
         let inputs = spec.inputs.iter().map(|i| numbers(batch * i.image_len())).collect();
         let floats = spec.targets.iter().map(|t| numbers(batch * t.image_len())).collect();
         let class = |t: &crate::ValueSpec| match t.kind {
-            TargetKind::Class(n) => (0..batch as u32).map(|i| i % n as u32).collect(),
+            TargetKind::Class(n) => (0..(batch * t.image_len()) as u32).map(|i| i % n as u32).collect(),
             TargetKind::Float => Vec::new(),
         };
         Self { inputs, floats, classes: spec.targets.iter().map(class).collect() }

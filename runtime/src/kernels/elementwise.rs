@@ -1,4 +1,4 @@
-//! Sums, differences, products, with repetition of dimensions of 1, and what is found along axes.
+//! Sums, differences, products, quotients, with repetition of dimensions of 1, and what is found along axes.
 
 use super::sums::{larger, largest, sum};
 use crate::isa::per_isa;
@@ -12,6 +12,8 @@ pub enum Arithmetic {
     Sub,
     /// a · b
     Mul,
+    /// a / b
+    Div,
 }
 
 /// Two operands over a common shape of four axes; a distance of 0 repeats an element.
@@ -31,6 +33,7 @@ fn apply(op: Arithmetic, a: f32, b: f32) -> f32 {
         Arithmetic::Add => a + b,
         Arithmetic::Sub => a - b,
         Arithmetic::Mul => a * b,
+        Arithmetic::Div => a / b,
     }
 }
 
@@ -56,6 +59,7 @@ per_isa! {
             Arithmetic::Add => y.iter_mut().zip(x).for_each(|(y, x)| *y += x),
             Arithmetic::Sub => y.iter_mut().zip(x).for_each(|(y, x)| *y -= x),
             Arithmetic::Mul => y.iter_mut().zip(x).for_each(|(y, x)| *y *= x),
+            Arithmetic::Div => y.iter_mut().zip(x).for_each(|(y, x)| *y /= x),
         }
     }
 

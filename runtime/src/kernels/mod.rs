@@ -7,6 +7,7 @@ mod boxes;
 #[cfg(test)]
 mod checks;
 mod conv;
+mod cross_entropy_map;
 mod depth;
 mod dropout;
 mod elementwise;
@@ -41,6 +42,7 @@ use extent::extent;
 pub use activation::Activation;
 pub use adaptive::Adaptive;
 pub use blocked::{BLOCK, Finish, Gate, Outer, Packing, Slope, Stage, Tile, Tiles, WINOGRAD_POINTS};
+pub use cross_entropy_map::{CrossEntropyMap, one_hot};
 pub use dropout::Dropout;
 pub use elementwise::{Arithmetic, Broadcast};
 pub use gemm::{Gemm, GemmNt, Start};

@@ -21,7 +21,7 @@ fn tensors_come_back_as_they_went() {
     file.floats(&x, &mut values).expect("floats");
     assert_eq!(values, [1.0, -2.5, f32::MAX, 1e-40]);
     let label = file.entry("label").expect("label").clone();
-    assert_eq!(file.classes(&label, 3).expect("labels"), [2, 0, 1]);
+    assert_eq!(file.classes(&label, 3, None).expect("labels"), [2, 0, 1]);
     assert_eq!((file.entries().len(), x.len(), &*x.shape), (2, 4, &[2, 2][..]));
 }
 
@@ -39,7 +39,7 @@ fn long_tensors_are_read_in_parts() {
     file.floats(&entry, &mut values).expect("floats");
     assert_eq!(values, x);
     let entry = file.entry("label").expect("label").clone();
-    assert_eq!(file.classes(&entry, usize::MAX).expect("labels"), labels);
+    assert_eq!(file.classes(&entry, usize::MAX, None).expect("labels"), labels);
 }
 
 #[test]
@@ -50,8 +50,8 @@ fn wrong_types_and_labels_are_named() {
     let text = |error: FileError| error.to_string();
     assert!(text(file.floats(&label, &mut [0.0; 3]).expect_err("integers")).contains("`label` is I64, needed is F32"));
     assert!(text(file.floats(&x, &mut [0.0; 3]).expect_err("length")).contains("has 4 elements, needed are 3"));
-    assert!(text(file.classes(&x, 3).expect_err("floats")).contains("`x` is F32, needed are class labels"));
-    let error = text(file.classes(&label, 2).expect_err("a class too many"));
+    assert!(text(file.classes(&x, 3, None).expect_err("floats")).contains("`x` is F32, needed are class labels"));
+    let error = text(file.classes(&label, 2, None).expect_err("a class too many"));
     assert!(error.contains("`label` number 0 is class 2, but there are 2 classes (0 to 1)"), "{error}");
 }
 
@@ -71,14 +71,14 @@ fn labels_of_all_integer_types() {
         let mut bytes = with_header(&header, width);
         let mut file = TensorFile::from_bytes(&bytes).expect("a file");
         let entry = file.entry("y").expect("y").clone();
-        let error = file.classes(&entry, 10).expect_err("out of range").to_string();
+        let error = file.classes(&entry, 10, None).expect_err("out of range").to_string();
         assert!(!dtype.starts_with('I') || error.contains("is class -1,"), "{error}");
         drop(file);
         let start = bytes.len() - width;
         bytes[start..].fill(0);
         bytes[start] = 7;
         let mut file = TensorFile::from_bytes(&bytes).expect("a file");
-        assert_eq!(file.classes(&entry, 10).expect("a label"), [7]);
+        assert_eq!(file.classes(&entry, 10, None).expect("a label"), [7]);
     }
 }
 
@@ -122,7 +122,7 @@ proptest::proptest! {
         if let Ok(mut file) = TensorFile::from_bytes(&bytes) {
             for entry in file.entries().to_vec() {
                 let _ = file.floats(&entry, &mut [0.0; 4]);
-                let _ = file.classes(&entry, 3);
+                let _ = file.classes(&entry, 3, None);
             }
         }
     }

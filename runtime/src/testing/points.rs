@@ -8,7 +8,7 @@ use crate::{
 };
 
 const fn input(name: &'static str, infers: bool) -> ValueSpec {
-    ValueSpec { name, shape: &[1], kind: TargetKind::Float, infers }
+    ValueSpec { name, shape: &[1], kind: TargetKind::Float, ignore: None, infers }
 }
 
 const fn spec(inputs: &'static [ValueSpec], targets: &'static [ValueSpec], outputs: &'static [ValueSpec]) -> Spec {
@@ -21,8 +21,10 @@ const SECOND: ValueSpec = input("second", false);
 const THIRD: ValueSpec = input("third", false);
 const WANTED: ValueSpec = input("wanted", false);
 const EMBEDDING: ValueSpec = input("embedding", true);
-const PICTURE: ValueSpec = ValueSpec { name: "picture", shape: &[1, 1, 5], kind: TargetKind::Float, infers: true };
-const PLACES: ValueSpec = ValueSpec { name: "places", shape: &[5], kind: TargetKind::Float, infers: true };
+const PICTURE: ValueSpec =
+    ValueSpec { name: "picture", shape: &[1, 1, 5], kind: TargetKind::Float, ignore: None, infers: true };
+const PLACES: ValueSpec =
+    ValueSpec { name: "places", shape: &[5], kind: TargetKind::Float, ignore: None, infers: true };
 
 /// Whether two numbers are the same.
 pub static PAIRS: Spec = spec(&[FIRST, SECOND], &[WANTED], &[EMBEDDING]);

@@ -25,6 +25,7 @@ impl Writer {
                 let last = self.lines.len() - 1;
                 self.lines[last] = "    output map".into();
             }
+            3 if self.shape[0] > 1 && self.rank() > 0 && self.random.one_in(2) => self.segments(),
             3 => {
                 self.say("output map = x".into());
                 self.targets.push(format!("    target wanted: {}\n", list(&self.shape)));
@@ -66,6 +67,20 @@ impl Writer {
             ("localization(dense(concat(a, b), 7), wanted)", "    target wanted: [7]\n"),
         ]);
         self.targets.push(wanted.into());
+        self.losses.push(loss.into());
+    }
+
+    /// A class at each place of `x`.
+    fn segments(&mut self) {
+        let classes = self.shape[0];
+        self.say("output map = softmax(x)".into());
+        let ignore = *self.random.pick(&["", ", ignore: 255", ", ignore: 1"]);
+        self.targets.push(format!("    target labels: class({classes}, {}{ignore})\n", list(&self.shape[1..])));
+        let loss = *self.random.pick(&[
+            "cross_entropy(x, labels)",
+            "cross_entropy(3 * x, labels, label_smoothing: 0.1)",
+            "sum(square(softmax(tanh(x)) - one_hot(labels)))",
+        ]);
         self.losses.push(loss.into());
     }
 

@@ -43,6 +43,16 @@ fn specs_are_found_by_name_and_by_path() {
     assert_eq!(json["params"], 61_706 + 16 * 85);
     assert_eq!(json["parameters"][0]["name"], "conv1.weight");
     assert_eq!(json["parameters"][0]["shape"], serde_json::json!([6, 1, 5, 5]));
+    assert_eq!((&json["parameters"][0]["numbers"], &json["targets"][0]["classes"]), (&150.into(), &26.into()));
+    let weights = said(home.path(), &["summary", "resnet18", "--weights"]);
+    let line = |start: &str| weights.lines().find(|line| line.starts_with(start)).unwrap_or_default().to_owned();
+    let words = |line: String| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ");
+    assert_eq!(
+        words(line("layer2.0.downsample.0.weight")),
+        "layer2.0.downsample.0.weight [128, 64, 1, 1] trained 8,192"
+    );
+    assert_eq!(words(line("bn1.running_mean")), "bn1.running_mean [64] buffer 64");
+    assert_eq!(line("parameters"), "parameters  11,689,512, and 9,600 numbers in buffers");
     let heads = said(home.path(), &["summary", "googlenet"]);
     assert!(heads.contains(" for training only\n") && !summary.contains("training only"), "{heads}");
     assert!(refused(home.path(), 1, &["summary", "lenet6"]).contains("did you mean `lenet5`?"));

@@ -53,13 +53,35 @@ fn files_that_do_not_fit_are_named() {
     let (file, text) = message(&images, &labels, &SPEC);
     assert!(file == "labels" && text == "byte 11: image 3 is class 4, but there are 4 classes", "{text}");
     static WIDE: &[ValueSpec] =
-        &[ValueSpec { name: "image", shape: &[3, 9, 9], kind: TargetKind::Float, infers: true }];
+        &[ValueSpec { name: "image", shape: &[3, 9, 9], kind: TargetKind::Float, ignore: None, infers: true }];
     let spec = Spec { inputs: WIDE, params: &[], ..SPEC };
     let (file, text) = message(&images, &labels, &spec);
     assert!(file == "images" && text == "images of [6, 6], but `image` is [3, 9, 9]", "{text}");
     let spec = Spec { targets: &[], params: &[], ..SPEC };
     let (_, text) = message(&images, &labels, &spec);
     assert!(text.ends_with("Tiny has 1 input and 0 targets"), "{text}");
+    let (_, text) = message(&images, &labels, &Spec { targets: MASK, params: &[], ..SPEC });
+    assert!(text.contains("one class for each image as its target"), "{text}");
+}
+
+/// A class at each of six pixels, or none.
+static MASK: &[ValueSpec] =
+    &[ValueSpec { name: "mask", shape: &[2, 3], kind: TargetKind::Class(4), ignore: Some(255), infers: false }];
+
+#[test]
+fn maps_of_classes_are_data() {
+    let spec = Spec { targets: MASK, params: &[], ..SPEC };
+    let data = |labels: &[u32]| {
+        Dataset::in_memory(&spec, vec![vec![0.5; 2 * PIXELS]], vec![TargetValues::Classes(labels.to_vec())])
+    };
+    let maps = data(&[0, 1, 2, 3, 255, 0, 1, 1, 1, 1, 1, 2]).expect("a data set");
+    assert_eq!((maps.len(), maps.class(0, 0)), (2, None));
+    let mut batch = BatchData::new(&spec, 2);
+    batch.load(&maps, &[1, 0], Draw::default()).expect("loaded");
+    assert!(matches!(batch.targets()[..], [Targets::Classes([1, 1, 1, 1, 1, 2, 0, 1, 2, 3, 255, 0])]));
+    let text = |labels| data(labels).expect_err("a misfit").to_string();
+    assert!(text(&[0, 1, 2, 3, 255, 0, 1, 1, 4, 1, 1, 2]).starts_with("`mask` of image 1 is class 4"));
+    assert_eq!(text(&[0; 6]), "`mask` has 6 elements, needed are 12");
 }
 
 #[test]

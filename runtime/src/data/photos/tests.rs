@@ -5,7 +5,7 @@ use crate::testing::{SIDE, SPEC};
 use std::ops::ControlFlow;
 
 const fn value(name: &'static str, shape: &'static [usize], kind: TargetKind) -> ValueSpec {
-    ValueSpec { name, shape, kind, infers: true }
+    ValueSpec { name, shape, kind, ignore: None, infers: true }
 }
 
 fn spec(inputs: &'static [ValueSpec], targets: &'static [ValueSpec]) -> Spec {

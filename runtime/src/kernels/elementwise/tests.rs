@@ -5,7 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use proptest::prelude::*;
 
-const ALL: [Arithmetic; 3] = [Arithmetic::Add, Arithmetic::Sub, Arithmetic::Mul];
+const ALL: [Arithmetic; 4] = [Arithmetic::Add, Arithmetic::Sub, Arithmetic::Mul, Arithmetic::Div];
 
 fn naive(op: Arithmetic, a: f32, b: f32) -> f64 {
     let (a, b) = (f64::from(a), f64::from(b));
@@ -13,6 +13,7 @@ fn naive(op: Arithmetic, a: f32, b: f32) -> f64 {
         Arithmetic::Add => a + b,
         Arithmetic::Sub => a - b,
         Arithmetic::Mul => a * b,
+        Arithmetic::Div => a / b,
     }
 }
 
