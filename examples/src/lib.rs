@@ -22,6 +22,7 @@ pub mod caffe;
 pub mod detection;
 pub mod digits;
 pub mod patches;
+pub mod pictures;
 pub mod pose;
 mod steps;
 mod table;

@@ -125,6 +125,8 @@ fn ensemble() {
     let run = Run::small(env!("CARGO_BIN_EXE_ensemble"), &[]);
     let members: f64 = (1..=5).map(|member| row(&run.says, &format!("network {member} "))[0]).sum::<f64>() / 5.0;
     assert!(row(&run.says, "their mean")[0] <= members, "{}", run.says);
+    let pieces = ["the middle ", "mean of 5 pieces: ", "mean of 10 pieces: "].map(|name| row(&run.says, name)[0]);
+    assert!(pieces.iter().all(|wrong| *wrong < 90.0), "{}", run.says);
     run.picture("ensemble.png");
 }
 

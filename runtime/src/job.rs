@@ -171,6 +171,8 @@ pub struct Eval {
     pub picture: Option<Picture>,
     /// Images of a batch.
     pub batch: usize,
+    /// Where ROC curves are drawn, as SVG, of a network that tells same from different; the folder is made where missing.
+    pub roc: PathBuf,
     /// Prints JSON.
     pub json: bool,
 }

@@ -18,29 +18,23 @@ mod residual32 {
     cnnc_macros::net!("nets/residual.net", units = 5, shortcuts = true);
 }
 
-use std::convert::Infallible;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Parser;
-use cnnc_examples::{Common, Result, Table, Watch, say, shipped};
-use cnnc_runtime::augment::{Color, Pipeline, ResizedCrop, Sample, Step};
-use cnnc_runtime::data::{Collection, Dataset, Example, Picture, Pixels, Plan, Raster, readers};
+use cnnc_examples::pictures::pictures;
+use cnnc_examples::{Common, Result, Table, Watch, say};
+use cnnc_runtime::augment::{Pipeline, Step};
+use cnnc_runtime::data::{Collection, Dataset, Picture, Plan};
 use cnnc_runtime::draw::{self, Curve};
 use cnnc_runtime::init::{self, Fan, Scheme};
 use cnnc_runtime::optimizer::{Rule, Sgd};
-use cnnc_runtime::random::Random;
 use cnnc_runtime::schedule::{Decay, Schedule};
 use cnnc_runtime::train::{FitOptions, evaluate, fit};
 use cnnc_runtime::{Network, Options};
 
-/// Pixels of a side.
-const SIZE: usize = 32;
 /// Pictures of a batch.
 const BATCH: usize = 64;
-
-const PHOTOS: [&str; 6] = ["astronaut.png", "chelsea.png", "coffee.png", "dog.jpg", "grace_hopper.jpg", "person.jpg"];
 
 /// Makes a network.
 type Maker = fn(&Options) -> Box<dyn Network>;
@@ -84,7 +78,7 @@ fn main() -> ExitCode {
 
 fn residual(arguments: &Arguments) -> Result<()> {
     let common = &arguments.common;
-    let (train, test) = pictures(common)?;
+    let (train, test) = pictures(common, 4800, 1200)?;
     say!("{} pictures to learn from, {} held out", train.examples.len(), test.examples.len());
     let epochs = arguments.epochs.unwrap_or(common.scaled(8, 2));
     let wanted = |name: &str| arguments.only.as_ref().is_none_or(|only| only == name);
@@ -154,40 +148,4 @@ fn report(runs: &[Run]) {
             deeper(residual8, residual32)
         );
     }
-}
-
-/// What is learnt from, and what is held out.
-fn pictures(common: &Common) -> Result<(Collection, Collection)> {
-    let (count, held_out) = common.scaled((4800, 1200), (256, 64));
-    if let Some(folder) = &common.data {
-        let read = |name: &str| readers::cifar(&folder.join("cifar10").join(name), readers::Cifar::Ten);
-        let (mut train, mut test) = (read("train_8000.bin.gz")?, read("test_2000.bin.gz")?);
-        if common.small {
-            train.examples.truncate(count);
-            test.examples.truncate(held_out);
-        }
-        return Ok((train, test));
-    }
-    let photos = PHOTOS.map(|name| Raster::read(&shipped("photos").join(name)));
-    let photos = photos.into_iter().collect::<std::result::Result<Vec<_>, _>>()?;
-    let random = &mut Random::named(common.seed, "pieces");
-    Ok((pieces(&photos, count, random), pieces(&photos, held_out, random)))
-}
-
-/// So many pieces of photos, each with the number of its photo. Their colours are shifted, so that one has to look at shapes.
-fn pieces(photos: &[Raster], count: usize, random: &mut Random) -> Collection {
-    let pipeline = Pipeline(vec![
-        Step::ResizedCrop(ResizedCrop { area: [0.01, 0.05], ratio: [0.8, 1.25] }),
-        Step::Color(Color { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.5 }),
-    ]);
-    let examples = (0..count).map(|number| {
-        let class = number % photos.len();
-        let photo = Sample { raster: photos[class].clone(), classes: vec![], boxes: vec![], points: vec![] };
-        let alone =
-            &mut |_: &mut Random| -> std::result::Result<Sample, Infallible> { unreachable!("no step joins photos") };
-        let Ok(piece) = pipeline.apply(photo, random, alone);
-        let pixels = Pixels::Memory(Arc::new(piece.raster.stretched(SIZE, SIZE)));
-        Example { pixels, class: Some(class as u32), boxes: vec![], points: vec![] }
-    });
-    Collection { examples: examples.collect(), classes: vec![] }
 }

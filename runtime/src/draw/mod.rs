@@ -10,7 +10,7 @@ use crate::metrics::Confusion;
 
 #[cfg(feature = "harness")]
 pub(crate) use svg::escaped;
-pub use svg::{Curve, curves};
+pub use svg::{Curve, curves, roc};
 
 /// Red, green, blue.
 pub type Rgb = [u8; 3];

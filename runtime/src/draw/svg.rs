@@ -1,5 +1,7 @@
 //! Curves as SVG, which any browser shows.
 
+use crate::metrics::Roc;
+
 /// A named line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
@@ -70,6 +72,20 @@ pub fn curves(title: &str, x_name: &str, curves: &[Curve]) -> String {
         legend += 7.0 * curve.name.chars().count() as f64 + 24.0;
     }
     svg + "</svg>\n"
+}
+
+/// What verifiers accept, each by its name: the share of same ones over the share of different ones, with the area under the curve.
+pub fn roc(title: &str, verifiers: &[(&str, &Roc)]) -> String {
+    /// Points of a curve; more are not seen.
+    const POINTS: usize = 300;
+    let curve = |(name, roc): &(&str, &Roc)| {
+        let all = roc.points();
+        let some = all.iter().step_by(all.len().div_ceil(POINTS)).chain(all.last());
+        let points = some.map(|p| (p.false_positive_rate, p.true_positive_rate)).collect();
+        Curve { name: format!("{name} (AUC {:.4})", roc.auc()), points }
+    };
+    let all: Vec<Curve> = verifiers.iter().map(curve).collect();
+    curves(title, "same ones that are accepted, over different ones that are", &all)
 }
 
 fn finite(points: &[(f64, f64)]) -> impl Iterator<Item = (f64, f64)> {

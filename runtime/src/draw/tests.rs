@@ -68,6 +68,21 @@ fn curves_are_valid_xml() {
 }
 
 #[test]
+fn verifiers_are_curves_from_corner_to_corner() {
+    let scores: Vec<f32> = (0..2000).map(|i| (i * 7 % 2000) as f32).collect();
+    let same: Vec<bool> = scores.iter().enumerate().map(|(i, score)| *score + (i % 5 * 200) as f32 > 1000.0).collect();
+    let curve = Roc::new(&scores, &same).expect("both kinds");
+    let svg = roc("which?", &[("ours", &curve), ("theirs", &curve)]);
+    let document = roxmltree::Document::parse(&svg).expect("XML");
+    let lines: Vec<_> = document.descendants().filter(|node| node.has_tag_name("polyline")).collect();
+    assert_eq!(lines.len(), 2);
+    let places: Vec<&str> = lines[0].attribute("points").expect("points").split(' ').collect();
+    assert!((100..=301).contains(&places.len()), "{}", places.len());
+    assert_eq!((places[0], places[places.len() - 1]), ("64.0,284.0", "624.0,36.0"));
+    assert!(svg.contains(&format!("ours (AUC {:.4})", curve.auc())), "{svg}");
+}
+
+#[test]
 fn captions_are_below_and_confusions_are_tables() {
     let dark = Raster { width: 8, height: 8, channels: 1, bytes: vec![0; 64] };
     let captioned = captioned(&dark, "a word", [200, 0, 0], 1);

@@ -1,7 +1,7 @@
 //! `cnnc eval`
 
 use std::format;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::string::String;
 use std::vec;
 use std::vec::Vec;
@@ -14,6 +14,8 @@ use super::draw::percent;
 use super::{Failure, Harness, Reading, load, thousands};
 use crate::augment::{Pipeline, crops};
 use crate::data::{Dataset, Picture};
+use crate::draw::roc;
+use crate::files::{FileError, write_atomically};
 use crate::job::Eval;
 use crate::metrics::{ClassMetrics, Confusion, Roc};
 use crate::train::{Answers, Metrics, evaluate};
@@ -44,17 +46,20 @@ impl Harness<'_> {
             _ => averaged(&mut *network, others, &views, job.batch)?,
         };
         if metrics.is_empty() {
-            let message = format!("no output of {} has the shape of a target", network.spec().name);
+            let compares = if views.len() > 1 || !others.is_empty() { "; embeddings are not averaged" } else { "" };
+            let message = format!("no output of {} has the shape of a target{compares}", network.spec().name);
             return Err(Failure::new(message));
         }
-        match job.json {
-            true => writeln!(self.out, "{:#}", as_json(&metrics, classes, job))?,
-            false => {
-                self.say_what_is_averaged(job)?;
-                self.print_metrics(&metrics)?;
-            }
+        let drawn = draw_roc(&metrics, network.spec(), &job.roc)?;
+        if job.json {
+            return Ok(writeln!(self.out, "{:#}", as_json(&metrics, classes, job))?);
         }
-        Ok(())
+        self.say_what_is_averaged(job)?;
+        self.print_metrics(&metrics)?;
+        match drawn {
+            true => Ok(writeln!(self.out, "ROC curve: {}", job.roc.display())?),
+            false => Ok(()),
+        }
     }
 
     fn say_what_is_averaged(&mut self, job: &Eval) -> Result<(), Failure> {
@@ -112,6 +117,19 @@ pub(super) fn verification_line(roc: &Roc) -> String {
 /// `PCK@0.1: 83.10 %`
 pub(super) fn pck_line(pck: f64) -> String {
     format!("PCK@0.1: {}", percent(pck).trim_start())
+}
+
+/// Draws how well a network tells same from different, and says whether it does so at all.
+fn draw_roc(metrics: &Metrics, spec: &Spec, path: &Path) -> Result<bool, FileError> {
+    let verifiers: Vec<_> = metrics.rocs().collect();
+    if verifiers.is_empty() {
+        return Ok(false);
+    }
+    let picture = roc(&format!("{}: {} images", spec.name, thousands(metrics.images)), &verifiers);
+    let folder = path.parent().unwrap_or(path);
+    std::fs::create_dir_all(folder).map_err(|e| FileError::io(folder, &e))?;
+    write_atomically(path, |file| file.write_all(picture.as_bytes()))?;
+    Ok(true)
 }
 
 fn verification_json(roc: &Roc) -> serde_json::Value {

@@ -97,6 +97,7 @@ fn train_eval_and_predict_go_together() {
         classes: Vec::new(),
         picture: None,
         batch: 32,
+        roc: folder.path("none/roc.svg"),
         json,
     };
     let text = run(&Job::Eval(eval(false))).expect("evaluated");

@@ -51,9 +51,15 @@ impl Metrics {
         self.metrics.iter().find_map(|metric| metric.accuracy)
     }
 
-    /// How well a network tells same from different: by the first output that answers this, else by its embeddings.
+    /// How well a network tells same from different: by its outputs that answer this, with their names, then by its embeddings.
+    pub fn rocs(&self) -> impl Iterator<Item = (&str, &Roc)> {
+        let of_outputs = self.metrics.iter().filter_map(|metric| Some((&*metric.output, metric.roc.as_ref()?)));
+        of_outputs.chain(self.verification.as_ref().map(|roc| ("embeddings", roc)))
+    }
+
+    /// The first of [`rocs`](Self::rocs).
     pub fn roc(&self) -> Option<&Roc> {
-        self.metrics.iter().find_map(|metric| metric.roc.as_ref()).or(self.verification.as_ref())
+        self.rocs().next().map(|(_, roc)| roc)
     }
 
     /// The share of the points that are found, of the first output that finds some.
@@ -121,7 +127,7 @@ pub fn evaluate(network: &mut dyn Network, data: &Dataset, size: usize) -> Resul
 
 /// Answers to the images of a data set, averaged: those of several networks of one kind (an ensemble), those to several
 /// pieces of each picture ([`crops`](crate::augment::crops)), or both. Classes are averaged as probabilities, floats as they are.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Answers {
     spec: &'static Spec,
     pairs: Vec<Pair>,
@@ -155,13 +161,25 @@ impl Answers {
             }
             Ok(())
         })?;
+        self.add_sums(&answers, 1);
+        Ok(())
+    }
+
+    /// Adds all answers that others are the mean of.
+    ///
+    /// # Panics
+    /// If these are not answers to the same images, of networks of the same kind.
+    pub fn join(&mut self, others: &Self) {
+        self.add_sums(&others.sums, others.added);
+    }
+
+    fn add_sums(&mut self, answers: &[Vec<f32>], added: usize) {
         for (sums, answers) in self.sums.iter_mut().zip(answers) {
             assert!(self.added == 0 || sums.len() == answers.len(), "answers to the same images");
             sums.resize(answers.len(), 0.0);
-            sums.iter_mut().zip(&answers).for_each(|(sum, answer)| *sum += answer);
+            sums.iter_mut().zip(answers).for_each(|(sum, answer)| *sum += answer);
         }
-        self.added += 1;
-        Ok(())
+        self.added += added;
     }
 
     /// The mean answers to the target at this position in [`Spec::targets`], image after image; empty where no output has its shape.
@@ -397,5 +415,9 @@ mod tests {
         let mut alone = Answers::new(&SPEC);
         alone.add(&mut networks[0], &data, 2).expect("answers");
         assert_eq!(alone.metrics(&data, 3), evaluate(&mut networks[0], &data, 2));
+        let mut other = Answers::new(&SPEC);
+        other.add(&mut networks[1], &data, 2).expect("answers");
+        alone.join(&other);
+        assert_eq!(alone.mean(0), answers.mean(0));
     }
 }

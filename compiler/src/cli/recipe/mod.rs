@@ -286,13 +286,15 @@ impl Recipe {
             classes: self.classes.clone(),
             picture: Some(self.picture.clone()),
             batch: self.written.batch,
+            roc: self.folder().join("roc.svg"),
             json,
         }))
     }
 }
 
-/// What training leaves in its folder.
-const RESULTS: [&str; 5] = ["weights.safetensors", "best.safetensors", "last.safetensors", "epochs.csv", "report.html"];
+/// What training and evaluation leave in their folder.
+const RESULTS: [&str; 6] =
+    ["weights.safetensors", "best.safetensors", "last.safetensors", "epochs.csv", "report.html", "roc.svg"];
 
 /// Refuses networks, which are easily taken for recipes.
 fn is_recipe(path: &Path) -> Result<(), Failed> {

@@ -3,7 +3,7 @@
 use cnnc_examples::{Result, Table};
 use cnnc_runtime::boxes::Corners;
 use cnnc_runtime::data::Raster;
-use cnnc_runtime::draw::{self, Curve};
+use cnnc_runtime::draw;
 use cnnc_runtime::metrics::Roc;
 use cnnc_runtime::random::Random;
 
@@ -94,14 +94,8 @@ pub fn table(verdicts: &[Verdict], set: &Set) -> Table {
 
 /// The ROC curves, as SVG.
 pub fn curves(title: &str, verdicts: &[Verdict]) -> String {
-    let curve = |verdict: &Verdict| {
-        let points = verdict.roc.points();
-        // A few hundred points show all there is to see.
-        let some = points.iter().step_by(points.len().div_ceil(300)).chain(points.last());
-        let points = some.map(|p| (p.false_positive_rate, p.true_positive_rate)).collect();
-        Curve { name: format!("{} (AUC {:.3})", verdict.name, verdict.roc.auc()), points }
-    };
-    draw::curves(title, "different pairs that are accepted", &verdicts.iter().map(curve).collect::<Vec<_>>())
+    let named: Vec<(&str, &Roc)> = verdicts.iter().map(|verdict| (verdict.name.as_str(), &verdict.roc)).collect();
+    draw::roc(title, &named)
 }
 
 /// Queries, each with its nearest in the database, in a green frame where these are of its class and in a red one elsewhere.

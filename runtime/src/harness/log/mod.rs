@@ -118,7 +118,8 @@ impl Log {
             writeln!(file, "{}", Row::heading())?;
             self.rows.iter().try_for_each(|row| writeln!(file, "{}", row.to_line()))
         })?;
-        let page = page::page(&self.title, &self.rows, epoch.test.as_ref().and_then(Metrics::roc));
+        let verifiers: Vec<_> = epoch.test.iter().flat_map(Metrics::rocs).collect();
+        let page = page::page(&self.title, &self.rows, &verifiers);
         write_atomically(&self.folder.join("report.html"), |file| file.write_all(page.as_bytes()))
     }
 

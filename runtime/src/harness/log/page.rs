@@ -1,12 +1,13 @@
 //! The report: one page that opens from disk and needs nothing else.
 
 use super::Row;
-use crate::draw::{Curve, curves, escaped};
-use crate::metrics::{Roc, RocPoint};
+use crate::draw::{Curve, curves, escaped, roc};
+use crate::metrics::Roc;
 
-/// The page of a run; `roc` is that of the last epoch.
-pub(super) fn page(title: &str, rows: &[Row], roc: Option<&Roc>) -> String {
-    let diagrams = diagrams(rows) + &roc.map_or(String::new(), roc_curve);
+/// The page of a run; `verifiers` are those of the last epoch.
+pub(super) fn page(title: &str, rows: &[Row], verifiers: &[(&str, &Roc)]) -> String {
+    let last = if verifiers.is_empty() { String::new() } else { roc("Same or different, last epoch", verifiers) };
+    let diagrams = diagrams(rows) + &last;
     let cell = |x: Option<f64>, digits: usize| x.map_or(String::new(), |x| format!("{x:.digits$}"));
     let lines: String = rows
         .iter()
@@ -55,12 +56,4 @@ fn diagrams(rows: &[Row]) -> String {
         if known.is_empty() { String::new() } else { curves(title, "epoch", &known) }
     };
     all.into_iter().map(diagram).collect()
-}
-
-/// True over false acceptances.
-fn roc_curve(roc: &Roc) -> String {
-    let point = |p: &RocPoint| (100.0 * p.false_positive_rate, 100.0 * p.true_positive_rate);
-    let name = format!("last epoch: AUC {:.2} %", 100.0 * roc.auc());
-    let curve = Curve { name, points: roc.points().iter().map(point).collect() };
-    curves("Same ones accepted (%)", "different ones accepted (%)", &[curve])
 }

@@ -1,20 +1,9 @@
-//! Five networks together read digits better than one of them does on average; five looks at a digit beside one:
-//! `cargo run --release --package cnnc-examples --bin ensemble`
-//!
-//! LeNet-5 five times, which differ by their seeds only. They learn pieces of 28×28 pixels from anywhere in digits of 32×32, as
-//! AlexNet learnt 224×224 of 256×256, and are tested on the middle alone, then on the mean over the middle and the four corners.
-//! Mirror images, which make ten of these five, are for photos: a mirrored digit is another sign, or none. Learns from half of the
-//! digits that ship; the mean answers must be right more often than the members are on average.
-//! Krizhevsky, Sutskever & Hinton 2012, "ImageNet classification with deep convolutional neural networks", sections 4.1 and 5.
+//! Five LeNets that read digits, each learnt by itself.
 
-cnnc_macros::net!("../specs/lenet5.net", classes = 10);
-
-use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
 use cnnc_examples::digits::{Digits, SIDE};
-use cnnc_examples::{Common, Result, Table, best, percent, say};
+use cnnc_examples::{Common, Result, Table, best, say};
 use cnnc_runtime::augment::{Pipeline, ResizedCrop, Step, crops};
 use cnnc_runtime::data::{Collection, Dataset, Example, Picture, Pixels, Plan};
 use cnnc_runtime::draw;
@@ -23,21 +12,18 @@ use cnnc_runtime::schedule::{Decay, Schedule};
 use cnnc_runtime::train::{Answers, FitOptions, fit};
 use cnnc_runtime::{Network as _, Options};
 
+use crate::{BATCH, wrong};
+
+cnnc_macros::net!("../specs/lenet5.net", classes = 10);
+
 /// How many networks.
 const MEMBERS: u64 = 5;
+/// Digits to learn from, of the 10,000 that ship: few, so that there are mistakes, and many are left to count them on.
+const LEARNT: usize = 2_000;
 /// Black pixels around a digit, so that pieces of its old size differ.
 const MARGIN: usize = 2;
 /// Sides of a piece as a share of those of the picture.
 const SHARE: f32 = SIDE as f32 / (SIDE + 2 * MARGIN) as f32;
-/// Digits of a batch.
-const BATCH: usize = 32;
-
-/// Five networks together read digits better than one of them does on average
-#[derive(Parser)]
-struct Arguments {
-    #[command(flatten)]
-    common: Common,
-}
 
 /// Digits to learn from, and the same held-out ones seen in five places, the middle first.
 struct Data {
@@ -46,36 +32,32 @@ struct Data {
     test: Digits,
 }
 
-fn main() -> ExitCode {
-    cnnc_examples::run(ensemble)
-}
-
-fn ensemble(Arguments { common }: &Arguments) -> Result<()> {
+/// Members of the ensemble, one by one and together, on the middle of a digit and on five pieces of it.
+pub fn ensemble(common: &Common) -> Result<()> {
     let data = Data::read(common)?;
     say!("{MEMBERS} networks learn from {} digits; {} are held out", data.train.len(), data.test.len());
-    let mut table = Table::new(&["wrong on what is held out", "the middle", "mean of 5 pieces"]);
+    let mut table = Table::new(&["digits, wrong", "the middle", "mean of 5 pieces"]);
     let [mut all_middle, mut all_pieces] = [(); 2].map(|()| Answers::new(&lenet5::SPEC));
     let mut members: Vec<Vec<usize>> = Vec::new();
     for member in 1..=MEMBERS {
         let mut net = data.learn(common, member)?;
-        let [mut middle, mut pieces] = [(); 2].map(|()| Answers::new(net.spec()));
-        for (place, view) in data.views.iter().enumerate() {
-            let only_middle = if place == 0 { vec![&mut middle, &mut all_middle] } else { Vec::new() };
-            for answers in only_middle.into_iter().chain([&mut pieces, &mut all_pieces]) {
-                answers.add(&mut net, view, BATCH)?;
-            }
-        }
-        table.row(&[&format!("network {member}"), &data.wrong(&middle), &data.wrong(&pieces)]);
+        let mut middle = Answers::new(net.spec());
+        middle.add(&mut net, &data.views[0], BATCH)?;
+        let mut pieces = middle.clone();
+        data.views[1..].iter().try_for_each(|view| pieces.add(&mut net, view, BATCH))?;
+        all_middle.join(&middle);
+        all_pieces.join(&pieces);
+        table.row(&[&format!("network {member}"), &data.wrong(&middle)?, &data.wrong(&pieces)?]);
         members.push(read(&middle));
     }
-    table.row(&[&"their mean", &data.wrong(&all_middle), &data.wrong(&all_pieces)]);
+    table.row(&[&"their mean", &data.wrong(&all_middle)?, &data.wrong(&all_pieces)?]);
     say!("\n{table}");
     data.write_saved(&members, &read(&all_middle), common)
 }
 
 impl Data {
     fn read(common: &Common) -> Result<Self> {
-        let (train, test) = Digits::read(common, 5_000)?;
+        let (train, test) = Digits::read(common, LEARNT)?;
         let (train, test) =
             (train.part(0..common.scaled(train.len(), 600)), test.part(0..common.scaled(test.len(), 300)));
         // Pieces of exactly the size that the network takes.
@@ -88,9 +70,13 @@ impl Data {
     fn learn(&self, common: &Common, member: u64) -> Result<LeNet5> {
         let seed = common.seed * MEMBERS + member;
         let mut net = LeNet5::with_options(&Options { seed, batch: BATCH, ..Options::default() });
+        let epochs = match common.data {
+            Some(_) => 8,
+            None => 20,
+        };
         let options = FitOptions {
             batch: BATCH,
-            epochs: common.scaled(8, 2),
+            epochs: common.scaled(epochs, 2),
             optimizer: Sgd { learning_rate: 0.03, momentum: 0.9, weight_decay: 1e-4, ..Sgd::default() }.into(),
             schedule: Schedule { decay: Decay::Cosine { end: 0.01 }, ..Schedule::default() },
             seed,
@@ -100,9 +86,8 @@ impl Data {
         Ok(net)
     }
 
-    fn wrong(&self, answers: &Answers) -> String {
-        let right = read(answers).iter().zip(&self.test.labels).filter(|(a, b)| **a == **b as usize).count();
-        percent(1.0 - right as f64 / self.test.len() as f64)
+    fn wrong(&self, answers: &Answers) -> Result<String> {
+        wrong(answers, &self.views[0])
     }
 
     /// A sheet of digits that all read right together, but some of them alone did not.
