@@ -1,4 +1,5 @@
 use super::*;
+use crate::metrics::Roc;
 
 fn grey(width: usize, height: usize) -> Raster {
     Raster { width, height, channels: 1, bytes: vec![128; width * height] }

@@ -57,7 +57,7 @@ impl Beats {
         }
         let mut signals = vec![0.0; x.len()];
         file.floats(&x, &mut signals)?;
-        let labels = file.classes(&y, classes + first as usize)?;
+        let labels = file.classes(&y, classes + first as usize, None)?;
         let counted_from_zero = |label: u32| label.checked_sub(first).ok_or("a class is too low");
         let labels = labels.into_iter().map(counted_from_zero).collect::<std::result::Result<_, _>>()?;
         Ok(Self { samples, signals, labels })
