@@ -161,7 +161,7 @@ impl Printer<'_> {
     fn items(&self, items: &[Expr], indent: usize) -> String {
         if items.len() > 1 && items.iter().all(is_number) {
             let numbers: Vec<String> = items.iter().map(|item| self.flat(item)).collect();
-            return format!("{}{},", newline(indent), self.filled(&numbers, indent, indent));
+            return format!("{}{},", newline(indent), self.filled(&numbers, Place { column: indent, indent, after: 0 }));
         }
         let item = |item: &Expr| {
             format!("{}{},", newline(indent), self.laid(item, Place { column: indent, indent, after: 1 }))
@@ -170,10 +170,10 @@ impl Printer<'_> {
     }
 
     /// Texts behind one another with commas between them, from a column, on further lines where one is too short.
-    pub(super) fn filled(&self, texts: &[String], column: usize, indent: usize) -> String {
+    pub(super) fn filled(&self, texts: &[String], Place { column, indent, after }: Place) -> String {
         let (mut out, mut column) = (String::new(), column);
         for (index, text) in texts.iter().enumerate() {
-            let len = text.chars().count();
+            let len = text.chars().count() + if index + 1 == texts.len() { after } else { 0 };
             if index > 0 && self.level * INDENT + column + 1 + len < WIDTH {
                 out.push(' ');
                 column += 1;
