@@ -463,7 +463,7 @@ fn photos_are_seen_in_pieces_and_verifiers_are_drawn() {
     said(home.path(), &["train", "Which.yaml"]);
     let figure = |text: &str, words: &str| -> f64 {
         let rest = text.split_once(words).map_or("", |(_, rest)| rest);
-        rest.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("{text}"))
+        rest.split([' ', '\n']).next().and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("{text}"))
     };
     let eval = |more: &[&str]| said(home.path(), &[&["eval", "Which.yaml"], more].concat());
     let crops = ["1", "5", "10"].map(|crops| eval(&["--crops", crops]));
