@@ -235,7 +235,7 @@ const BLOCKED: &[(&str, &str)] = &[
     ("[3, 13, 15]", "x * global_max_pool(x)"),
     ("[3, 13, 15]", "x / (1 + global_max_pool(x)) |> conv(16, 3, pad: 1) |> exp"),
     ("[3, 13, 15]", "conv(x, 20, 1) / (1 + x) |> conv(16, 3, pad: 1)"),
-    ("[3, 13, 15]", "relu(conv(x, 20, 3, pad: 1) |> drop_path(0.3) + x) |> conv(16, 3, pad: 1)"),
+    ("[3, 13, 15]", "relu((conv(x, 20, 3, pad: 1) |> drop_path(0.3)) + x) |> conv(16, 3, pad: 1)"),
     ("[3, 13, 15]", "(global_avg_pool(x) |> flatten |> dense(20)) - x |> conv(16, 3, pad: 1)"),
     ("[18, 40]", "x * (global_avg_pool(x) |> conv(20, 1) |> sigmoid) |> conv(16, 3)"),
     ("[3, 13, 15]", "scale(x, bias: true) |> conv(16, 1)"),

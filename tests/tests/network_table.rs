@@ -12,6 +12,7 @@ fn table() -> BTreeMap<String, Counts> {
     let text = std::fs::read_to_string(repository().join("docs/networks.md")).expect("the table");
     let number = |cell: &str| cell.trim().replace(',', "").parse().expect("a number");
     text.lines()
+        .take_while(|line| !line.starts_with("## Beside PyTorch"))
         .filter(|line| line.starts_with("| `") && line.split('|').count() == 7)
         .map(|line| {
             let cells: Vec<&str> = line.split('|').collect();

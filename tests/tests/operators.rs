@@ -96,7 +96,12 @@ fn operands_that_all_images_share_have_gradients() {
     // The rules against central differences, then the code against the rules.
     for (network, text) in networks.iter().zip(&texts) {
         let mut random = Random::new(7);
-        let case = Case::random(network, 3, &mut random);
+        let mut case = Case::random(network, 3, &mut random);
+        if text.starts_with("Div") {
+            // Near a divisor of zero quotients bend too much for differences.
+            let away = |numbers: &mut Tensor| numbers.data.iter_mut().for_each(|n| *n += 1_f64.copysign(*n));
+            case.feed.inputs.iter_mut().chain(&mut case.feed.params).for_each(away);
+        }
         let graph = &network.training.as_ref().expect("it has a loss").graph;
         let gradient = evaluate(graph, &case.feed)[graph.gradients[0].1.0 as usize].clone();
         for at in 0..gradient.data.len() {

@@ -161,7 +161,11 @@ impl Printer<'_> {
     fn items(&self, items: &[Expr], indent: usize) -> String {
         if items.len() > 1 && items.iter().all(is_number) {
             let numbers: Vec<String> = items.iter().map(|item| self.flat(item)).collect();
-            return format!("{}{},", newline(indent), self.filled(&numbers, Place { column: indent, indent, after: 0 }));
+            return format!(
+                "{}{},",
+                newline(indent),
+                self.filled(&numbers, Place { column: indent, indent, after: 0 })
+            );
         }
         let item = |item: &Expr| {
             format!("{}{},", newline(indent), self.laid(item, Place { column: indent, indent, after: 1 }))

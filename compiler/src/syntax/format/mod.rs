@@ -296,7 +296,10 @@ impl<'a> Printer<'a> {
     /// `input a, b: shape`
     fn declaration(&mut self, keyword: &str, names: &[Ident], value: &Expr) {
         let names: Vec<String> = names.iter().map(|name| name.name.clone()).collect();
-        let head = format!("{keyword}{}: ", self.filled(&names, Place { column: keyword.len(), indent: INDENT, after: ": ".len() }));
+        let head = format!(
+            "{keyword}{}: ",
+            self.filled(&names, Place { column: keyword.len(), indent: INDENT, after: ": ".len() })
+        );
         let column = head.rsplit('\n').next().unwrap_or("").chars().count();
         let indent = if head.contains('\n') { INDENT } else { 0 };
         let value = self.laid(value, Place { column, indent, after: 0 });
