@@ -27,6 +27,8 @@ pub struct GraphModule<'a> {
     names: &'a Names,
     prepare: Vec<WrittenStep>,
     run: Vec<WrittenStep>,
+    /// Of steps, and what they share.
+    functions: Vec<String>,
     fields: Vec<PassField>,
 }
 
@@ -49,7 +51,8 @@ impl<'a> GraphModule<'a> {
         let mut writer = StepWriter::new(graph, plan, names, book);
         let prepare: Vec<WrittenStep> = plan.prepare.iter().map(|step| writer.write(step)).collect();
         let run: Vec<WrittenStep> = plan.run.iter().map(|step| writer.write(step)).collect();
-        let mut module = Self { graph, plan, names, prepare, run, fields: Vec::new() };
+        let functions = writer.functions(&prepare.iter().chain(&run).collect::<Vec<_>>());
+        let mut module = Self { graph, plan, names, prepare, run, functions, fields: Vec::new() };
         module.fields = module.pass_fields();
         module
     }
@@ -107,9 +110,9 @@ impl<'a> GraphModule<'a> {
             )
         });
         let run = calls("All steps in order.", "run", &self.run, profile);
-        let steps = self.prepare.iter().chain(&self.run).map(|step| step.text.as_str());
         let passes = [Some(imports.as_str()), Some(pass.as_str()), prepare.as_deref(), Some(run.as_str())];
-        let items: Vec<&str> = passes.into_iter().flatten().chain(steps).collect();
+        let functions = self.functions.iter().map(String::as_str);
+        let items: Vec<&str> = passes.into_iter().flatten().chain(functions).collect();
         Code::Text(items.join("\n"))
     }
 

@@ -1,7 +1,8 @@
 //! Plans as Rust code.
 //!
-//! Everything is decided before this stage: it writes down kernels (each text once), a function per step, the functions
-//! that call them in order, and the network's interface. The same code becomes a crate on disk or a macro's expansion.
+//! Everything is decided before this stage: it writes down kernels (each text once), a function per step (what equal steps
+//! do once), the functions that call them in order, and the network's interface. The same code becomes a crate on disk or
+//! a macro's expansion.
 
 mod api;
 mod code;

@@ -1,7 +1,7 @@
 //! The steps of a plan: a function for each, as text. They are thousands and all alike, so nothing has to find out first how
-//! to lay them out.
+//! to lay them out, and what equal ones do is compiled once.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use proc_macro2::Ident;
@@ -30,33 +30,45 @@ pub struct WrittenStep {
     pub name: Ident,
     /// What it reads of what passes are given.
     pub reads: HashSet<Ident>,
-    /// The function.
-    pub text: String,
+    doc: String,
+    kernel: Ident,
+    borrows: Vec<Borrow>,
+    /// What is done with what is borrowed.
+    work: String,
 }
 
 /// Memory that a step borrows from one vector: the output first, if it is in there.
 struct Borrow {
     from: Vector,
-    regions: Vec<(Range<usize>, String)>,
+    regions: Vec<Region>,
     writes: bool,
 }
 
-/// The vectors of `rt::Memory`.
+/// A part of a vector, and what a step calls it.
+struct Region {
+    /// A range in Rust.
+    at: String,
+    name: String,
+}
+
+/// The vectors of `rt::Memory`, and the weights.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Vector {
     Arena,
     Fixed,
     Prepared,
     Gradients,
+    Params,
 }
 
 impl Vector {
-    fn field(self) -> &'static str {
+    fn place(self) -> &'static str {
         match self {
-            Self::Arena => "arena",
-            Self::Fixed => "fixed",
-            Self::Prepared => "prepared",
-            Self::Gradients => "gradients",
+            Self::Arena => "memory.arena",
+            Self::Fixed => "memory.fixed",
+            Self::Prepared => "memory.prepared",
+            Self::Gradients => "memory.gradients",
+            Self::Params => "pass.params",
         }
     }
 }
@@ -77,17 +89,35 @@ impl<'a> StepWriter<'a> {
             node.inputs.iter().copied().enumerate().filter(|(i, _)| function.operands[*i]).collect();
         let borrows = self.borrows(step.value, &used);
         let reads = self.reads(step, &function, &used, &borrows);
-        let pass = if reads.is_empty() { "_pass" } else { "pass" };
-        let mut text = format!("/// {}\nfn {name}(memory: &mut rt::Memory, {pass}: &Pass<'_>) {{\n", self.doc(step));
-        for borrow in &borrows {
-            text += &borrow.text();
+        let batches = used.iter().map(|(index, operand)| self.batch_binding(*index, *operand, &borrows));
+        let work = batches.chain([self.region_text(step, &function, &used, &borrows)]).collect();
+        WrittenStep { name, reads, doc: self.doc(step), kernel: function.name, borrows, work }
+    }
+
+    /// The functions of written steps, in their order. Where several differ only in where their memory is, one function
+    /// does what all of them do: else deep networks would have the compiler translate the same for each block.
+    pub fn functions(mut self, steps: &[&WrittenStep]) -> Vec<String> {
+        let forms: Vec<String> = steps.iter().map(|step| step.form()).collect();
+        let mut counts: HashMap<&str, usize> = HashMap::new();
+        for form in &forms {
+            *counts.entry(form).or_default() += 1;
         }
-        for (index, operand) in &used {
-            text += &self.batch_binding(*index, *operand, &borrows);
+        let mut shared: HashMap<&str, Ident> = HashMap::new();
+        let mut functions = Vec::new();
+        for (step, form) in steps.iter().zip(&forms) {
+            if counts[form.as_str()] == 1 {
+                functions.push(step.alone());
+                continue;
+            }
+            let known = shared.get(form.as_str()).cloned();
+            let name = known.clone().unwrap_or_else(|| self.names.take(&step.kernel.to_string()));
+            functions.push(step.call(&name));
+            if known.is_none() {
+                functions.push(step.shared(&name, form));
+                shared.insert(form, name);
+            }
         }
-        text += &self.region_text(step, &function, &used, &borrows);
-        text += "}\n";
-        WrittenStep { name, reads, text }
+        functions
     }
 
     /// What a step reads of what passes are given.
@@ -108,24 +138,29 @@ impl<'a> StepWriter<'a> {
     fn borrows(&self, output: ValueId, used: &[(usize, ValueId)]) -> Vec<Borrow> {
         let mut borrows: Vec<Borrow> = Vec::new();
         let (vector, region) = self.region(output).expect("outputs are in memory");
-        borrows.push(Borrow { from: vector, regions: vec![(region, "y".to_owned())], writes: true });
+        borrows.push(Borrow { from: vector, regions: vec![Region { at: region, name: "y".to_owned() }], writes: true });
         for (index, operand) in used {
-            let Some((vector, region)) = self.region(*operand) else { continue };
-            let name = format!("m{index}");
+            let Some((vector, at)) = self.region(*operand) else { continue };
+            let region = Region { at, name: format!("m{index}") };
             match borrows.iter_mut().find(|b| b.from == vector) {
-                Some(borrow) if borrow.regions.iter().any(|(r, _)| *r == region) => {}
-                Some(borrow) => borrow.regions.push((region, name)),
-                None => borrows.push(Borrow { from: vector, regions: vec![(region, name)], writes: false }),
+                Some(borrow) if borrow.regions.iter().any(|r| r.at == region.at) => {}
+                Some(borrow) => borrow.regions.push(region),
+                None => borrows.push(Borrow { from: vector, regions: vec![region], writes: false }),
             }
         }
         borrows
     }
 
-    /// The vector and the region (per image in the arena) of a value's root; `None` for what the caller gives.
-    fn region(&self, value: ValueId) -> Option<(Vector, Range<usize>)> {
+    /// The vector and the region (per image in the arena) of a value's root; `None` for inputs and targets.
+    fn region(&self, value: ValueId) -> Option<(Vector, String)> {
         match self.place(value).root {
-            Root::Input(_) | Root::Target(_) | Root::Param(_) => None,
-            Root::Gradient(param) => Some((Vector::Gradients, self.plan.params.ranges[param.0 as usize].clone())),
+            Root::Input(_) | Root::Target(_) => None,
+            Root::Param(param) => {
+                Some((Vector::Params, format!("params::{}", self.given.params[param.0 as usize])))
+            }
+            Root::Gradient(param) => {
+                Some((Vector::Gradients, format!("{:?}", self.plan.params.ranges[param.0 as usize])))
+            }
             Root::Buffer(index) => {
                 let buffer = &self.plan.buffers[index];
                 let vector = match buffer.area {
@@ -133,7 +168,7 @@ impl<'a> StepWriter<'a> {
                     Area::Fixed => Vector::Fixed,
                     Area::Prepared => Vector::Prepared,
                 };
-                Some((vector, buffer.offset..buffer.offset + buffer.len))
+                Some((vector, format!("{:?}", buffer.offset..buffer.offset + buffer.len)))
             }
         }
     }
@@ -146,14 +181,13 @@ impl<'a> StepWriter<'a> {
     fn memory(&self, value: ValueId, borrows: &[Borrow]) -> String {
         if let Some((vector, region)) = self.region(value) {
             let borrow = borrows.iter().find(|b| b.from == vector).expect("borrowed above");
-            let (_, name) = borrow.regions.iter().find(|(r, _)| *r == region).expect("borrowed above");
-            return name.clone();
+            let region = borrow.regions.iter().find(|r| r.at == region).expect("borrowed above");
+            return region.name.clone();
         }
         match self.place(value).root {
             Root::Input(index) => format!("pass.{}", self.given.inputs[index]),
             Root::Target(index) => format!("pass.{}", self.given.targets[index]),
-            Root::Param(param) => format!("&pass.params[params::{}]", self.given.params[param.0 as usize]),
-            Root::Gradient(_) | Root::Buffer(_) => unreachable!("these are regions"),
+            Root::Param(_) | Root::Gradient(_) | Root::Buffer(_) => unreachable!("these are regions"),
         }
     }
 
@@ -315,25 +349,74 @@ pub fn grouped(number: u64) -> String {
     out
 }
 
+impl WrittenStep {
+    fn regions(&self) -> impl Iterator<Item = &Region> {
+        self.borrows.iter().flat_map(|borrow| &borrow.regions)
+    }
+
+    /// The statements, with regions by their names.
+    fn form(&self) -> String {
+        self.body(|region| region.name.clone())
+    }
+
+    fn body(&self, at: impl Fn(&Region) -> String) -> String {
+        let borrows = self.borrows.iter().map(|borrow| borrow.text(&at));
+        borrows.chain([self.work.clone()]).collect()
+    }
+
+    fn head(&self) -> String {
+        let pass = if self.reads.is_empty() { "_pass" } else { "pass" };
+        format!("/// {}\nfn {}(memory: &mut rt::Memory, {pass}: &Pass<'_>) {{\n", self.doc, self.name)
+    }
+
+    /// The function of a step that has none like it.
+    fn alone(&self) -> String {
+        format!("{}{}}}\n", self.head(), self.body(|region| region.at.clone()))
+    }
+
+    /// The function of a step that does what others do too.
+    fn call(&self, shared: &Ident) -> String {
+        let pass = if self.reads.is_empty() { "_pass" } else { "pass" };
+        let regions: Vec<String> = self.regions().map(|region| region.at.clone()).collect();
+        let call = list(4, &format!("{shared}(memory, {pass}, ["), &regions, "]);");
+        format!("{}{call}}}\n", self.head())
+    }
+
+    /// What such steps have in common; they say where their memory is.
+    fn shared(&self, name: &Ident, form: &str) -> String {
+        let pass = if self.reads.is_empty() { "_pass" } else { "pass" };
+        let regions: Vec<&str> = self.regions().map(|region| region.name.as_str()).collect();
+        let parameters = [
+            "memory: &mut rt::Memory".to_owned(),
+            format!("{pass}: &Pass<'_>"),
+            format!("[{}]: [core::ops::Range<usize>; {}]", regions.join(", "), regions.len()),
+        ];
+        let head = list(0, &format!("fn {name}("), &parameters, ") {");
+        format!("/// `kernels::{}` on memory that a step names.\n#[inline(never)]\n{head}{form}}}\n", self.kernel)
+    }
+}
+
 impl Borrow {
-    /// The statement that borrows.
-    fn text(&self) -> String {
-        let memory = format!("memory.{}", self.from.field());
-        let count = if self.from == Vector::Arena { "pass.n" } else { "1" };
+    /// The statement that borrows regions that are given as `at` says.
+    fn text(&self, at: impl Fn(&Region) -> String) -> String {
+        let (place, count) = (self.from.place(), if self.from == Vector::Arena { "pass.n" } else { "1" });
         match (self.regions.as_slice(), self.writes) {
-            ([(region, name)], true) => {
-                format!("    let {name} = rt::view_mut(&mut {memory}, {count}, {region:?});\n")
+            (regions, false) if self.from == Vector::Params => {
+                regions.iter().map(|r| format!("    let {} = &{place}[{}];\n", r.name, at(r))).collect()
+            }
+            ([region], true) => {
+                format!("    let {} = rt::view_mut(&mut {place}, {count}, {});\n", region.name, at(region))
             }
             (regions, true) => {
-                let names: Vec<&str> = regions.iter().map(|(_, name)| name.as_str()).collect();
-                let ranges: Vec<String> = regions.iter().map(|(range, _)| format!("{range:?}")).collect();
-                let head = format!("let [{}] = rt::views(&mut {memory}, {count}, [", names.join(", "));
+                let names: Vec<&str> = regions.iter().map(|region| region.name.as_str()).collect();
+                let ranges: Vec<String> = regions.iter().map(at).collect();
+                let head = format!("let [{}] = rt::views(&mut {place}, {count}, [", names.join(", "));
                 list(4, &head, &ranges, "]);")
             }
-            (regions, false) => regions
-                .iter()
-                .map(|(range, name)| format!("    let {name} = rt::view(&{memory}, {count}, {range:?});\n"))
-                .collect(),
+            (regions, false) => {
+                let view = |r: &Region| format!("    let {} = rt::view(&{place}, {count}, {});\n", r.name, at(r));
+                regions.iter().map(view).collect()
+            }
         }
     }
 }
