@@ -155,9 +155,7 @@ impl<'a> StepWriter<'a> {
     fn region(&self, value: ValueId) -> Option<(Vector, String)> {
         match self.place(value).root {
             Root::Input(_) | Root::Target(_) => None,
-            Root::Param(param) => {
-                Some((Vector::Params, format!("params::{}", self.given.params[param.0 as usize])))
-            }
+            Root::Param(param) => Some((Vector::Params, format!("params::{}", self.given.params[param.0 as usize]))),
             Root::Gradient(param) => {
                 Some((Vector::Gradients, format!("{:?}", self.plan.params.ranges[param.0 as usize])))
             }
