@@ -1,17 +1,17 @@
 """Compares large networks at their full size with PyTorch: outputs, the loss, and its gradient by every parameter and by the input.
 
-usage: python tests/parity/full_size.py PATH_OF_CNNC [--rounds N] [--exact] [NAME...]
+usage: python tests/parity/full_size.py PATH_OF_CNNC [--rounds N] [--exact] [--mean-pools] [NAME...]
 
 Needs torch, torchvision, numpy and safetensors. Weights are random (seed 0), running statistics those of a batch; the module's
 `state_dict` is saved as it is and loaded by `cnnc run` by name. Outputs are compared with PyTorch's, as a share of the largest.
 Gradients (in training mode, without dropout) are compared with PyTorch's in double, each as a share of the largest number in that
-tensor; beside them stand PyTorch's own in float. `--exact` does without Winograd.
+tensor; beside them stand PyTorch's own in float. `--exact` does without Winograd, which rounds more coarsely.
 
 At a kink rounding decides which slope is right, and one such place among millions shows in every tensor before it, most in the
 gradient of the input. So biases are set, layer by layer, such that nothing an activation is given for these images lies near its
 kinks, though each channel has numbers on both sides. Ties in the windows of pools no bias can part: while a gradient is out of bound
 there are further rounds, each with other weights and images, and a tensor counts with the round in which it is nearest. A mistake
-is in all of them.
+is in all of them. Where every round has such ties, `--mean-pools` compares networks whose max pools are mean pools on both sides.
 
 Prints a table; exit code 1 where outputs are off by more than 1e-4 or gradients by more than 1e-3.
 """
@@ -20,6 +20,9 @@ import copy
 import dataclasses
 import json
 import math
+import pathlib
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -39,6 +42,7 @@ NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 # Where activations bend, and how many places are tried for what comes to lie there.
 KINKS = {F.relu: (0.0,), F.leaky_relu: (0.0,), F.hardtanh: (0.0, 6.0), F.hardswish: (-3.0, 3.0), F.hardsigmoid: (-3.0, 3.0)}
 TRIES = 256
+SPECS = pathlib.Path(__file__).parents[2] / "specs"
 
 
 @dataclasses.dataclass
@@ -199,13 +203,24 @@ def worst(rounds):
     return max((min(shares[k] for shares in rounds), k) for k in rounds[0])
 
 
+def pool_by_mean(folder):
+    """Has PyTorch's max pools take means, and gives a copy of the specs that does so."""
+    F.max_pool2d = lambda x, size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False: F.avg_pool2d(
+        x, size, stride, padding, ceil_mode)
+    specs = shutil.copytree(SPECS, pathlib.Path(folder) / "specs")
+    for spec in specs.rglob("*.net"):
+        spec.write_text(re.sub(r"\bmax_pool\(", "avg_pool(", spec.read_text()))
+    return specs
+
+
 class Comparison:
     """A network of both sides with the same weights."""
 
     def __init__(self, name, given, folder):
         torch.manual_seed(0)
         self.subject, self.folder = SUBJECTS[name], folder
-        spec = [name, *[word for setting in self.subject.settings for word in ("--set", setting)]]
+        path = pool_by_mean(folder) / f"{name}.net" if given.mean_pools else name
+        spec = [path, *[word for setting in self.subject.settings for word in ("--set", setting)]]
         summary = json.loads(subprocess.run([given.cnnc, "summary", *spec, "--json"], check=True, stdout=subprocess.PIPE).stdout)
         (self.image,), (self.target,) = summary["inputs"], summary["targets"]
         exact = ["--exact"] if given.exact else []
@@ -249,7 +264,8 @@ def compare(name, given):
                 figures.append(figure)
     good = max(offs) <= 1e-4 and worst(ours)[0] <= 1e-3
     worsts = [f"{share:.1e} (`{tensor}`)" for share, tensor in map(worst, (ours, theirs))]
-    print("| " + " | ".join([f"`{name}`", f"{max(offs):.1e}", *worsts, str(len(offs))]) + " |" + ("" if good else " OFF"), flush=True)
+    how = [f" `--{option.replace('_', '-')}`" for option in ("exact", "mean_pools") if getattr(given, option)]
+    print("| " + " | ".join([f"`{name}`{''.join(how)}", f"{max(offs):.1e}", *worsts, str(len(offs))]) + " |" + ("" if good else " OFF"), flush=True)
     return good
 
 
@@ -259,6 +275,7 @@ def main():
     parser.add_argument("names", nargs="*", default=list(SUBJECTS))
     parser.add_argument("--rounds", type=int, default=3, help="at most so many")
     parser.add_argument("--exact", action="store_true")
+    parser.add_argument("--mean-pools", action="store_true")
     given = parser.parse_intermixed_args()
     print("| network | outputs | gradients, the worst | PyTorch's own in float | rounds |\n|---|---:|---|---|---:|", flush=True)
     sys.exit(0 if all([compare(name, given) for name in given.names]) else 1)

@@ -46,9 +46,11 @@ impl Named {
     }
 
     fn shipped(name: &str) -> Result<Self, Failed> {
-        let mut networks = networks();
-        if let Some(found) = networks.iter().position(|network| network.name == name) {
-            let Network { path, net, .. } = networks.swap_remove(found);
+        // A file of that name saves looking into all others for variants.
+        let own = specs().map(|folder| folder.join(format!("{name}.net"))).filter(|path| path.is_file());
+        let own = own.map(|path| Network { name: name.to_owned(), path, net: None });
+        let networks = if own.is_some() { Vec::new() } else { networks() };
+        if let Some(Network { path, net, .. }) = own.or_else(|| networks.iter().find(|n| n.name == name).cloned()) {
             let text =
                 Files.read(&path).map_err(|why| Failed::input(format!("cannot read `{}`: {why}", path.display())))?;
             return Ok(Self { path, text, net });
@@ -157,7 +159,12 @@ pub fn runtime() -> Runtime {
     checkout().map_or(Runtime::Version, |root| Runtime::Path(root.join("runtime")))
 }
 
+/// The folder of the networks of the checkout.
+fn specs() -> Option<PathBuf> {
+    checkout().map(|root| root.join("specs"))
+}
+
 /// The networks of the checkout.
 fn networks() -> Vec<Network> {
-    checkout().map_or(Vec::new(), |root| crate::loader::networks(&root.join("specs")))
+    specs().map_or(Vec::new(), |folder| crate::loader::networks(&folder))
 }

@@ -285,7 +285,8 @@ fn write_shape(svg: &mut String, ty: &Type, (x, y): Point, leftwards: bool) {
 fn shape(ty: &Type) -> String {
     match ty.kind {
         Kind::Float => times(&ty.shape),
-        Kind::Class(n) => format!("class of {n}"),
+        Kind::Class(n) if ty.shape.is_empty() => format!("class of {n}"),
+        Kind::Class(n) => format!("{}, classes of {n}", times(&ty.shape)),
     }
 }
 
