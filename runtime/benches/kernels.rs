@@ -7,8 +7,7 @@
 use std::fmt;
 
 use cnnc_runtime::{
-    BLOCK, Buffer, Divisor, Finish, Isa, Outer, Pool, Scratch, Slope, Stage, Strip, Tile, Tiles, WINOGRAD_POINTS,
-    Window,
+    BLOCK, Buffer, Divisor, Finish, Isa, Outer, Pool, Scratch, Slope, Stage, Strip, Tile, Tiles, Window,
 };
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
@@ -93,7 +92,7 @@ impl Layer {
 
     fn tiles(&self) -> Tiles {
         let side = [self.side; 2];
-        Tiles { input: side, output: side, pad: [1, 1], side: 4, columns: self.side.div_ceil(4) }
+        Tiles { input: side, output: side, pad: [1, 1], points: 6, side: 4, columns: self.side.div_ceil(4) }
     }
 
     /// Tiles of 4×4 pixels.
@@ -212,7 +211,7 @@ mod winograd {
     #[divan::bench(args = cases(Layer::squares().collect::<Vec<_>>().into_iter()))]
     fn input(bencher: Bencher<'_, '_>, Case { isa, layer }: Case) {
         let (tiles, count) = (layer.tiles(), layer.tile_count());
-        let (plane, part) = (layer.side * layer.side * BLOCK, WINOGRAD_POINTS * count * BLOCK);
+        let (plane, part) = (layer.side * layer.side * BLOCK, 36 * count * BLOCK);
         let x = numbers(layer.floats_in());
         let mut v = numbers(layer.channels / BLOCK * part);
         bencher.counter(bytes(x.len() + v.len())).bench_local(|| {
@@ -225,7 +224,7 @@ mod winograd {
     #[divan::bench(args = cases(Layer::squares().collect::<Vec<_>>().into_iter()))]
     fn output(bencher: Bencher<'_, '_>, Case { isa, layer }: Case) {
         let tiles = layer.tiles();
-        let (plane, part) = (layer.side * layer.side * BLOCK, WINOGRAD_POINTS * layer.tile_count() * BLOCK);
+        let (plane, part) = (layer.side * layer.side * BLOCK, 36 * layer.tile_count() * BLOCK);
         let (m, bias) = (numbers(layer.filters / BLOCK * part), numbers(BLOCK));
         let mut y = numbers(layer.floats_out());
         let finish = Finish { bias: Some(&bias), add: None, slope: Slope::Relu };
@@ -239,12 +238,12 @@ mod winograd {
     #[divan::bench(args = Layer::squares())]
     fn weights(bencher: Bencher<'_, '_>, layer: Layer) {
         let isa = Isa::detect();
-        let (w, mut u) = (numbers(layer.weights()), numbers(WINOGRAD_POINTS * layer.channels * layer.filters));
+        let (w, mut u) = (numbers(layer.weights()), numbers(36 * layer.channels * layer.filters));
         let point = layer.channels * BLOCK;
         bencher.counter(bytes(w.len() + u.len())).bench_local(|| {
             let blocks = black_box(&w).chunks_exact(9 * point);
-            for (w, u) in blocks.zip(u.chunks_exact_mut(WINOGRAD_POINTS * point)) {
-                isa.winograd_weights(3, w, point, u);
+            for (w, u) in blocks.zip(u.chunks_exact_mut(36 * point)) {
+                isa.winograd_weights(6, 3, w, point, u);
             }
         });
     }

@@ -71,7 +71,7 @@ def with_heads(share, *heads):
 
 
 def yolo_v2(map, objects):
-    return detection.yolo_loss(2, map, objects, 32, detectors.PRIORS_OF_YOLO_V2)
+    return detection.yolo_loss(2, map, objects, 32, detectors.PRIORS_OF_YOLO_V2, ignore=0.6)
 
 
 UNDROPPED = ("dropped=0.0",)
@@ -203,14 +203,16 @@ def worst(rounds):
     return max((min(shares[k] for shares in rounds), k) for k in rounds[0])
 
 
-def pool_by_mean(folder):
-    """Has PyTorch's max pools take means, and gives a copy of the specs that does so."""
-    F.max_pool2d = lambda x, size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False: F.avg_pool2d(
-        x, size, stride, padding, ceil_mode)
+def pool_by_mean(name, folder):
+    """Has PyTorch's max pools take means, and says how `cnnc` finds the spec that does so."""
+    F.max_pool2d = lambda x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False: F.avg_pool2d(
+        x, kernel_size, stride, padding, ceil_mode)
     specs = shutil.copytree(SPECS, pathlib.Path(folder) / "specs")
     for spec in specs.rglob("*.net"):
         spec.write_text(re.sub(r"\bmax_pool\(", "avg_pool(", spec.read_text()))
-    return specs
+    plain = lambda net: net.replace("_", "").lower()
+    nets = [(spec, net) for spec in specs.glob("*.net") for net in re.findall(r"^net (\w+)", spec.read_text(), re.M)]
+    return next([spec, "--net", net] for spec, net in nets if plain(net) == plain(name))
 
 
 class Comparison:
@@ -219,8 +221,8 @@ class Comparison:
     def __init__(self, name, given, folder):
         torch.manual_seed(0)
         self.subject, self.folder = SUBJECTS[name], folder
-        path = pool_by_mean(folder) / f"{name}.net" if given.mean_pools else name
-        spec = [path, *[word for setting in self.subject.settings for word in ("--set", setting)]]
+        spec = pool_by_mean(name, folder) if given.mean_pools else [name]
+        spec = [*spec, *[word for setting in self.subject.settings for word in ("--set", setting)]]
         summary = json.loads(subprocess.run([given.cnnc, "summary", *spec, "--json"], check=True, stdout=subprocess.PIPE).stdout)
         (self.image,), (self.target,) = summary["inputs"], summary["targets"]
         exact = ["--exact"] if given.exact else []

@@ -16,7 +16,7 @@ use crate::diagnostics::Span;
 use crate::ops::Op;
 use crate::tuning::Tuning;
 pub use rewrite::Rewrite;
-pub use types::{BLOCK, Kind, Layout, Type, WINOGRAD_POINTS, show_shape, winograd_pitch};
+pub use types::{BLOCK, Kind, Layout, Type, show_shape, winograd_pitch};
 pub use verify::verify;
 
 /// A node and its value.

@@ -38,10 +38,15 @@ pub enum Layout {
         /// As in `Packed`.
         lanes: usize,
     },
-    /// Weights of a window 3×3 or 5×5 in Winograd's space of products: `[filters / 16][36][channels][16]`.
-    WinogradWeights,
-    /// Activations in Winograd's space of products: `[channels / 16][36][pitch][16]`, see [`winograd_pitch`].
+    /// Weights of a window 3×3 or 5×5 in Winograd's space of products: `[filters / 16][points²][channels][16]`.
+    WinogradWeights {
+        /// Points a side: 6 or 4.
+        points: usize,
+    },
+    /// Activations in Winograd's space of products: `[channels / 16][points²][pitch][16]`, see [`winograd_pitch`].
     WinogradTiles {
+        /// Points a side: 6 or 4.
+        points: usize,
         /// Tiles of 4×4 or 2×2 outputs.
         tiles: usize,
     },
@@ -49,11 +54,9 @@ pub enum Layout {
 
 /// Channels of a block.
 pub const BLOCK: usize = 16;
-/// Numbers of a tile in Winograd's space of products.
-pub const WINOGRAD_POINTS: usize = 36;
 
-/// Places for some tiles of a point: an odd number of cache lines, so that the 36 numbers of a tile fall into different sets
-/// of the cache.
+/// Places for some tiles of a point: an odd number of cache lines, so that the numbers of a tile fall into different sets of
+/// the cache.
 pub fn winograd_pitch(tiles: usize) -> usize {
     tiles | 1
 }
@@ -111,8 +114,8 @@ impl Type {
             Layout::PackedPairs { lanes } => {
                 blocks.next_multiple_of(2) * BLOCK * inner.next_multiple_of(lanes) * window.iter().product::<usize>()
             }
-            Layout::WinogradWeights => blocks * BLOCK * inner.next_multiple_of(BLOCK) * WINOGRAD_POINTS,
-            Layout::WinogradTiles { tiles } => blocks * WINOGRAD_POINTS * winograd_pitch(tiles) * BLOCK,
+            Layout::WinogradWeights { points } => blocks * BLOCK * inner.next_multiple_of(BLOCK) * points * points,
+            Layout::WinogradTiles { points, tiles } => blocks * points * points * winograd_pitch(tiles) * BLOCK,
         }
     }
 
@@ -152,7 +155,7 @@ impl std::fmt::Display for Type {
                     Layout::Plain => "",
                     Layout::Blocked => " blocked",
                     Layout::Packed { .. } | Layout::PackedPairs { .. } => " packed",
-                    Layout::WinogradWeights | Layout::WinogradTiles { .. } => " transformed",
+                    Layout::WinogradWeights { .. } | Layout::WinogradTiles { .. } => " transformed",
                 })
             }
             Kind::Class(n) if self.shape.is_empty() => write!(f, "class({n})"),

@@ -4,7 +4,7 @@ use quote::quote;
 use serde::Serialize;
 
 use super::{Cut, Gradient, Kernel, KernelContext, Mismatch, Operator, Split};
-use crate::graph::{BLOCK, Layout, Type, WINOGRAD_POINTS, show_shape, winograd_pitch};
+use crate::graph::{BLOCK, Layout, Type, show_shape, winograd_pitch};
 use crate::ops::tile_conv::winograd::Tiling;
 use crate::reference::{Evaluation, Tensor};
 
@@ -26,7 +26,10 @@ pub struct Pack {
 
 /// G g Gᵀ of packed weights of windows 3×3 or 5×5: Winograd's transform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct WinogradWeights;
+pub struct WinogradWeights {
+    /// Points a side.
+    pub points: usize,
+}
 
 /// The gradient of packed weights in plain order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -39,13 +42,16 @@ pub struct WinogradTiles {
     pub output: [usize; 2],
     /// Padding above and on the left.
     pub pad: [usize; 2],
+    /// Points a side.
+    pub points: usize,
     /// Pixels of a tile's side.
     pub side: usize,
 }
 
 impl WinogradTiles {
     fn tiling(&self, x: &Type) -> Tiling {
-        Tiling { input: [x.shape[1], x.shape[2]], output: self.output, pad: self.pad, side: self.side }
+        let Self { output, pad, points, side } = *self;
+        Tiling { input: [x.shape[1], x.shape[2]], output, pad, points, side }
     }
 }
 
@@ -188,7 +194,7 @@ impl Operator for WinogradWeights {
         if inputs[0].layout != (Layout::Packed { lanes: BLOCK }) || !matches!(inputs[0].shape[2..], [3, 3] | [5, 5]) {
             return Err(mismatch("these are no packed weights of a window 3×3 or 5×5", inputs[0]));
         }
-        Ok(inputs[0].laid_out(Layout::WinogradWeights))
+        Ok(inputs[0].laid_out(Layout::WinogradWeights { points: self.points }))
     }
 
     fn knows_layouts(&self) -> bool {
@@ -205,9 +211,9 @@ impl Operator for WinogradWeights {
     fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
         let blocks = cx.output.blocks();
         let (from, to) = (cx.inputs[0].floats() / blocks, cx.output.floats() / blocks);
-        let point = to / WINOGRAD_POINTS;
-        let window = cx.output.shape[2];
-        let body = quote!(isa.winograd_weights(#window, &x0[piece * #from..][..#from], #point, y););
+        let (points, window) = (self.points, cx.output.shape[2]);
+        let step = to / (points * points);
+        let body = quote!(isa.winograd_weights(#points, #window, &x0[piece * #from..][..#from], #step, y););
         Kernel::new(format!("winograd_weights_{}", shape_name(cx.output)), Split::Pieces(to), body)
             .doc(" G g Gᵀ of the weights of sixteen filters: Winograd's transform.")
     }
@@ -262,7 +268,7 @@ impl Operator for WinogradTiles {
             return Err(mismatch("these are no blocked rows and columns", inputs[0]));
         }
         let tiles = self.tiling(inputs[0]).count();
-        Ok(inputs[0].laid_out(Layout::WinogradTiles { tiles }))
+        Ok(inputs[0].laid_out(Layout::WinogradTiles { points: self.points, tiles }))
     }
 
     fn knows_layouts(&self) -> bool {
@@ -282,7 +288,7 @@ impl Operator for WinogradTiles {
         let (literal, count, rows) = (tiling.tokens(), tiling.count(), tiling.rows());
         let from = x.floats() / x.blocks();
         let pitch = winograd_pitch(count);
-        let plane = WINOGRAD_POINTS * pitch * BLOCK;
+        let plane = tiling.products() * pitch * BLOCK;
         let body = quote! {
             for block in y.planes() {
                 isa.winograd_input(&#literal, 0, #rows, #pitch, &x0[block * #from..], y.plane(block));

@@ -53,11 +53,13 @@ pub enum Algorithm {
     WinogradStrips,
     /// The same of an operand that has been transformed as a whole, for weights that no cache holds.
     WinogradTiles,
+    /// The same in tiles of 2×2 pixels, F(2×2, 3×3): more products, but less than half of the weights to bring from memory.
+    WinogradSmallTiles,
 }
 
 impl Algorithm {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Direct, Self::WinogradStrips, Self::WinogradTiles];
+    pub const ALL: [Self; 4] = [Self::Direct, Self::WinogradStrips, Self::WinogradTiles, Self::WinogradSmallTiles];
 
     /// Its name in plan files.
     pub fn name(self) -> &'static str {
@@ -65,6 +67,7 @@ impl Algorithm {
             Self::Direct => "direct",
             Self::WinogradStrips => "winograd_strips",
             Self::WinogradTiles => "winograd_tiles",
+            Self::WinogradSmallTiles => "winograd_small_tiles",
         }
     }
 }
@@ -111,13 +114,17 @@ impl Operator for TileConv {
 
     fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
         let (x, w) = (inputs[0], inputs[1]);
-        let fits = matches!(
-            (self.algorithm, w.layout, x.layout),
-            (Algorithm::Direct, Layout::Packed { lanes: BLOCK }, Layout::Blocked)
-                | (Algorithm::Direct, Layout::Packed { lanes: 1 }, Layout::Plain)
-                | (Algorithm::WinogradStrips, Layout::WinogradWeights, Layout::Blocked)
-                | (Algorithm::WinogradTiles, Layout::WinogradWeights, Layout::WinogradTiles { .. })
-        );
+        let fits = match (self.algorithm, w.layout, x.layout) {
+            (Algorithm::Direct, Layout::Packed { lanes }, Layout::Blocked) => lanes == BLOCK,
+            (Algorithm::Direct, Layout::Packed { lanes }, Layout::Plain) => lanes == 1,
+            (Algorithm::WinogradStrips, Layout::WinogradWeights { points }, Layout::Blocked) => points == 6,
+            (
+                Algorithm::WinogradTiles | Algorithm::WinogradSmallTiles,
+                Layout::WinogradWeights { points },
+                Layout::WinogradTiles { points: of_tiles, .. },
+            ) => points == winograd::points(self.algorithm) && points == of_tiles,
+            _ => false,
+        };
         let plain: Vec<Type> = [x, w].iter().map(|t| t.laid_out(Layout::Plain)).collect();
         let y = self.bare().infer(&[&plain[0], &plain[1]])?.laid_out(Layout::Blocked);
         let shortcut = !self.shortcut || inputs.last().is_some_and(|s| **s == y);
@@ -180,12 +187,15 @@ impl Operator for TileConv {
         let kernel = match self.algorithm {
             Algorithm::Direct => direct::kernel(self, cx, &name),
             Algorithm::WinogradStrips => winograd::strips(self, cx, &format!("winograd_{name}")),
-            Algorithm::WinogradTiles => winograd::tiles(self, cx, &format!("winograd_{name}")),
+            Algorithm::WinogradTiles | Algorithm::WinogradSmallTiles => {
+                winograd::tiles(self, cx, &format!("winograd_{name}"))
+            }
         };
         let how = match self.algorithm {
             Algorithm::Direct => "tiles of 16 filters",
             _ if self.window.kernel == [5, 5] => "Winograd's F(2×2, 5×5)",
             Algorithm::WinogradStrips | Algorithm::WinogradTiles => "Winograd's F(4×4, 3×3)",
+            Algorithm::WinogradSmallTiles => "Winograd's F(2×2, 3×3)",
         };
         Kernel { docs: vec![format!("{doc}; {how}.")], ..kernel }
     }

@@ -1,11 +1,12 @@
-//! Winograd's F(4×4, 3×3) and F(2×2, 5×5) (Lavin & Gray 2016): 36 matrix products over tiles instead of 9 or 25 over pixels.
+//! Winograd's F(4×4, 3×3), F(2×2, 5×5) and F(2×2, 3×3) (Lavin & Gray 2016): 36 or 16 matrix products over tiles instead of 9 or
+//! 25 over pixels.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::direct::times;
-use super::{TileConv, cut};
-use crate::graph::{BLOCK, Type, WINOGRAD_POINTS, winograd_pitch};
+use super::{Algorithm, TileConv, cut};
+use crate::graph::{BLOCK, Type, winograd_pitch};
 use crate::ops::window::Window;
 use crate::ops::{Kernel, KernelContext, Split};
 
@@ -18,19 +19,27 @@ pub struct Tiling {
     pub output: [usize; 2],
     /// Padding above and on the left.
     pub pad: [usize; 2],
+    /// Points a side.
+    pub points: usize,
     /// Pixels of a tile's side, see [`side`].
     pub side: usize,
 }
 
-/// Pixels of a tile's side of a convolution of this many elements a side: six points are enough for both together.
-pub fn side(window: usize) -> usize {
-    7 - window
+/// Points a side of an algorithm's tiles.
+pub fn points(algorithm: Algorithm) -> usize {
+    if algorithm == Algorithm::WinogradSmallTiles { 4 } else { 6 }
 }
 
-/// Whether there is Winograd's algorithm for a window.
-pub fn fits(window: &Window) -> bool {
+/// Pixels of a tile's side of a convolution of this many elements a side: so many that the points are enough for both.
+pub fn side(algorithm: Algorithm, window: usize) -> usize {
+    points(algorithm) + 1 - window
+}
+
+/// Whether an algorithm of Winograd's computes a window.
+pub fn fits(algorithm: Algorithm, window: &Window) -> bool {
     let plain = window.stride.iter().chain(&window.dilation).all(|n| *n == 1);
-    plain && matches!(*window.kernel, [3, 3] | [5, 5]) && window.pad.iter().all(|p| p.0 <= 2)
+    let sizes = *window.kernel == [3, 3] || *window.kernel == [5, 5] && points(algorithm) == 6;
+    plain && sizes && window.pad.iter().all(|p| p.0 <= 2)
 }
 
 impl Tiling {
@@ -49,34 +58,43 @@ impl Tiling {
         self.rows() * self.columns()
     }
 
+    /// Matrix products, one for each number of a transformed tile.
+    pub fn products(&self) -> usize {
+        self.points * self.points
+    }
+
     /// The runtime's description.
     pub fn tokens(&self) -> TokenStream {
         let ([h, w], [oh, ow], [top, left]) = (self.input, self.output, self.pad);
-        let (side, columns) = (self.side, self.columns());
-        quote!(rt::Tiles { input: [#h, #w], output: [#oh, #ow], pad: [#top, #left], side: #side, columns: #columns })
+        let (points, side, columns) = (self.points, self.side, self.columns());
+        quote!(rt::Tiles {
+            input: [#h, #w], output: [#oh, #ow], pad: [#top, #left], points: #points, side: #side, columns: #columns
+        })
     }
 
     /// Of a convolution from one value to another.
-    pub(super) fn of(window: &Window, x: &Type, y: &Type) -> Self {
+    pub(super) fn of(algorithm: Algorithm, window: &Window, x: &Type, y: &Type) -> Self {
         let (x, y) = (&x.shape, &y.shape);
         let pad = [window.pad[0].0, window.pad[1].0];
-        Self { input: [x[1], x[2]], output: [y[1], y[2]], pad, side: side(window.kernel[0]) }
+        let (points, side) = (points(algorithm), side(algorithm, window.kernel[0]));
+        Self { input: [x[1], x[2]], output: [y[1], y[2]], pad, points, side }
     }
 }
 
 /// Strip by strip: the tiles of some rows are transformed, multiplied and transformed back while they are in the cache.
 pub(super) fn strips(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Kernel {
     let (x, w, y) = (&cx.inputs[0], &cx.inputs[1], cx.output);
-    let tiling = Tiling::of(&conv.window, x, y);
+    let tiling = Tiling::of(conv.algorithm, &conv.window, x, y);
     let rows = conv.rows.min(tiling.rows());
     let cut = cut(y, tiling.side * rows, conv.planes);
     let (literal, columns, blocks) = (tiling.tokens(), tiling.columns(), x.blocks());
     let (plane_in, strip_row) = (x.floats() / blocks, tiling.side * tiling.output[1] * BLOCK);
     let channels = x.channels();
     let weights = w.floats() / y.blocks();
-    let point_weights = weights / WINOGRAD_POINTS;
+    let products = tiling.products();
+    let point_weights = weights / products;
     let next = next(point_weights, weights);
-    let room = WINOGRAD_POINTS * winograd_pitch(rows * columns) * BLOCK;
+    let room = products * winograd_pitch(rows * columns) * BLOCK;
     let finish = conv.finish(cut.plane, &quote!(offset));
     let offset = if conv.shortcut { quote!(let offset = y.offset();) } else { quote!() };
     let activate = conv.activate();
@@ -111,7 +129,7 @@ pub(super) fn strips(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
                 w_next: #next,
             };
             let m = &mut m[..blocks.len() * #room];
-            for point in 0..36 {
+            for point in 0..#products {
                 let at = point * 16 * pitch;
                 let mut products = rt::Strip::of(m, #room, at..at + 16 * tiles);
                 let w = &x1[first_block * #weights + point * #point_weights..];
@@ -135,15 +153,16 @@ fn next(point_weights: usize, weights: usize) -> TokenStream {
 /// Of an operand that is transformed already: every task reads the weights of its own filters, once.
 pub(super) fn tiles(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Kernel {
     let (x, w, y) = (&cx.inputs[0], &cx.inputs[1], cx.output);
-    let tiling = Tiling::of(&conv.window, x, y);
+    let tiling = Tiling::of(conv.algorithm, &conv.window, x, y);
     let cut = cut(y, tiling.output[0], conv.planes);
     let (literal, rows, tiles) = (tiling.tokens(), tiling.rows(), tiling.count());
     let channels = x.channels();
     let weights = w.floats() / y.blocks();
-    let point_weights = weights / WINOGRAD_POINTS;
+    let products = tiling.products();
+    let point_weights = weights / products;
     let next = next(point_weights, weights);
     let pitch = winograd_pitch(tiles);
-    let (run, point, block_of_tiles) = (tiles * BLOCK, pitch * BLOCK, WINOGRAD_POINTS * pitch * BLOCK);
+    let (run, point, block_of_tiles) = (tiles * BLOCK, pitch * BLOCK, products * pitch * BLOCK);
     let finish = conv.finish(cut.plane, &quote!(offset));
     let offset = if conv.shortcut { quote!(let offset = y.offset();) } else { quote!() };
     let activate = conv.activate();
@@ -163,7 +182,7 @@ pub(super) fn tiles(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Kern
         };
         let m = &mut scratch[..blocks.len() * #block_of_tiles];
         // Point by point, so that all filters of the task meet its tiles while these are in the cache.
-        for point in 0..36 {
+        for point in 0..#products {
             let (v, w) = (&x0[point * #point..], &x1[blocks.start * #weights + point * #point_weights..]);
             let mut products = rt::Strip::of(m, #block_of_tiles, point * #point..point * #point + #run);
             isa.convolve(&tile, 1, v, w, &rt::Finish::default(), &mut products);

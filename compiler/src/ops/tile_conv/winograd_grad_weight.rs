@@ -6,9 +6,10 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
+use super::Algorithm;
 use super::grad_weight::GROUPED;
 use super::winograd::Tiling;
-use crate::graph::{BLOCK, Type, WINOGRAD_POINTS, show_shape, winograd_pitch};
+use crate::graph::{BLOCK, Type, show_shape, winograd_pitch};
 use crate::ops::window::Window;
 use crate::ops::{Kernel, KernelContext, Split};
 
@@ -37,7 +38,7 @@ pub(super) fn kernel(window: &Window, cx: &KernelContext<'_>) -> Kernel {
     let whole = cx.output.floats() <= GROUPED;
     let sizes = Sizes::of(window, x, dy, whole);
     let Sizes { blocks, pairs, images, v_room, up_room, sums, .. } = sizes;
-    let (filters, all_sums) = (2 * pairs, WINOGRAD_POINTS * sums);
+    let (filters, all_sums) = (2 * pairs, sizes.tiling.products() * sums);
     let all = if whole { quote!(images) } else { quote!(0..x0.count()) };
     let first_block = if whole { quote!(0) } else { quote!(piece * #filters) };
     let (literal, strips) = (sizes.tiling.tokens(), sizes.strips());
@@ -100,13 +101,13 @@ struct Sizes {
 
 impl Sizes {
     fn of(window: &Window, x: &Type, dy: &Type, whole: bool) -> Self {
-        let tiling = Tiling::of(window, x, dy);
+        let tiling = Tiling::of(Algorithm::WinogradTiles, window, x, dy);
         let (rows, columns) = (tiling.rows(), tiling.columns());
         let (blocks_in, blocks) = (x.blocks(), dy.blocks());
         let images = (TILES / tiling.count()).max(1);
         let strip = if images > 1 { rows } else { rows.div_ceil(rows.div_ceil((TILES / columns).max(1))) };
         let pitch = winograd_pitch(images * strip * columns);
-        let room = WINOGRAD_POINTS * pitch * BLOCK;
+        let room = tiling.products() * pitch * BLOCK;
         let pairs = blocks.div_ceil(2);
         let pairs = if whole { pairs } else { pairs.div_ceil(PIECES) };
         Self {

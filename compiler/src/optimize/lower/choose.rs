@@ -4,9 +4,9 @@
 //! gives them twelve bytes a cycle, and each has a second-level cache. Where times differ by less than the model's errors,
 //! it does not matter which one wins.
 
-use crate::graph::{BLOCK, Graph, Type, WINOGRAD_POINTS};
+use crate::graph::{BLOCK, Graph, Type};
 use crate::ops::tile_conv::Algorithm;
-use crate::ops::tile_conv::winograd::{fits, side};
+use crate::ops::tile_conv::winograd::{points, side};
 use crate::ops::window::Window;
 use crate::tuning::{Choice, Mode, Workload};
 
@@ -22,8 +22,8 @@ const TASKS: usize = 8;
 const TASKS_OF_BATCHES: usize = 2;
 /// Multiply-adds of a task that is worth the hand-over.
 const TASK: u64 = 100_000;
-/// Cycles of the transforms of a tile of sixteen channels, there and back.
-const TRANSFORM: f64 = 200.0;
+/// Cycles of the transforms of a tile of sixteen channels, there and back, for each of its numbers.
+const TRANSFORM: f64 = 5.5;
 /// Alternatives of a workload that are measured at most.
 const CANDIDATES: usize = 10;
 
@@ -39,8 +39,8 @@ struct Layer {
     width: usize,
     /// Distance between the input rows of neighbouring output rows.
     stride: usize,
-    /// Pixels of the side of Winograd's tiles, where there are such.
-    side: usize,
+    /// Elements of the window's side.
+    window: usize,
     lanes: usize,
     /// Whether there are several images at a time, as in training.
     batches: bool,
@@ -81,13 +81,16 @@ fn allowed(workload: &Workload, algorithm: Algorithm, exact: bool) -> bool {
 /// What the model takes to be fastest.
 fn model(workload: &Workload, mode: Mode, exact: bool) -> Choice {
     let layer = Layer::of(workload, mode);
-    let winograd =
-        allowed(workload, Algorithm::WinogradStrips, exact) && layer.winograd_cycles() < layer.direct_cycles();
-    layer.cut(match winograd {
-        false => Algorithm::Direct,
-        true if layer.reads_weights_once() => Algorithm::WinogradTiles,
-        true => Algorithm::WinogradStrips,
-    })
+    let of_algorithm = |algorithm| match algorithm {
+        Algorithm::Direct => Some(layer.direct_cycles()),
+        _ if !allowed(workload, algorithm, exact) => None,
+        // Strips for weights that caches hold, tiles for others.
+        _ if layer.reads_weights_once(algorithm) == (algorithm == Algorithm::WinogradStrips) => None,
+        _ => Some(layer.winograd_cycles(algorithm)),
+    };
+    let cycles = Algorithm::ALL.into_iter().filter_map(|algorithm| Some((algorithm, of_algorithm(algorithm)?)));
+    let fastest = cycles.min_by(|a, b| a.1.total_cmp(&b.1)).map_or(Algorithm::Direct, |(algorithm, _)| algorithm);
+    layer.cut(fastest)
 }
 
 /// What is worth measuring for a workload: the model's choice first, then the same algorithm cut otherwise, then others.
@@ -95,7 +98,8 @@ pub fn candidates(workload: &Workload, mode: Mode, exact: bool) -> Vec<Choice> {
     let layer = Layer::of(workload, mode);
     let first = model(workload, mode, exact);
     let others = Algorithm::ALL.into_iter().filter(|a| *a != first.algorithm && allowed(workload, *a, exact));
-    let others = others.filter(|a| *a != Algorithm::WinogradTiles || layer.transformed() <= 16 * CACHE);
+    let whole = |a| matches!(a, Algorithm::WinogradTiles | Algorithm::WinogradSmallTiles);
+    let others = others.filter(|a| !whole(*a) || layer.transformed(*a) <= 16 * CACHE);
     let others: Vec<Choice> = others.map(|a| layer.cut(a)).collect();
     let mut all = vec![first];
     let own = layer.neighbours(first);
@@ -123,7 +127,7 @@ impl Layer {
             columns: output[last],
             width: input[last] + before + after,
             stride: window.stride[0],
-            side: if fits(window) { side(window.kernel[0]) } else { 4 },
+            window: window.kernel[0],
             lanes: *lanes,
             batches: mode == Mode::Training,
         }
@@ -155,34 +159,36 @@ impl Layer {
         self.overlap(pixels * weights as f64 / BLOCK as f64, weights)
     }
 
-    fn tiles(&self) -> [usize; 2] {
-        [self.rows.div_ceil(self.side), self.columns.div_ceil(self.side)]
+    /// Rows and columns of Winograd's tiles.
+    fn tiles(&self, algorithm: Algorithm) -> [usize; 2] {
+        let side = side(algorithm, self.window);
+        [self.rows.div_ceil(side), self.columns.div_ceil(side)]
     }
 
-    fn winograd_weights(&self) -> usize {
-        WINOGRAD_POINTS * self.channels.next_multiple_of(BLOCK) * self.blocks() * BLOCK
+    fn winograd_weights(&self, algorithm: Algorithm) -> usize {
+        points(algorithm).pow(2) * self.channels.next_multiple_of(BLOCK) * self.blocks() * BLOCK
     }
 
-    fn winograd_cycles(&self) -> f64 {
-        let [rows, columns] = self.tiles();
-        let tiles = (rows * columns) as f64;
-        let products = tiles * self.winograd_weights() as f64 / BLOCK as f64;
+    fn winograd_cycles(&self, algorithm: Algorithm) -> f64 {
+        let [rows, columns] = self.tiles(algorithm);
+        let (tiles, weights) = ((rows * columns) as f64, self.winograd_weights(algorithm));
+        let products = tiles * weights as f64 / BLOCK as f64;
         // Tiles of few pixels do not hide the latency of multiply-adds.
         let narrow = f64::max(1.0, 6.0 / tiles);
-        let transforms = tiles * TRANSFORM * (self.channels.div_ceil(BLOCK) + self.blocks()) as f64;
-        self.overlap(products * narrow + transforms, self.winograd_weights())
+        let numbers = tiles * (points(algorithm).pow(2) * (self.channels.div_ceil(BLOCK) + self.blocks())) as f64;
+        self.overlap(products * narrow + TRANSFORM * numbers, weights)
     }
 
     /// Whether weights that no cache holds are better read once, by tasks that have all tiles.
-    fn reads_weights_once(&self) -> bool {
-        let [rows, columns] = self.tiles();
-        self.winograd_weights() > 2 * CACHE && rows * columns <= 64
+    fn reads_weights_once(&self, algorithm: Algorithm) -> bool {
+        let [rows, columns] = self.tiles(algorithm);
+        self.winograd_weights(algorithm) > 2 * CACHE && rows * columns <= 64
     }
 
     /// Floats of the input in Winograd's space of products.
-    fn transformed(&self) -> usize {
-        let [rows, columns] = self.tiles();
-        WINOGRAD_POINTS * rows * columns * self.channels.next_multiple_of(BLOCK)
+    fn transformed(&self, algorithm: Algorithm) -> usize {
+        let [rows, columns] = self.tiles(algorithm);
+        points(algorithm).pow(2) * rows * columns * self.channels.next_multiple_of(BLOCK)
     }
 
     /// The cut of an algorithm.
@@ -190,7 +196,7 @@ impl Layer {
         let (rows, planes) = match algorithm {
             Algorithm::Direct => self.direct_cut(),
             Algorithm::WinogradStrips => self.strips_cut(),
-            Algorithm::WinogradTiles => self.tiles_cut(),
+            Algorithm::WinogradTiles | Algorithm::WinogradSmallTiles => self.tiles_cut(algorithm),
         };
         self.choice(algorithm, rows, planes)
     }
@@ -201,14 +207,16 @@ impl Layer {
     }
 
     fn rows_of(&self, algorithm: Algorithm) -> usize {
-        if algorithm == Algorithm::Direct { self.rows } else { self.tiles()[0] }
+        if algorithm == Algorithm::Direct { self.rows } else { self.tiles(algorithm)[0] }
     }
 
     /// Other cuts of an algorithm: a step away each, all rows by few filters, few rows by all filters.
     fn neighbours(&self, Choice { algorithm, rows, planes }: Choice) -> Vec<Choice> {
         let (all, blocks) = (self.rows_of(algorithm), self.blocks());
         let cuts = match algorithm {
-            Algorithm::WinogradTiles => vec![(all, pairs(planes)), (all, 2 * planes), (all, 4 * planes)],
+            Algorithm::WinogradTiles | Algorithm::WinogradSmallTiles => {
+                vec![(all, pairs(planes)), (all, 2 * planes), (all, 4 * planes)]
+            }
             Algorithm::Direct | Algorithm::WinogradStrips => vec![
                 (rows.div_ceil(2), planes),
                 (2 * rows, planes),
@@ -222,24 +230,25 @@ impl Layer {
     }
 
     /// Rows of tiles and blocks of filters of a task that has all tiles.
-    fn tiles_cut(&self) -> (usize, usize) {
-        let [rows, columns] = self.tiles();
-        let accumulators = WINOGRAD_POINTS * rows * columns * BLOCK;
+    fn tiles_cut(&self, algorithm: Algorithm) -> (usize, usize) {
+        let [rows, columns] = self.tiles(algorithm);
+        let accumulators = points(algorithm).pow(2) * rows * columns * BLOCK;
         let planes = (CACHE / 2 / accumulators).min(4).min(self.blocks().div_ceil(self.tasks())).max(1);
         (rows, planes.next_multiple_of(2))
     }
 
     /// Rows of tiles and blocks of filters of a task that transforms its own.
     fn strips_cut(&self) -> (usize, usize) {
-        let [rows, columns] = self.tiles();
+        let algorithm = Algorithm::WinogradStrips;
+        let [rows, columns] = self.tiles(algorithm);
         let blocks = self.blocks();
-        let transformed = |strip: usize| self.transformed() / rows * strip;
+        let transformed = |strip: usize| self.transformed(algorithm) / rows * strip;
         // Strips of at least a full register tile, as long as what is transformed stays in the cache.
         let wide = 28_usize.div_ceil(columns).min(rows);
         let strip = (1..=wide).rev().find(|r| transformed(*r) <= 3 * CACHE / 2).unwrap_or(1);
         let (mut strip, mut planes) = (strip, blocks);
         while rows.div_ceil(strip) * blocks.div_ceil(planes) < self.tasks() {
-            match self.winograd_weights() > 2 * CACHE || strip == 1 {
+            match self.winograd_weights(algorithm) > 2 * CACHE || strip == 1 {
                 true if planes > 2 => planes = pairs(planes),
                 false => strip = strip.div_ceil(2),
                 true => break,

@@ -14,7 +14,7 @@ use crate::ops::Op;
 use crate::ops::conv::{Conv, ConvGradWeight};
 use crate::ops::conv_transpose::ConvTranspose;
 use crate::ops::layout::{Pack, Reorder, Spread, Unpack, WinogradTiles, WinogradWeights};
-use crate::ops::tile_conv::winograd::{fits, side};
+use crate::ops::tile_conv::winograd::{fits, points, side};
 use crate::ops::tile_conv::{Algorithm, TileConv, TileConvGradWeight, grad_weight_pays};
 use crate::ops::window::Window;
 use crate::tuning::{Choice, Mode, Workload};
@@ -152,16 +152,16 @@ impl Lowering<'_> {
         let pack = Pack { to: Layout::Packed { lanes: workload.lanes }, backwards: workload.backwards };
         let mut weights = self.rewrite.push_like(at, pack, &[w]);
         if algorithm != Algorithm::Direct {
-            weights = self.rewrite.push_like(at, WinogradWeights, &[weights]);
+            weights = self.rewrite.push_like(at, WinogradWeights { points: points(algorithm) }, &[weights]);
         }
         let x = match algorithm {
-            Algorithm::WinogradTiles => {
+            Algorithm::WinogradTiles | Algorithm::WinogradSmallTiles => {
                 let pad = [conv.window.pad[0].0, conv.window.pad[1].0];
                 let output = [workload.output[1], workload.output[2]];
-                let side = side(conv.window.kernel[0]);
-                self.rewrite.push_like(at, WinogradTiles { output, pad, side }, &[x])
+                let (points, side) = (points(algorithm), side(algorithm, conv.window.kernel[0]));
+                self.rewrite.push_like(at, WinogradTiles { output, pad, points, side }, &[x])
             }
-            _ => x,
+            Algorithm::Direct | Algorithm::WinogradStrips => x,
         };
         let op = TileConv {
             window: conv.window.clone(),
@@ -252,7 +252,7 @@ impl Lowering<'_> {
 
 /// Whether Winograd's algorithm is possible for the gradient by the weights, allowed, and faster.
 fn winograd_pays(graph: &Graph, conv: &ConvGradWeight, x: &Type, dy: &Type) -> bool {
-    let fits = conv.window.kernel == [3, 3] && fits(&conv.window) && conv.groups == 1;
+    let fits = conv.window.kernel == [3, 3] && fits(Algorithm::WinogradTiles, &conv.window) && conv.groups == 1;
     let [rows, columns] = [dy.shape[1], dy.shape.get(2).copied().unwrap_or(1)];
     let tiles = rows.div_ceil(4) * columns.div_ceil(4);
     !graph.exact && fits && grad_weight_pays(rows * columns, tiles, x.channels(), dy.channels())

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cnnc_examples::digits::{Digits, SIDE};
 use cnnc_examples::{Common, Result, Table, best, say};
-use cnnc_runtime::augment::{Pipeline, ResizedCrop, Step, crops};
+use cnnc_runtime::augment::{Pipeline, ResizedCrop, Step, Warp, crops};
 use cnnc_runtime::data::{Collection, Dataset, Example, Picture, Pixels, Plan};
 use cnnc_runtime::draw;
 use cnnc_runtime::optimizer::Sgd;
@@ -63,7 +63,10 @@ impl Data {
         // Pieces of exactly the size that the network takes.
         let anywhere = ResizedCrop { area: [SHARE * SHARE; 2], ratio: [1.0; 2] };
         let views = crops(SHARE, false).into_iter().map(|piece| dataset(&test, piece)).collect::<Result<_>>()?;
-        Ok(Self { train: dataset(&train, Pipeline(vec![Step::ResizedCrop(anywhere)]))?, views, test })
+        // Turned and bent anew in each epoch, for each member in another way: members that differ are mistaken about others.
+        let changed =
+            vec![Step::Rotate(10.0), Step::Shear(10.0), Step::Warp(Warp::default()), Step::ResizedCrop(anywhere)];
+        Ok(Self { train: dataset(&train, Pipeline(changed))?, views, test })
     }
 
     /// A member of the ensemble.

@@ -21,7 +21,7 @@ pub use outer::Outer;
 pub use reorder::Packing;
 pub use stage::Stage;
 pub use tile::{Finish, Slope, Tile};
-pub use winograd::{Tiles, WINOGRAD_POINTS};
+pub use winograd::Tiles;
 
 /// Channels of a block.
 pub const BLOCK: usize = 16;

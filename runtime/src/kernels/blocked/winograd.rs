@@ -1,18 +1,15 @@
-//! Winograd's minimal filtering with six points a side: F(4×4, 3×3), 36 products instead of 144 for 16 pixels, and
-//! F(2×2, 5×5), 36 instead of 100 for 4.
+//! Winograd's minimal filtering: with six points a side F(4×4, 3×3), 36 products instead of 144 for 16 pixels, and
+//! F(2×2, 5×5), 36 instead of 100 for 4; with four points F(2×2, 3×3), 16 instead of 36 for 4.
 //!
-//! Lavin & Gray 2016, "Fast algorithms for convolutional neural networks": with points 0, ±1, ±2 and ∞ the result is
-//! Aᵀ\[(G g Gᵀ) ⊙ (Bᵀ d B)\]A. B depends on the points alone; A has as many rows of it as a tile has pixels a side, G as many
-//! columns as the window has elements. Over many tiles and channels the product ⊙ becomes 36 matrix products, which are done by
-//! the same register tile as all convolutions.
+//! Lavin & Gray 2016, "Fast algorithms for convolutional neural networks": with points 0, ±1, ±2 and ∞, or 0, ±1 and ∞, the
+//! result is Aᵀ\[(G g Gᵀ) ⊙ (Bᵀ d B)\]A. B depends on the points alone; A has as many rows of it as a tile has pixels a side, G
+//! as many columns as the window has elements. Over many tiles and channels the product ⊙ becomes 36 or 16 matrix products,
+//! which are done by the same register tile as all convolutions.
 
 #![allow(clippy::needless_range_loop, reason = "rows and columns of small matrices are clearer by number")]
 
 use super::{BLOCK, Finish, extent, per_vector};
 use crate::simd::Vector;
-
-/// Numbers of a transformed tile.
-pub const WINOGRAD_POINTS: usize = 36;
 
 /// Weights of a block of filters and one of channels, for one element of the window.
 const PAIRS: usize = BLOCK * BLOCK;
@@ -26,30 +23,42 @@ pub struct Tiles {
     pub output: [usize; 2],
     /// Padding above and on the left of what is read.
     pub pad: [usize; 2],
-    /// Pixels of a tile's side: 4 of a window 3×3, 2 of one 5×5.
+    /// Points a side: 6, or 4 for a window 3×3.
+    pub points: usize,
+    /// Pixels of a tile's side: with the elements of the window's, one more than there are points.
     pub side: usize,
     /// Tiles in a row of them.
     pub columns: usize,
 }
 
 impl Tiles {
+    /// Whether there are transforms for these numbers of points and pixels.
+    fn known(&self) -> bool {
+        matches!((self.points, self.side), (6, 4 | 2) | (4, 2))
+    }
+
+    /// Floats of `tiles` transformed tiles, whose points are `pitch` tiles apart.
+    fn floats(&self, pitch: usize, tiles: usize) -> usize {
+        extent([[self.points * self.points - 1, pitch, BLOCK], [tiles, BLOCK, 1]])
+    }
+
     fn check_input(&self, rows: usize, pitch: usize, x: &[f32], v: &[f32]) {
         let tiles = extent([[rows, self.columns]]);
         assert!(tiles > 0 && tiles <= pitch, "tiles fit their pitch");
-        assert!(self.side == 4 || self.side == 2, "tiles of six points");
+        assert!(self.known(), "tiles of six or four points");
         assert!(x.len() >= extent([[self.input[0], self.input[1], BLOCK]]), "input of the transform");
-        assert!(v.len() >= points(pitch, tiles), "result of the transform");
+        assert!(v.len() >= self.floats(pitch, tiles), "result of the transform");
     }
 
     fn check_output(&self, first: usize, rows: usize, pitch: usize, m: &[f32], finish: &Finish<'_>, y: &[f32]) {
         let ([height, width], side) = (self.output, self.side);
-        assert!(side == 4 || side == 2, "tiles of six points");
+        assert!(self.known(), "tiles of six or four points");
         let (tiles, lines) = (extent([[rows, self.columns]]), (height - first * side).min(extent([[rows, side]])));
         let floats = extent([[lines, width, BLOCK]]);
         assert!(self.columns == width.div_ceil(side), "tiles cover the columns");
         assert!(rows > 0 && (first + rows - 1) * side < height, "every row of tiles has pixels");
         assert!(tiles <= pitch, "tiles fit their pitch");
-        assert!(m.len() >= points(pitch, tiles), "input of the transform");
+        assert!(m.len() >= self.floats(pitch, tiles), "input of the transform");
         assert!(y.len() >= floats, "result of the transform");
         assert!(finish.bias.is_none_or(|b| b.len() >= BLOCK), "bias");
         assert!(finish.add.is_none_or(|a| a.len() >= floats), "shortcut");
@@ -62,26 +71,22 @@ struct Zeros([f32; BLOCK]);
 
 static ZEROS: Zeros = Zeros([0.0; BLOCK]);
 
-/// Floats of `tiles` transformed tiles, whose points are `pitch` tiles apart.
-fn points(pitch: usize, tiles: usize) -> usize {
-    extent([[WINOGRAD_POINTS - 1, pitch, BLOCK], [tiles, BLOCK, 1]])
-}
-
-/// Where the numbers of the tile of this index begin along an axis of `size`, of which some lie outside, and which do not.
+/// Where the `points` numbers of the tile of this index begin along an axis of `size`, of which some lie outside, and which do
+/// not.
 #[inline(always)]
-fn inside(index: usize, side: usize, pad: usize, size: usize) -> (isize, usize, usize) {
-    let start = (side * index) as isize - pad as isize;
-    let from = (-start).clamp(0, 6) as usize;
-    let end = (size as isize - start).clamp(from as isize, 6) as usize;
+fn inside(index: usize, points: usize, side: usize, pad: usize, size: usize) -> (isize, usize, usize) {
+    let (start, points) = ((side * index) as isize - pad as isize, points as isize);
+    let from = (-start).clamp(0, points) as usize;
+    let end = (size as isize - start).clamp(from as isize, points) as usize;
     (start, from, end)
 }
 
 per_vector! {
-    /// Bᵀ d B of the tiles of one block of channels, `rows` rows of them from `first` on: `v` is `[36][pitch][16]`.
+    /// Bᵀ d B of the tiles of one block of channels, `rows` rows of them from `first` on: `v` is `[points²][pitch][16]`.
     pub fn winograd_input(tiles: &Tiles, first: usize, rows: usize, pitch: usize, x: &[f32], v: &mut [f32]) = input, where tiles.check_input(rows, pitch, x, v);
 
     /// Aᵀ m A of the tiles of one block of channels, `rows` rows of them from `first` on, then bias, shortcut and
-    /// activation: `m` is `[36][pitch][16]`, `y` the rows of pixels that these tiles cover.
+    /// activation: `m` is `[points²][pitch][16]`, `y` the rows of pixels that these tiles cover.
     pub fn winograd_output(tiles: &Tiles, first: usize, rows: usize, pitch: usize, m: &[f32], finish: &Finish<'_>, y: &mut [f32]) = output, where tiles.check_output(first, rows, pitch, m, finish, y);
 
     /// A dy Aᵀ of the tiles of one block of channels: what the gradient by the weights multiplies. `v` is `[36][pitch][16]`.
@@ -92,14 +97,14 @@ impl Tiles {
     fn check_upstream(&self, first: usize, rows: usize, pitch: usize, dy: &[f32], v: &[f32]) {
         let tiles = extent([[rows, self.columns]]);
         assert!(tiles > 0 && tiles <= pitch && first * 4 < self.output[0], "tiles fit their pitch");
-        assert!(self.side == 4, "tiles of windows 3×3");
+        assert!((self.points, self.side) == (6, 4), "tiles of six points and windows 3×3");
         assert!(self.columns == self.output[1].div_ceil(4), "tiles cover the columns");
         assert!(dy.len() >= extent([[self.output[0], self.output[1], BLOCK]]), "input of the transform");
-        assert!(v.len() >= points(pitch, tiles), "result of the transform");
+        assert!(v.len() >= self.floats(pitch, tiles), "result of the transform");
     }
 }
 
-/// Bᵀ times six numbers.
+/// Bᵀ times six or four numbers.
 ///
 /// Fractions stand here, and not in G, since tiles are fewer than weights: rows of Bᵀ are divided by what those of G are
 /// multiplied with.
@@ -107,35 +112,47 @@ impl Tiles {
 /// # Safety
 /// The vector's instructions are there.
 #[inline(always)]
-unsafe fn input_line<V: Vector>(d: [V; 6]) -> [V; 6] {
+unsafe fn input_line<V: Vector, const P: usize>(d: [V; P]) -> [V; P] {
     // SAFETY: the caller's promise.
     unsafe {
         let constant = |x: f32| V::splat(x);
+        let mut line = d;
+        if P == 4 {
+            let (even, odd) = (d[2].mul(constant(0.5)), d[1].mul(constant(0.5)));
+            line[0] = d[0].sub(d[2]);
+            line[1] = even.add(odd);
+            line[2] = even.sub(odd);
+            line[3] = d[3].sub(d[1]);
+            return line;
+        }
         // −(d4 − 4 d2) / 6 and the like, shared between pairs of points of one size.
         let even = d[4].mul(constant(-1.0 / 6.0)).fma(d[2], constant(4.0 / 6.0));
         let odd = d[3].mul(constant(-1.0 / 6.0)).fma(d[1], constant(4.0 / 6.0));
         let near = d[4].sub(d[2]).mul(constant(1.0 / 24.0));
         let far = d[3].sub(d[1]).mul(constant(1.0 / 12.0));
-        [
-            d[0].fma(d[2], constant(-1.25)).fma(d[4], constant(0.25)),
-            even.add(odd),
-            even.sub(odd),
-            near.add(far),
-            near.sub(far),
-            d[5].fma(d[1], constant(4.0)).fma(d[3], constant(-5.0)),
-        ]
+        line[0] = d[0].fma(d[2], constant(-1.25)).fma(d[4], constant(0.25));
+        line[1] = even.add(odd);
+        line[2] = even.sub(odd);
+        line[3] = near.add(far);
+        line[4] = near.sub(far);
+        line[5] = d[5].fma(d[1], constant(4.0)).fma(d[3], constant(-5.0));
+        line
     }
 }
 
-/// Aᵀ times six numbers, for tiles of `S` pixels a side: of two, the first two results count.
+/// Aᵀ times six or four numbers, for tiles of `S` pixels a side: of two, the first two results count.
 ///
 /// # Safety
 /// The vector's instructions are there.
 #[inline(always)]
-unsafe fn output_line<V: Vector, const S: usize>(m: [V; 6]) -> [V; 4] {
+unsafe fn output_line<V: Vector, const P: usize, const S: usize>(m: [V; P]) -> [V; 4] {
     // SAFETY: the caller's promise.
     unsafe {
         let (near_sum, near_difference) = (m[1].add(m[2]), m[1].sub(m[2]));
+        if P == 4 {
+            let (first, second) = (m[0].add(near_sum), m[3].add(near_difference));
+            return [first, second, first, second];
+        }
         let (far_sum, far_difference) = (m[3].add(m[4]), m[3].sub(m[4]));
         let first = near_difference.fma(far_difference, V::splat(2.0));
         [
@@ -173,12 +190,34 @@ unsafe fn input<V: Vector, const G: usize>(
     x: &[f32],
     v: &mut [f32],
 ) {
+    // SAFETY: the caller's promises.
+    unsafe {
+        match tiles.points {
+            4 => input_tiles::<V, G, 4>(tiles, first, rows, pitch, x, v),
+            _ => input_tiles::<V, G, 6>(tiles, first, rows, pitch, x, v),
+        }
+    }
+}
+
+/// Of `P` points a side.
+///
+/// # Safety
+/// As [`input`].
+#[inline(always)]
+unsafe fn input_tiles<V: Vector, const G: usize, const P: usize>(
+    tiles: &Tiles,
+    first: usize,
+    rows: usize,
+    pitch: usize,
+    x: &[f32],
+    v: &mut [f32],
+) {
     let ([height, width], [top, left]) = (tiles.input, tiles.pad);
     for row in 0..rows {
-        let (y0, top_from, top_end) = inside(first + row, tiles.side, top, height);
+        let (y0, top_from, top_end) = inside(first + row, P, tiles.side, top, height);
         for column in 0..tiles.columns {
-            let (x0, from, end) = inside(column, tiles.side, left, width);
-            let whole = (top_from, top_end, from, end) == (0, 6, 0, 6);
+            let (x0, from, end) = inside(column, P, tiles.side, left, width);
+            let whole = (top_from, top_end, from, end) == (0, P, 0, P);
             // SAFETY: rows top_from..top_end and columns from..end of the tile lie in the input; the rest is not read.
             unsafe {
                 let corner = x.as_ptr().wrapping_offset((y0 * width as isize + x0) * BLOCK as isize);
@@ -191,10 +230,10 @@ unsafe fn input<V: Vector, const G: usize>(
                 for g in 0..G {
                     let lane = g * V::LANES;
                     let inner = corner.wrapping_add(lane);
-                    let mut lines = [[V::zero(); 6]; 6];
-                    for c in 0..6 {
-                        let mut d = [V::zero(); 6];
-                        for r in 0..6 {
+                    let mut lines = [[V::zero(); P]; P];
+                    for c in 0..P {
+                        let mut d = [V::zero(); P];
+                        for r in 0..P {
                             let from = if whole {
                                 inner.wrapping_add((r * width + c) * BLOCK)
                             } else {
@@ -202,12 +241,12 @@ unsafe fn input<V: Vector, const G: usize>(
                             };
                             d[r] = V::load(from);
                         }
-                        lines[c] = input_line(d);
+                        lines[c] = input_line::<V, P>(d);
                     }
-                    for r in 0..6 {
-                        let line = input_line(core::array::from_fn(|c| lines[c][r]));
+                    for r in 0..P {
+                        let line = input_line::<V, P>(core::array::from_fn(|c| lines[c][r]));
                         for (c, value) in line.into_iter().enumerate() {
-                            value.store(to.add((r * 6 + c) * pitch * BLOCK + g * V::LANES));
+                            value.store(to.add((r * P + c) * pitch * BLOCK + g * V::LANES));
                         }
                     }
                 }
@@ -230,19 +269,20 @@ unsafe fn output<V: Vector, const G: usize>(
 ) {
     // SAFETY: the caller's promises.
     unsafe {
-        match tiles.side {
-            2 => output_tiles::<V, G, 2>(tiles, first, rows, pitch, m, finish, y),
-            _ => output_tiles::<V, G, 4>(tiles, first, rows, pitch, m, finish, y),
+        match (tiles.points, tiles.side) {
+            (4, _) => output_tiles::<V, G, 4, 2>(tiles, first, rows, pitch, m, finish, y),
+            (_, 2) => output_tiles::<V, G, 6, 2>(tiles, first, rows, pitch, m, finish, y),
+            _ => output_tiles::<V, G, 6, 4>(tiles, first, rows, pitch, m, finish, y),
         }
     }
 }
 
-/// Of tiles of `S` pixels a side.
+/// Of `P` points and `S` pixels a side.
 ///
 /// # Safety
 /// As [`output`].
 #[inline(always)]
-unsafe fn output_tiles<V: Vector, const G: usize, const S: usize>(
+unsafe fn output_tiles<V: Vector, const G: usize, const P: usize, const S: usize>(
     tiles: &Tiles,
     first: usize,
     rows: usize,
@@ -263,14 +303,14 @@ unsafe fn output_tiles<V: Vector, const G: usize, const S: usize>(
                 for g in 0..G {
                     let lane = g * V::LANES;
                     let bias = finish.bias.map_or(V::zero(), |b| V::load(b.as_ptr().add(lane)));
-                    let mut lines = [[V::zero(); 4]; 6];
+                    let mut lines = [[V::zero(); 4]; P];
                     for (c, line) in lines.iter_mut().enumerate() {
-                        *line = output_line::<V, S>(core::array::from_fn(|r| {
-                            V::load(from.add((r * 6 + c) * pitch + lane))
+                        *line = output_line::<V, P, S>(core::array::from_fn(|r| {
+                            V::load(from.add((r * P + c) * pitch + lane))
                         }));
                     }
                     for r in 0..down {
-                        let line = output_line::<V, S>(core::array::from_fn(|c| lines[c][r]));
+                        let line = output_line::<V, P, S>(core::array::from_fn(|c| lines[c][r]));
                         let start = ((row * S + r) * width + column * S) * BLOCK + lane;
                         for (c, value) in line.into_iter().enumerate().take(right) {
                             let at = start + c * BLOCK;
@@ -330,39 +370,47 @@ unsafe fn upstream<V: Vector, const G: usize>(
 }
 
 per_vector! {
-    /// G g Gᵀ of the weights of one block of filters for some blocks of channels, of windows of 3×3 or 5×5: from
-    /// `[window²][16][16]` each, as [`pack`](crate::Isa::pack) leaves them, to `[36][channels][16]`, of which each of the 36 has
-    /// `point` floats.
-    pub fn winograd_weights(window: usize, w: &[f32], point: usize, u: &mut [f32]) = weights, where {
-        assert!(window == 3 || window == 5, "windows of six points");
+    /// G g Gᵀ of the weights of one block of filters for some blocks of channels, of windows of 3×3 or 5×5 and of this many
+    /// points a side: from `[window²][16][16]` each, as [`pack`](crate::Isa::pack) leaves them, to `[points²][channels][16]`,
+    /// where `step` floats lie between the points.
+    pub fn winograd_weights(points: usize, window: usize, w: &[f32], step: usize, u: &mut [f32]) = weights, where {
+        assert!(matches!((points, window), (6, 3 | 5) | (4, 3)), "windows of six or four points");
         let taps = window * window;
-        assert!(w.len().is_multiple_of(taps * PAIRS) && point >= w.len() / taps, "weights of blocks");
-        assert!(w.is_empty() || u.len() >= (WINOGRAD_POINTS - 1) * point + w.len() / taps, "transformed weights");
+        assert!(w.len().is_multiple_of(taps * PAIRS) && step >= w.len() / taps, "weights of blocks");
+        assert!(w.is_empty() || u.len() >= (points * points - 1) * step + w.len() / taps, "transformed weights");
     };
 
     /// Gᵀ u G: the gradient of the weights of one block of filters and one of channels, `[9][16][16]`, from the sum
     /// over tiles in the space of products, 36 times `[16][16]`, `point` floats apart.
     pub fn winograd_weights_back(u: &[f32], point: usize, y: &mut [f32]) = weights_back, where {
-        assert!(u.len() >= (WINOGRAD_POINTS - 1) * point + PAIRS && y.len() >= 9 * PAIRS, "weights of a block");
+        assert!(u.len() >= 35 * point + PAIRS && y.len() >= 9 * PAIRS, "weights of a block");
     };
 }
 
-/// G times the three or five numbers of a line of the window.
+/// G times the three or five numbers of a line of the window, for `P` points.
 ///
 /// # Safety
 /// The vector's instructions are there.
 #[inline(always)]
-unsafe fn weights_line<V: Vector, const R: usize>(g: [V; R]) -> [V; 6] {
+unsafe fn weights_line<V: Vector, const P: usize, const R: usize>(g: [V; R]) -> [V; P] {
     // SAFETY: the caller's promise.
     unsafe {
+        let mut line = [g[0]; P];
+        line[P - 1] = g[R - 1];
         let (mut even, mut odd) = (g[0].add(g[2]), g[1]);
+        if P == 4 {
+            (line[1], line[2]) = (even.add(odd), even.sub(odd));
+            return line;
+        }
         let (mut far_even, mut far_odd) = (g[0].fma(g[2], V::splat(4.0)), g[1].mul(V::splat(2.0)));
         if R == 5 {
             (even, odd) = (even.add(g[R - 1]), odd.add(g[R - 2]));
             far_even = far_even.fma(g[R - 1], V::splat(16.0));
             far_odd = far_odd.fma(g[R - 2], V::splat(8.0));
         }
-        [g[0], even.add(odd), even.sub(odd), far_even.add(far_odd), far_even.sub(far_odd), g[R - 1]]
+        (line[1], line[2]) = (even.add(odd), even.sub(odd));
+        (line[3], line[4]) = (far_even.add(far_odd), far_even.sub(far_odd));
+        line
     }
 }
 
@@ -387,35 +435,36 @@ unsafe fn weights_back_line<V: Vector>(u: [V; 6]) -> [V; 3] {
 /// # Safety
 /// The vector's instructions are there, `w` has whole blocks, and `u` is long enough.
 #[inline(always)]
-unsafe fn weights<V: Vector, const G: usize>(window: usize, w: &[f32], point: usize, u: &mut [f32]) {
+unsafe fn weights<V: Vector, const G: usize>(points: usize, window: usize, w: &[f32], step: usize, u: &mut [f32]) {
     // SAFETY: the caller's promises.
     unsafe {
-        match window {
-            5 => weights_of_windows::<V, 5>(w, point, u),
-            _ => weights_of_windows::<V, 3>(w, point, u),
+        match (points, window) {
+            (4, _) => weights_of_windows::<V, 4, 3>(w, step, u),
+            (_, 5) => weights_of_windows::<V, 6, 5>(w, step, u),
+            _ => weights_of_windows::<V, 6, 3>(w, step, u),
         }
     }
 }
 
-/// Of windows of `R` × `R`.
+/// Of windows of `R` × `R` and `P` points a side.
 ///
 /// # Safety
 /// As [`weights`].
 #[inline(always)]
-unsafe fn weights_of_windows<V: Vector, const R: usize>(w: &[f32], point: usize, u: &mut [f32]) {
+unsafe fn weights_of_windows<V: Vector, const P: usize, const R: usize>(w: &[f32], step: usize, u: &mut [f32]) {
     for (block, w) in w.chunks_exact(R * R * PAIRS).enumerate() {
         for at in (0..PAIRS).step_by(V::LANES) {
-            // SAFETY: the weights lie in their block, and the 36 numbers in `u`.
+            // SAFETY: the weights lie in their block, and the numbers of all points in `u`.
             unsafe {
                 let (from, to) = (w.as_ptr().add(at), u.as_mut_ptr().add(block * PAIRS + at));
-                let mut lines = [[V::zero(); 6]; R];
+                let mut lines = [[V::zero(); P]; R];
                 for (c, line) in lines.iter_mut().enumerate() {
-                    *line = weights_line::<V, R>(core::array::from_fn(|r| V::load(from.add((r * R + c) * PAIRS))));
+                    *line = weights_line::<V, P, R>(core::array::from_fn(|r| V::load(from.add((r * R + c) * PAIRS))));
                 }
-                for r in 0..6 {
-                    let line = weights_line::<V, R>(core::array::from_fn(|c| lines[c][r]));
+                for r in 0..P {
+                    let line = weights_line::<V, P, R>(core::array::from_fn(|c| lines[c][r]));
                     for (c, value) in line.into_iter().enumerate() {
-                        value.store(to.add((r * 6 + c) * point));
+                        value.store(to.add((r * P + c) * step));
                     }
                 }
             }

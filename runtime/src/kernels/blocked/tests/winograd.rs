@@ -43,6 +43,12 @@ const WEIGHTS_OF_FIVE: [[f64; 5]; 6] = [
     [0.0, 0.0, 0.0, 0.0, 1.0],
 ];
 
+/// Bᵀ, Aᵀ and G of four points.
+const INPUT_OF_FOUR: [[f64; 4]; 4] =
+    [[1.0, 0.0, -1.0, 0.0], [0.0, 0.5, 0.5, 0.0], [0.0, -0.5, 0.5, 0.0], [0.0, -1.0, 0.0, 1.0]];
+const OUTPUT_OF_FOUR: [[f64; 4]; 2] = [[1.0, 1.0, 1.0, 0.0], [0.0, 1.0, -1.0, 1.0]];
+const WEIGHTS_OF_FOUR: [[f64; 3]; 4] = [[1.0, 0.0, 0.0], [1.0, 1.0, 1.0], [1.0, -1.0, 1.0], [0.0, 0.0, 1.0]];
+
 /// Weights of a block of filters and one of channels.
 const PAIRS: usize = BLOCK * BLOCK;
 
@@ -50,10 +56,15 @@ fn transposed<const R: usize, const C: usize>(m: &[[f64; C]; R]) -> [[f64; R]; C
     core::array::from_fn(|c| core::array::from_fn(|r| m[r][c]))
 }
 
-/// M d Mᵀ of one tile, `d(row, column)`.
-fn sandwich<const R: usize, const C: usize>(m: &[[f64; C]; R], d: impl Fn(usize, usize) -> f64) -> [[f64; R]; R] {
+/// M d Mᵀ of one tile, `d(row, column)`, line after line.
+fn sandwich<const R: usize, const C: usize>(m: &[[f64; C]; R], d: impl Fn(usize, usize) -> f64) -> Vec<f64> {
     let sum = |r: usize, c: usize| (0..C * C).map(|at| m[r][at / C] * d(at / C, at % C) * m[c][at % C]).sum();
-    core::array::from_fn(|r| core::array::from_fn(|c| sum(r, c)))
+    (0..R * R).map(|at| sum(at / R, at % R)).collect()
+}
+
+/// Points and pixels of the side of tiles that there are.
+fn sides() -> impl Strategy<Value = (usize, usize)> {
+    prop_oneof![Just((6_usize, 4_usize)), Just((6, 2)), Just((4, 2))]
 }
 
 /// A number of a blocked plane, zero outside.
@@ -61,11 +72,11 @@ fn pixel(x: &[f32], [height, width]: [usize; 2], row: usize, column: usize, lane
     if row < height && column < width { f64::from(x[(row * width + column) * BLOCK + lane]) } else { 0.0 }
 }
 
-/// Checks `[36][pitch][16]`, of which `expected` are the tiles; the others are as they were, NaN.
-fn check_points(v: &[f32], pitch: usize, expected: &[[[[f64; 6]; 6]; BLOCK]], what: &str) {
+/// Checks `[points][pitch][16]`, of which `expected` are the tiles; the others are as they were, NaN.
+fn check_points(v: &[f32], pitch: usize, expected: &[[Vec<f64>; BLOCK]], what: &str) {
     for (point, v) in v.chunks(pitch * BLOCK).enumerate() {
         let (tiles, rest) = v.split_at(expected.len() * BLOCK);
-        let wanted: Vec<f64> = expected.iter().flatten().map(|tile| tile[point / 6][point % 6]).collect();
+        let wanted: Vec<f64> = expected.iter().flatten().map(|tile| tile[point]).collect();
         assert_within(tiles, &wanted, 1e-5, 1.0, what);
         assert!(rest.iter().all(|v| v.is_nan()), "{what} wrote beside its tiles");
     }
@@ -83,25 +94,26 @@ fn every_tile<T>(
         .collect()
 }
 
-fn points(edge: Edge, pitch: usize, tiles: usize) -> crate::kernels::checks::Guarded {
-    edge.unset(((WINOGRAD_POINTS - 1) * pitch + tiles) * BLOCK)
+fn unset(edge: Edge, points: usize, pitch: usize, tiles: usize) -> crate::kernels::checks::Guarded {
+    edge.unset(((points * points - 1) * pitch + tiles) * BLOCK)
 }
 
 proptest! {
     #[test]
     fn inputs_agree_with_loops(
         input in [1_usize..22, 1_usize..22], pad in [0_usize..8, 0_usize..8], first in 0_usize..4, rows in 1_usize..4,
-        columns in 1_usize..5, more in 0_usize..5, side in prop_oneof![Just(4_usize), Just(2)], seed: u64,
+        columns in 1_usize..5, more in 0_usize..5, (points, side) in sides(), seed: u64,
     ) {
-        let tiles = Tiles { input, output: [1, 1], pad, side, columns };
+        let tiles = Tiles { input, output: [1, 1], pad, points, side, columns };
         let pitch = rows * columns + more;
         let x = numbers(seed, input[0] * input[1] * BLOCK);
         let expected = every_tile(first, rows, columns, |row, column, lane| {
             let at = |index: usize, k: usize, pad: usize| (side * index + k).wrapping_sub(pad);
-            sandwich(&INPUT, |r, c| pixel(&x, input, at(row, r, pad[0]), at(column, c, pad[1]), lane))
+            let d = |r: usize, c: usize| pixel(&x, input, at(row, r, pad[0]), at(column, c, pad[1]), lane);
+            if points == 6 { sandwich(&INPUT, d) } else { sandwich(&INPUT_OF_FOUR, d) }
         });
         for (isa, edge) in everywhere() {
-            let mut v = points(edge, pitch, rows * columns);
+            let mut v = unset(edge, points, pitch, rows * columns);
             isa.winograd_input(&tiles, first, rows, pitch, &edge.of(&x), &mut v);
             check_points(&v, pitch, &expected, &format!("{isa:?}"));
         }
@@ -112,14 +124,14 @@ proptest! {
         output in [1_usize..22, 1_usize..22], first in 0_usize..6, rows in 1_usize..4, more in 0_usize..5, seed: u64,
     ) {
         let (first, columns) = (first.min((output[0] - 1) / 4), output[1].div_ceil(4));
-        let tiles = Tiles { input: [1, 1], output, pad: [0, 0], side: 4, columns };
+        let tiles = Tiles { input: [1, 1], output, pad: [0, 0], points: 6, side: 4, columns };
         let pitch = rows * columns + more;
         let dy = numbers(seed, output[0] * output[1] * BLOCK);
         let expected = every_tile(first, rows, columns, |row, column, lane| {
             sandwich(&transposed(&OUTPUT), |r, c| pixel(&dy, output, 4 * row + r, 4 * column + c, lane))
         });
         for (isa, edge) in everywhere() {
-            let mut v = points(edge, pitch, rows * columns);
+            let mut v = unset(edge, 6, pitch, rows * columns);
             isa.winograd_upstream(&tiles, first, rows, pitch, &edge.of(&dy), &mut v);
             check_points(&v, pitch, &expected, &format!("{isa:?}"));
         }
@@ -129,27 +141,28 @@ proptest! {
     fn outputs_agree_with_loops(
         output in [1_usize..22, 1_usize..22], first in 0_usize..6, rows in 1_usize..6, seed: u64,
         slope in prop_oneof![Just(Slope::One), Just(Slope::Relu), Just(Slope::Leaky(0.25))], biased: bool, added: bool,
-        more in 0_usize..3, side in prop_oneof![Just(4_usize), Just(2)],
+        more in 0_usize..3, (points, side) in sides(),
     ) {
         let [height, width] = output;
         let all = height.div_ceil(side);
         let first = first.min(all - 1);
         let (rows, columns) = (rows.min(all - first), width.div_ceil(side));
-        let tiles = Tiles { input: [1, 1], output, pad: [0, 0], side, columns };
+        let tiles = Tiles { input: [1, 1], output, pad: [0, 0], points, side, columns };
         let (count, floats) = (rows * columns, (height - side * first).min(side * rows) * width * BLOCK);
         let pitch = count + more;
-        let (m, bias, add) = (numbers(seed, WINOGRAD_POINTS * pitch * BLOCK), numbers(seed ^ 1, BLOCK), numbers(seed ^ 2, floats));
+        let (m, bias, add) = (numbers(seed, points * points * pitch * BLOCK), numbers(seed ^ 1, BLOCK), numbers(seed ^ 2, floats));
         let turned = every_tile(0, rows, columns, |row, column, lane| {
-            let at = |r: usize, c: usize| ((r * 6 + c) * pitch + row * columns + column) * BLOCK + lane;
+            let at = |r: usize, c: usize| ((r * points + c) * pitch + row * columns + column) * BLOCK + lane;
             let m = |r: usize, c: usize| f64::from(m[at(r, c)]);
-            match side {
-                4 => sandwich(&OUTPUT, m).map(|line| line.to_vec()).to_vec(),
-                _ => sandwich(&OUTPUT_OF_FIVE, m).map(|line| line.to_vec()).to_vec(),
+            match (points, side) {
+                (4, _) => sandwich(&OUTPUT_OF_FOUR, m),
+                (_, 2) => sandwich(&OUTPUT_OF_FIVE, m),
+                _ => sandwich(&OUTPUT, m),
             }
         });
         let value = |at: usize| {
             let (row, column, lane) = (at / BLOCK / width, at / BLOCK % width, at % BLOCK);
-            let mut y = turned[row / side * columns + column / side][lane][row % side][column % side];
+            let mut y = turned[row / side * columns + column / side][lane][row % side * side + column % side];
             y += if biased { f64::from(bias[lane]) } else { 0.0 } + if added { f64::from(add[at]) } else { 0.0 };
             match slope {
                 Slope::One => y,
@@ -169,32 +182,37 @@ proptest! {
 
     #[test]
     fn weights_agree_with_loops(
-        window in prop_oneof![Just(3_usize), Just(5)], blocks in 1_usize..4, more in 0_usize..40, seed: u64,
+        (points, side) in sides(), blocks in 1_usize..4, more in 0_usize..40, seed: u64,
     ) {
+        let (window, squared) = (points + 1 - side, points * points);
         let taps = window * window;
         let w = numbers(seed, blocks * taps * PAIRS);
         let point = blocks * PAIRS + more;
-        let mut expected = vec![0.0; WINOGRAD_POINTS * point - more];
+        let mut expected = vec![0.0; squared * point - more];
         for pair in 0..blocks * PAIRS {
             let at = |tap: usize| pair / PAIRS * taps * PAIRS + tap * PAIRS + pair % PAIRS;
             let g = |r: usize, c: usize| f64::from(w[at(r * window + c)]);
-            let u = if window == 3 { sandwich(&WEIGHTS, g) } else { sandwich(&WEIGHTS_OF_FIVE, g) };
-            (0..WINOGRAD_POINTS).for_each(|i| expected[i * point + pair] = u[i / 6][i % 6]);
+            let u = match (points, window) {
+                (4, _) => sandwich(&WEIGHTS_OF_FOUR, g),
+                (_, 5) => sandwich(&WEIGHTS_OF_FIVE, g),
+                _ => sandwich(&WEIGHTS, g),
+            };
+            (0..squared).for_each(|i| expected[i * point + pair] = u[i]);
         }
         for (isa, edge) in everywhere() {
             let mut y = edge.of(&vec![0.0; expected.len()]);
-            isa.winograd_weights(window, &edge.of(&w), point, &mut y);
+            isa.winograd_weights(points, window, &edge.of(&w), point, &mut y);
             assert_within(&y, &expected, 1e-5, 1.0, &format!("{isa:?}"));
         }
     }
 
     #[test]
     fn gradients_of_weights_agree_with_loops(seed: u64) {
-        let u = numbers(seed, WINOGRAD_POINTS * PAIRS);
+        let u = numbers(seed, 36 * PAIRS);
         let mut expected = vec![0.0; 9 * PAIRS];
         for pair in 0..PAIRS {
             let w = sandwich(&transposed(&WEIGHTS), |r, c| f64::from(u[(r * 6 + c) * PAIRS + pair]));
-            (0..9).for_each(|tap| expected[tap * PAIRS + pair] = w[tap / 3][tap % 3]);
+            (0..9).for_each(|tap| expected[tap * PAIRS + pair] = w[tap]);
         }
         for (isa, edge) in everywhere() {
             let mut y = edge.unset(expected.len());
@@ -207,13 +225,14 @@ proptest! {
 #[test]
 #[should_panic(expected = "tiles cover the columns")]
 fn tiles_beside_the_gradient_are_refused() {
-    let tiles = Tiles { input: [1, 1], output: [4, 4], pad: [0, 0], side: 4, columns: 2 };
-    Isa::detect().winograd_upstream(&tiles, 0, 1, 2, &[0.0; 16 * BLOCK], &mut [0.0; WINOGRAD_POINTS * 2 * BLOCK]);
+    let tiles = Tiles { input: [1, 1], output: [4, 4], pad: [0, 0], points: 6, side: 4, columns: 2 };
+    Isa::detect().winograd_upstream(&tiles, 0, 1, 2, &[0.0; 16 * BLOCK], &mut [0.0; 36 * 2 * BLOCK]);
 }
 
 #[test]
 #[should_panic(expected = "input of the transform")]
 fn sizes_beyond_memory_are_refused() {
-    let tiles = Tiles { input: [1, usize::MAX / BLOCK + 1], output: [1, 1], pad: [0, 0], side: 4, columns: 1 };
-    Isa::detect().winograd_input(&tiles, 0, 1, 1, &[], &mut [0.0; WINOGRAD_POINTS * BLOCK]);
+    let tiles =
+        Tiles { input: [1, usize::MAX / BLOCK + 1], output: [1, 1], pad: [0, 0], points: 6, side: 4, columns: 1 };
+    Isa::detect().winograd_input(&tiles, 0, 1, 1, &[], &mut [0.0; 36 * BLOCK]);
 }
