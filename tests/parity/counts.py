@@ -50,7 +50,8 @@ def macs(net, inputs):
 def published():
     """Parameters and multiply-adds by spec, of the table."""
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in TABLE.read_text().splitlines() if line.startswith("| `")]
-    return {row[0].strip("`"): (int(row[2].replace(",", "")), int(row[3].replace(",", ""))) for row in rows}
+    rows = [(row[0].strip("`"), *[cell.replace(",", "") for cell in row[2:4]]) for row in rows]
+    return {name: (int(params), int(macs)) for name, params, macs in rows if params.isdigit()}
 
 
 def compare(cnnc, name, table):

@@ -80,7 +80,10 @@ SUBJECTS = {
     "vgg16": Subject(model("vgg16", dropout=0.0), settings=UNDROPPED),
     "vgg16_bn": Subject(model("vgg16_bn", dropout=0.0), settings=UNDROPPED),
     "resnet18": Subject(model("resnet18")),
+    "resnet34": Subject(model("resnet34")),
     "resnet50": Subject(model("resnet50")),
+    "resnet101": Subject(model("resnet101")),
+    "resnet152": Subject(model("resnet152")),
     "googlenet": Subject(
         model("googlenet", init_weights=False, dropout=0.0, dropout_aux=0.0, transform_input=True),
         with_heads(0.3, "aux_logits1", "aux_logits2"), (*UNDROPPED, "dropped_heads=0.0", "transform_input=true")),
