@@ -36,6 +36,7 @@ from torch.overrides import TorchFunctionMode
 
 import detection
 import detectors
+import twins
 
 WEIGHTED = (nn.Conv2d, nn.Conv3d, nn.Linear)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -84,6 +85,9 @@ SUBJECTS = {
     "resnet50": Subject(model("resnet50")),
     "resnet101": Subject(model("resnet101")),
     "resnet152": Subject(model("resnet152")),
+    "resnet20": Subject(twins.TWINS["resnet20"].make, images=4),
+    "resnet56": Subject(twins.TWINS["resnet56"].make, images=4),
+    "preact_resnet": Subject(twins.TWINS["preact_resnet"].make, images=4),
     "googlenet": Subject(
         model("googlenet", init_weights=False, dropout=0.0, dropout_aux=0.0, transform_input=True),
         with_heads(0.3, "aux_logits1", "aux_logits2"), (*UNDROPPED, "dropped_heads=0.0", "transform_input=true")),
@@ -170,7 +174,7 @@ def shifts(channels, kinks):
 def target(spec, images, size):
     """Classes, or for a detector six objects an image."""
     if not spec["shape"]:
-        return torch.arange(images) * 7
+        return torch.arange(images) * 7 % spec["classes"]
     rows = torch.full((images, *spec["shape"]), -1.0)
     rows[:, :6] = torch.rand(images, 6, 5)
     rows[:, :6, 0] = (rows[:, :6, 0] * 80).floor()

@@ -10,7 +10,7 @@ use cnnc::ops::batch_norm::{BatchStats, BatchSums, Column, Normalize};
 use cnnc::ops::conv::Conv;
 use cnnc::ops::dense::Dense;
 use cnnc::ops::elementwise::AddN;
-use cnnc::ops::layout::{Reorder, Unpack};
+use cnnc::ops::layout::{Reorder, Unpack, WinogradWeights};
 use cnnc::ops::local_conv::LocalConv;
 use cnnc::ops::loss::BatchMean;
 use cnnc::ops::norm::{Norm, NormKind};
@@ -49,6 +49,11 @@ fn broken() -> Vec<(&'static str, Op, Vec<Type>)> {
         ("dense-C2", Dense { activation: None }.into(), vec![Type::batched([3]), Type::single([5, 4])]),
         ("layout-C1", Reorder { to: Layout::Plain }.into(), vec![map()]),
         ("layout-C1", Unpack.into(), vec![Type::single([3, 4, 1])]),
+        (
+            "layout-C1",
+            WinogradWeights { points: 4 }.into(),
+            vec![Type::single([16, 16, 5, 5]).laid_out(Layout::Packed { lanes: 16 })],
+        ),
         ("layout-C2", tiles, vec![map(), Type::single([2, 3, 1])]),
         (
             "layout-C3",

@@ -48,9 +48,9 @@ impl Named {
     fn shipped(name: &str) -> Result<Self, Failed> {
         // A file of that name saves looking into all others for variants.
         let own = specs().map(|folder| folder.join(format!("{name}.net"))).filter(|path| path.is_file());
-        let own = own.map(|path| Network { name: name.to_owned(), path, net: None });
         let networks = if own.is_some() { Vec::new() } else { networks() };
-        if let Some(Network { path, net, .. }) = own.or_else(|| networks.iter().find(|n| n.name == name).cloned()) {
+        let variant = || networks.iter().find(|n| n.name == name).map(|n| (n.path.clone(), n.net.clone()));
+        if let Some((path, net)) = own.map(|path| (path, None)).or_else(variant) {
             let text =
                 Files.read(&path).map_err(|why| Failed::input(format!("cannot read `{}`: {why}", path.display())))?;
             return Ok(Self { path, text, net });

@@ -109,12 +109,13 @@ impl<'a> StepWriter<'a> {
                 functions.push(step.alone());
                 continue;
             }
-            let known = shared.get(form.as_str()).cloned();
-            let name = known.clone().unwrap_or_else(|| self.names.take(&step.kernel.to_string()));
-            functions.push(step.call(&name));
-            if known.is_none() {
-                functions.push(step.shared(&name, form));
-                shared.insert(form, name);
+            match shared.get(form.as_str()) {
+                Some(name) => functions.push(step.call(name)),
+                None => {
+                    let name = self.names.take(&step.kernel.to_string());
+                    functions.extend([step.call(&name), step.shared(&name, form)]);
+                    shared.insert(form, name);
+                }
             }
         }
         functions
@@ -138,6 +139,7 @@ impl<'a> StepWriter<'a> {
     fn borrows(&self, output: ValueId, used: &[(usize, ValueId)]) -> Vec<Borrow> {
         let mut borrows: Vec<Borrow> = Vec::new();
         let (vector, region) = self.region(output).expect("outputs are in memory");
+        debug_assert!(vector != Vector::Params, "weights are not written by steps");
         borrows.push(Borrow { from: vector, regions: vec![Region { at: region, name: "y".to_owned() }], writes: true });
         for (index, operand) in used {
             let Some((vector, at)) = self.region(*operand) else { continue };
@@ -362,31 +364,33 @@ impl WrittenStep {
         borrows.chain([self.work.clone()]).collect()
     }
 
-    fn head(&self) -> String {
-        let pass = if self.reads.is_empty() { "_pass" } else { "pass" };
+    /// What the function's statements call the pass.
+    fn pass(&self) -> &'static str {
+        if self.reads.is_empty() { "_pass" } else { "pass" }
+    }
+
+    fn head(&self, pass: &str) -> String {
         format!("/// {}\nfn {}(memory: &mut rt::Memory, {pass}: &Pass<'_>) {{\n", self.doc, self.name)
     }
 
     /// The function of a step that has none like it.
     fn alone(&self) -> String {
-        format!("{}{}}}\n", self.head(), self.body(|region| region.at.clone()))
+        format!("{}{}}}\n", self.head(self.pass()), self.body(|region| region.at.clone()))
     }
 
     /// The function of a step that does what others do too.
     fn call(&self, shared: &Ident) -> String {
-        let pass = if self.reads.is_empty() { "_pass" } else { "pass" };
         let regions: Vec<String> = self.regions().map(|region| region.at.clone()).collect();
-        let call = list(4, &format!("{shared}(memory, {pass}, ["), &regions, "]);");
-        format!("{}{call}}}\n", self.head())
+        let call = list(4, &format!("{shared}(memory, pass, ["), &regions, "]);");
+        format!("{}{call}}}\n", self.head("pass"))
     }
 
     /// What such steps have in common; they say where their memory is.
     fn shared(&self, name: &Ident, form: &str) -> String {
-        let pass = if self.reads.is_empty() { "_pass" } else { "pass" };
         let regions: Vec<&str> = self.regions().map(|region| region.name.as_str()).collect();
         let parameters = [
             "memory: &mut rt::Memory".to_owned(),
-            format!("{pass}: &Pass<'_>"),
+            format!("{}: &Pass<'_>", self.pass()),
             format!("[{}]: [core::ops::Range<usize>; {}]", regions.join(", "), regions.len()),
         ];
         let head = list(0, &format!("fn {name}("), &parameters, ") {");

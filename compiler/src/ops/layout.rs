@@ -191,8 +191,12 @@ impl Operator for WinogradWeights {
     }
 
     fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
-        if inputs[0].layout != (Layout::Packed { lanes: BLOCK }) || !matches!(inputs[0].shape[2..], [3, 3] | [5, 5]) {
-            return Err(mismatch("these are no packed weights of a window 3×3 or 5×5", inputs[0]));
+        let fits = matches!((self.points, &inputs[0].shape[2..]), (6, [3, 3] | [5, 5]) | (4, [3, 3]));
+        if inputs[0].layout != (Layout::Packed { lanes: BLOCK }) || !fits {
+            return Err(mismatch(
+                "these are no packed weights of a window that so many points are enough for",
+                inputs[0],
+            ));
         }
         Ok(inputs[0].laid_out(Layout::WinogradWeights { points: self.points }))
     }
@@ -264,8 +268,9 @@ impl Operator for WinogradTiles {
     }
 
     fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
-        if inputs[0].layout != Layout::Blocked || inputs[0].shape.len() != 3 {
-            return Err(mismatch("these are no blocked rows and columns", inputs[0]));
+        let known = matches!((self.points, self.side), (6, 4 | 2) | (4, 2));
+        if inputs[0].layout != Layout::Blocked || inputs[0].shape.len() != 3 || !known {
+            return Err(mismatch("these are no blocked rows and columns for tiles that there are", inputs[0]));
         }
         let tiles = self.tiling(inputs[0]).count();
         Ok(inputs[0].laid_out(Layout::WinogradTiles { points: self.points, tiles }))

@@ -161,11 +161,11 @@ fn mistake(yaml: &Yaml<'_>, from: usize, workload: &Workload, entry: &Entry) -> 
         let span = yaml.key_from(name, line.end as usize).map_or(line, |key| yaml.value(key));
         Diagnostic::new(span, format!("`{name}` does not fit this convolution")).found(found.to_string())
     };
-    let (rows, blocks) = (workload.rows(entry.algorithm), workload.blocks());
     if !workload.allows(entry.algorithm) {
         let fits: Vec<&str> = Algorithm::ALL.into_iter().filter(|a| workload.allows(*a)).map(Algorithm::name).collect();
         return Some(wrong("algorithm", &entry.algorithm.name()).fits(fits.join(", ")));
     }
+    let (rows, blocks) = (workload.rows(entry.algorithm), workload.blocks());
     if !(1..=rows).contains(&entry.rows) {
         return Some(wrong("rows", &entry.rows).fits(format!("1 to {rows}: the value has no more")));
     }

@@ -53,13 +53,19 @@ pub enum Algorithm {
     WinogradStrips,
     /// The same of an operand that has been transformed as a whole, for weights that no cache holds.
     WinogradTiles,
-    /// The same in tiles of 2×2 pixels, F(2×2, 3×3): more products, but less than half of the weights to bring from memory.
+    /// The same in tiles of 2×2 pixels, F(2×2, 3×3): more products, but less than half of the weights to bring from memory, and
+    /// where maps are small more tiles, which hide the latency of multiply-adds.
     WinogradSmallTiles,
 }
 
 impl Algorithm {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Direct, Self::WinogradStrips, Self::WinogradTiles, Self::WinogradSmallTiles];
+
+    /// Whether its operand is transformed as a whole beforehand.
+    pub fn takes_tiles(self) -> bool {
+        matches!(self, Self::WinogradTiles | Self::WinogradSmallTiles)
+    }
 
     /// Its name in plan files.
     pub fn name(self) -> &'static str {
@@ -114,15 +120,16 @@ impl Operator for TileConv {
 
     fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
         let (x, w) = (inputs[0], inputs[1]);
-        let fits = match (self.algorithm, w.layout, x.layout) {
-            (Algorithm::Direct, Layout::Packed { lanes }, Layout::Blocked) => lanes == BLOCK,
-            (Algorithm::Direct, Layout::Packed { lanes }, Layout::Plain) => lanes == 1,
-            (Algorithm::WinogradStrips, Layout::WinogradWeights { points }, Layout::Blocked) => points == 6,
-            (
-                Algorithm::WinogradTiles | Algorithm::WinogradSmallTiles,
-                Layout::WinogradWeights { points },
-                Layout::WinogradTiles { points: of_tiles, .. },
-            ) => points == winograd::points(self.algorithm) && points == of_tiles,
+        let points = winograd::points(self.algorithm);
+        let transformed =
+            w.layout == Layout::WinogradWeights { points } && winograd::fits(self.algorithm, &self.window);
+        let fits = match (self.algorithm, x.layout) {
+            (Algorithm::Direct, Layout::Blocked) => w.layout == Layout::Packed { lanes: BLOCK },
+            (Algorithm::Direct, Layout::Plain) => w.layout == Layout::Packed { lanes: 1 },
+            (Algorithm::WinogradStrips, Layout::Blocked) => transformed,
+            (_, Layout::WinogradTiles { points: of_tiles, .. }) => {
+                self.algorithm.takes_tiles() && transformed && points == of_tiles
+            }
             _ => false,
         };
         let plain: Vec<Type> = [x, w].iter().map(|t| t.laid_out(Layout::Plain)).collect();

@@ -25,9 +25,14 @@ pub struct Tiling {
     pub side: usize,
 }
 
-/// Points a side of an algorithm's tiles.
+/// Points a side of the tiles of an algorithm of Winograd's.
 pub fn points(algorithm: Algorithm) -> usize {
     if algorithm == Algorithm::WinogradSmallTiles { 4 } else { 6 }
+}
+
+/// Matrix products of an algorithm, one for each number of a transformed tile.
+pub fn products(algorithm: Algorithm) -> usize {
+    points(algorithm).pow(2)
 }
 
 /// Pixels of a tile's side of a convolution of this many elements a side: so many that the points are enough for both.

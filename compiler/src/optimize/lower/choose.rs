@@ -6,7 +6,7 @@
 
 use crate::graph::{BLOCK, Graph, Type};
 use crate::ops::tile_conv::Algorithm;
-use crate::ops::tile_conv::winograd::{points, side};
+use crate::ops::tile_conv::winograd::{products, side};
 use crate::ops::window::Window;
 use crate::tuning::{Choice, Mode, Workload};
 
@@ -24,7 +24,7 @@ const TASKS_OF_BATCHES: usize = 2;
 const TASK: u64 = 100_000;
 /// Cycles of the transforms of a tile of sixteen channels, there and back, for each of its numbers.
 const TRANSFORM: f64 = 5.5;
-/// Alternatives of a workload that are measured at most.
+/// Alternatives of a workload that are measured at most: enough for the cuts of one algorithm and one of each other.
 const CANDIDATES: usize = 10;
 
 /// A convolution as the model sees it.
@@ -98,8 +98,7 @@ pub fn candidates(workload: &Workload, mode: Mode, exact: bool) -> Vec<Choice> {
     let layer = Layer::of(workload, mode);
     let first = model(workload, mode, exact);
     let others = Algorithm::ALL.into_iter().filter(|a| *a != first.algorithm && allowed(workload, *a, exact));
-    let whole = |a| matches!(a, Algorithm::WinogradTiles | Algorithm::WinogradSmallTiles);
-    let others = others.filter(|a| !whole(*a) || layer.transformed(*a) <= 16 * CACHE);
+    let others = others.filter(|a| !a.takes_tiles() || layer.transformed(*a) <= 16 * CACHE);
     let others: Vec<Choice> = others.map(|a| layer.cut(a)).collect();
     let mut all = vec![first];
     let own = layer.neighbours(first);
@@ -166,17 +165,17 @@ impl Layer {
     }
 
     fn winograd_weights(&self, algorithm: Algorithm) -> usize {
-        points(algorithm).pow(2) * self.channels.next_multiple_of(BLOCK) * self.blocks() * BLOCK
+        products(algorithm) * self.channels.next_multiple_of(BLOCK) * self.blocks() * BLOCK
     }
 
     fn winograd_cycles(&self, algorithm: Algorithm) -> f64 {
         let [rows, columns] = self.tiles(algorithm);
         let (tiles, weights) = ((rows * columns) as f64, self.winograd_weights(algorithm));
-        let products = tiles * weights as f64 / BLOCK as f64;
+        let multiplies = tiles * weights as f64 / BLOCK as f64;
         // Tiles of few pixels do not hide the latency of multiply-adds.
         let narrow = f64::max(1.0, 6.0 / tiles);
-        let numbers = tiles * (points(algorithm).pow(2) * (self.channels.div_ceil(BLOCK) + self.blocks())) as f64;
-        self.overlap(products * narrow + TRANSFORM * numbers, weights)
+        let numbers = tiles * (products(algorithm) * (self.channels.div_ceil(BLOCK) + self.blocks())) as f64;
+        self.overlap(multiplies * narrow + TRANSFORM * numbers, weights)
     }
 
     /// Whether weights that no cache holds are better read once, by tasks that have all tiles.
@@ -188,7 +187,7 @@ impl Layer {
     /// Floats of the input in Winograd's space of products.
     fn transformed(&self, algorithm: Algorithm) -> usize {
         let [rows, columns] = self.tiles(algorithm);
-        points(algorithm).pow(2) * rows * columns * self.channels.next_multiple_of(BLOCK)
+        products(algorithm) * rows * columns * self.channels.next_multiple_of(BLOCK)
     }
 
     /// The cut of an algorithm.
@@ -232,7 +231,7 @@ impl Layer {
     /// Rows of tiles and blocks of filters of a task that has all tiles.
     fn tiles_cut(&self, algorithm: Algorithm) -> (usize, usize) {
         let [rows, columns] = self.tiles(algorithm);
-        let accumulators = points(algorithm).pow(2) * rows * columns * BLOCK;
+        let accumulators = products(algorithm) * rows * columns * BLOCK;
         let planes = (CACHE / 2 / accumulators).min(4).min(self.blocks().div_ceil(self.tasks())).max(1);
         (rows, planes.next_multiple_of(2))
     }

@@ -154,14 +154,14 @@ impl Lowering<'_> {
         if algorithm != Algorithm::Direct {
             weights = self.rewrite.push_like(at, WinogradWeights { points: points(algorithm) }, &[weights]);
         }
-        let x = match algorithm {
-            Algorithm::WinogradTiles | Algorithm::WinogradSmallTiles => {
+        let x = match algorithm.takes_tiles() {
+            true => {
                 let pad = [conv.window.pad[0].0, conv.window.pad[1].0];
                 let output = [workload.output[1], workload.output[2]];
                 let (points, side) = (points(algorithm), side(algorithm, conv.window.kernel[0]));
                 self.rewrite.push_like(at, WinogradTiles { output, pad, points, side }, &[x])
             }
-            Algorithm::Direct | Algorithm::WinogradStrips => x,
+            false => x,
         };
         let op = TileConv {
             window: conv.window.clone(),

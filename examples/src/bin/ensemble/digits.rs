@@ -63,7 +63,7 @@ impl Data {
         // Pieces of exactly the size that the network takes.
         let anywhere = ResizedCrop { area: [SHARE * SHARE; 2], ratio: [1.0; 2] };
         let views = crops(SHARE, false).into_iter().map(|piece| dataset(&test, piece)).collect::<Result<_>>()?;
-        // Turned and bent anew in each epoch, for each member in another way: members that differ are mistaken about others.
+        // Turned, sheared and bent anew each time, for each member in another way: members that differ make different mistakes.
         let changed =
             vec![Step::Rotate(10.0), Step::Shear(10.0), Step::Warp(Warp::default()), Step::ResizedCrop(anywhere)];
         Ok(Self { train: dataset(&train, Pipeline(changed))?, views, test })

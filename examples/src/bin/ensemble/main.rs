@@ -1,10 +1,10 @@
 //! Five networks together read digits better than they do one by one, and ten looks at a photo tell more than one:
 //! `cargo run --release --package cnnc-examples --bin ensemble`
 //!
-//! LeNet-5 five times, which differ by their seeds only. They learn pieces of 28×28 pixels from anywhere in digits of 32×32, as
-//! AlexNet learnt 224×224 of 256×256, and are tested on the middle alone, then on the mean over the middle and the four corners.
-//! They learn from a fifth of the digits that ship; on the middle, the mean answers must be right more often than the members
-//! are on average, by `--seed 1` more often than each.
+//! LeNet-5 five times, which differ by their seeds only. They learn digits of 32×32 pixels that are turned, sheared and bent anew
+//! each time, in pieces of 28×28 from anywhere in them, as AlexNet learnt 224×224 of 256×256, and are tested on the middle alone,
+//! then on the mean over the middle and the four corners. They learn from a fifth of the digits that ship; on the middle, the mean
+//! answers must be right more often than each member is.
 //! Mirror images, which make ten of these five, are for photos: a mirrored digit is another sign, or none. So ten pieces are what a
 //! residual network sees of pieces of photos (with `--data`: of CIFAR-10), and must be right more often by them than by the middle.
 //! Krizhevsky, Sutskever & Hinton 2012, "ImageNet classification with deep convolutional neural networks", sections 4.1 and 5.

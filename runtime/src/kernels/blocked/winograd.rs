@@ -89,7 +89,7 @@ per_vector! {
     /// activation: `m` is `[points²][pitch][16]`, `y` the rows of pixels that these tiles cover.
     pub fn winograd_output(tiles: &Tiles, first: usize, rows: usize, pitch: usize, m: &[f32], finish: &Finish<'_>, y: &mut [f32]) = output, where tiles.check_output(first, rows, pitch, m, finish, y);
 
-    /// A dy Aᵀ of the tiles of one block of channels: what the gradient by the weights multiplies. `v` is `[36][pitch][16]`.
+    /// A dy Aᵀ of the tiles of six points and 4×4 pixels of one block of channels: what the gradient by the weights multiplies. `v` is `[36][pitch][16]`.
     pub fn winograd_upstream(tiles: &Tiles, first: usize, rows: usize, pitch: usize, dy: &[f32], v: &mut [f32]) = upstream, where tiles.check_upstream(first, rows, pitch, dy, v);
 }
 
@@ -377,13 +377,13 @@ per_vector! {
         assert!(matches!((points, window), (6, 3 | 5) | (4, 3)), "windows of six or four points");
         let taps = window * window;
         assert!(w.len().is_multiple_of(taps * PAIRS) && step >= w.len() / taps, "weights of blocks");
-        assert!(w.is_empty() || u.len() >= (points * points - 1) * step + w.len() / taps, "transformed weights");
+        assert!(w.is_empty() || u.len() >= extent([[points * points - 1, step], [w.len() / taps, 1]]), "transformed weights");
     };
 
     /// Gᵀ u G: the gradient of the weights of one block of filters and one of channels, `[9][16][16]`, from the sum
-    /// over tiles in the space of products, 36 times `[16][16]`, `point` floats apart.
-    pub fn winograd_weights_back(u: &[f32], point: usize, y: &mut [f32]) = weights_back, where {
-        assert!(u.len() >= 35 * point + PAIRS && y.len() >= 9 * PAIRS, "weights of a block");
+    /// over tiles in the space of products of six points a side, 36 times `[16][16]`, `step` floats apart.
+    pub fn winograd_weights_back(u: &[f32], step: usize, y: &mut [f32]) = weights_back, where {
+        assert!(u.len() >= extent([[35, step], [PAIRS, 1]]) && y.len() >= 9 * PAIRS, "weights of a block");
     };
 }
 
@@ -475,14 +475,14 @@ unsafe fn weights_of_windows<V: Vector, const P: usize, const R: usize>(w: &[f32
 /// # Safety
 /// The vector's instructions are there, and the slices hold the weights of a pair of blocks.
 #[inline(always)]
-unsafe fn weights_back<V: Vector, const G: usize>(u: &[f32], point: usize, y: &mut [f32]) {
+unsafe fn weights_back<V: Vector, const G: usize>(u: &[f32], step: usize, y: &mut [f32]) {
     for at in (0..PAIRS).step_by(V::LANES) {
         // SAFETY: the 36 numbers lie in `u`, and the nine weights in `y`.
         unsafe {
             let (from, to) = (u.as_ptr().add(at), y.as_mut_ptr().add(at));
             let mut lines = [[V::zero(); 3]; 6];
             for (c, line) in lines.iter_mut().enumerate() {
-                *line = weights_back_line(core::array::from_fn(|r| V::load(from.add((r * 6 + c) * point))));
+                *line = weights_back_line(core::array::from_fn(|r| V::load(from.add((r * 6 + c) * step))));
             }
             for a in 0..3 {
                 let line = weights_back_line(core::array::from_fn(|c| lines[c][a]));

@@ -72,7 +72,7 @@ fn pixel(x: &[f32], [height, width]: [usize; 2], row: usize, column: usize, lane
     if row < height && column < width { f64::from(x[(row * width + column) * BLOCK + lane]) } else { 0.0 }
 }
 
-/// Checks `[points][pitch][16]`, of which `expected` are the tiles; the others are as they were, NaN.
+/// Checks `[points²][pitch][16]`, of which `expected` are the tiles; the others are as they were, NaN.
 fn check_points(v: &[f32], pitch: usize, expected: &[[Vec<f64>; BLOCK]], what: &str) {
     for (point, v) in v.chunks(pitch * BLOCK).enumerate() {
         let (tiles, rest) = v.split_at(expected.len() * BLOCK);
@@ -227,6 +227,27 @@ proptest! {
 fn tiles_beside_the_gradient_are_refused() {
     let tiles = Tiles { input: [1, 1], output: [4, 4], pad: [0, 0], points: 6, side: 4, columns: 2 };
     Isa::detect().winograd_upstream(&tiles, 0, 1, 2, &[0.0; 16 * BLOCK], &mut [0.0; 36 * 2 * BLOCK]);
+}
+
+#[test]
+#[should_panic(expected = "tiles of six points and windows 3×3")]
+fn gradients_of_four_points_are_refused() {
+    let tiles = Tiles { input: [1, 1], output: [2, 2], pad: [0, 0], points: 4, side: 2, columns: 1 };
+    Isa::detect().winograd_upstream(&tiles, 0, 1, 1, &[0.0; 4 * BLOCK], &mut [0.0; 36 * BLOCK]);
+}
+
+#[test]
+#[should_panic(expected = "windows of six or four points")]
+fn four_points_are_too_few_for_windows_of_five() {
+    Isa::detect().winograd_weights(4, 5, &[0.0; 25 * PAIRS], PAIRS, &mut [0.0; 16 * PAIRS]);
+}
+
+#[test]
+#[should_panic(expected = "transformed weights")]
+fn steps_beyond_memory_are_refused() {
+    // Fifteen of these and a block are few floats, if one forgets what was carried.
+    let step = usize::MAX / 15;
+    Isa::detect().winograd_weights(4, 3, &[0.0; 9 * PAIRS], step, &mut [0.0; 16 * PAIRS]);
 }
 
 #[test]
