@@ -1,10 +1,14 @@
 //! Winograd's minimal filtering: with six points a side F(4×4, 3×3), 36 products instead of 144 for 16 pixels, and
 //! F(2×2, 5×5), 36 instead of 100 for 4; with four points F(2×2, 3×3), 16 instead of 36 for 4.
 //!
-//! Lavin & Gray 2016, "Fast algorithms for convolutional neural networks": with points 0, ±1, ±2 and ∞, or 0, ±1 and ∞, the
+//! Lavin & Gray 2016, "Fast algorithms for convolutional neural networks": with points 0, ±√½, ±√2 and ∞, or 0, ±1 and ∞, the
 //! result is Aᵀ\[(G g Gᵀ) ⊙ (Bᵀ d B)\]A. B depends on the points alone; A has as many rows of it as a tile has pixels a side, G
 //! as many columns as the window has elements. Over many tiles and channels the product ⊙ becomes 36 or 16 matrix products,
 //! which are done by the same register tile as all convolutions.
+//!
+//! Lavin & Gray have ±1 and ±2 in the place of ±√½ and ±√2. Sizes whose product is one keep the powers in A and G near one, and
+//! so the largest rounding error five times smaller, which then is hardly above that of plain sums (Barabasz et al. 2018, "Error
+//! analysis and improving the accuracy of Winograd convolution for deep neural networks", compare such points).
 
 #![allow(clippy::needless_range_loop, reason = "rows and columns of small matrices are clearer by number")]
 
@@ -64,6 +68,10 @@ impl Tiles {
         assert!(finish.add.is_none_or(|a| a.len() >= floats), "shortcut");
     }
 }
+
+/// The sizes of the points between 0 and ∞.
+const NEAR: f32 = core::f32::consts::FRAC_1_SQRT_2;
+const FAR: f32 = core::f32::consts::SQRT_2;
 
 /// A block of zeros, on a cache line of its own.
 #[repr(align(64))]
@@ -125,17 +133,17 @@ unsafe fn input_line<V: Vector, const P: usize>(d: [V; P]) -> [V; P] {
             line[3] = d[3].sub(d[1]);
             return line;
         }
-        // −(d4 − 4 d2) / 6 and the like, shared between pairs of points of one size.
-        let even = d[4].mul(constant(-1.0 / 6.0)).fma(d[2], constant(4.0 / 6.0));
-        let odd = d[3].mul(constant(-1.0 / 6.0)).fma(d[1], constant(4.0 / 6.0));
-        let near = d[4].sub(d[2]).mul(constant(1.0 / 24.0));
-        let far = d[3].sub(d[1]).mul(constant(1.0 / 12.0));
-        line[0] = d[0].fma(d[2], constant(-1.25)).fma(d[4], constant(0.25));
+        // −(d4 − 2 d2) / 1.5 and the like, shared between pairs of points of one size.
+        let even = d[4].mul(constant(-2.0 / 3.0)).fma(d[2], constant(4.0 / 3.0));
+        let odd = d[3].mul(constant(-2.0 / 3.0 * NEAR)).fma(d[1], constant(4.0 / 3.0 * NEAR));
+        let far_even = d[4].mul(constant(1.0 / 6.0)).fma(d[2], constant(-1.0 / 12.0));
+        let far_odd = d[3].mul(constant(FAR / 6.0)).fma(d[1], constant(-FAR / 12.0));
+        line[0] = d[0].add(d[4]).fma(d[2], constant(-2.5));
         line[1] = even.add(odd);
         line[2] = even.sub(odd);
-        line[3] = near.add(far);
-        line[4] = near.sub(far);
-        line[5] = d[5].fma(d[1], constant(4.0)).fma(d[3], constant(-5.0));
+        line[3] = far_even.add(far_odd);
+        line[4] = far_even.sub(far_odd);
+        line[5] = d[1].add(d[5]).fma(d[3], constant(-2.5));
         line
     }
 }
@@ -154,12 +162,12 @@ unsafe fn output_line<V: Vector, const P: usize, const S: usize>(m: [V; P]) -> [
             return [first, second, first, second];
         }
         let (far_sum, far_difference) = (m[3].add(m[4]), m[3].sub(m[4]));
-        let first = near_difference.fma(far_difference, V::splat(2.0));
+        let first = near_difference.mul(V::splat(NEAR)).fma(far_difference, V::splat(FAR));
         [
             m[0].add(near_sum).add(far_sum),
             if S == 2 { m[5].add(first) } else { first },
-            near_sum.fma(far_sum, V::splat(4.0)),
-            m[5].add(near_difference).fma(far_difference, V::splat(8.0)),
+            near_sum.mul(V::splat(0.5)).fma(far_sum, V::splat(2.0)),
+            m[5].fma(near_difference, V::splat(0.5 * NEAR)).fma(far_difference, V::splat(2.0 * FAR)),
         ]
     }
 }
@@ -172,9 +180,10 @@ unsafe fn output_line<V: Vector, const P: usize, const S: usize>(m: [V; P]) -> [
 unsafe fn upstream_line<V: Vector>(d: [V; 4]) -> [V; 6] {
     // SAFETY: the caller's promise.
     unsafe {
-        let (even, odd) = (d[0].add(d[2]), d[1].add(d[3]));
-        let even_far = d[0].fma(d[2], V::splat(4.0));
-        let odd_far = d[1].mul(V::splat(2.0)).fma(d[3], V::splat(8.0));
+        let even = d[0].fma(d[2], V::splat(0.5));
+        let odd = d[1].mul(V::splat(NEAR)).fma(d[3], V::splat(0.5 * NEAR));
+        let even_far = d[0].fma(d[2], V::splat(2.0));
+        let odd_far = d[1].mul(V::splat(FAR)).fma(d[3], V::splat(2.0 * FAR));
         [d[0], even.add(odd), even.sub(odd), even_far.add(odd_far), even_far.sub(odd_far), d[3]]
     }
 }
@@ -397,16 +406,17 @@ unsafe fn weights_line<V: Vector, const P: usize, const R: usize>(g: [V; R]) -> 
     unsafe {
         let mut line = [g[0]; P];
         line[P - 1] = g[R - 1];
-        let (mut even, mut odd) = (g[0].add(g[2]), g[1]);
         if P == 4 {
+            let (even, odd) = (g[0].add(g[2]), g[1]);
             (line[1], line[2]) = (even.add(odd), even.sub(odd));
             return line;
         }
-        let (mut far_even, mut far_odd) = (g[0].fma(g[2], V::splat(4.0)), g[1].mul(V::splat(2.0)));
+        let (mut even, mut odd) = (g[0].fma(g[2], V::splat(0.5)), g[1].mul(V::splat(NEAR)));
+        let (mut far_even, mut far_odd) = (g[0].fma(g[2], V::splat(2.0)), g[1].mul(V::splat(FAR)));
         if R == 5 {
-            (even, odd) = (even.add(g[R - 1]), odd.add(g[R - 2]));
-            far_even = far_even.fma(g[R - 1], V::splat(16.0));
-            far_odd = far_odd.fma(g[R - 2], V::splat(8.0));
+            (even, odd) = (even.fma(g[R - 1], V::splat(0.25)), odd.fma(g[R - 2], V::splat(0.5 * NEAR)));
+            far_even = far_even.fma(g[R - 1], V::splat(4.0));
+            far_odd = far_odd.fma(g[R - 2], V::splat(2.0 * FAR));
         }
         (line[1], line[2]) = (even.add(odd), even.sub(odd));
         (line[3], line[4]) = (far_even.add(far_odd), far_even.sub(far_odd));
@@ -426,8 +436,8 @@ unsafe fn weights_back_line<V: Vector>(u: [V; 6]) -> [V; 3] {
         let (near_difference, far_difference) = (u[1].sub(u[2]), u[3].sub(u[4]));
         [
             u[0].add(near).add(far),
-            near_difference.fma(far_difference, V::splat(2.0)),
-            u[5].add(near).fma(far, V::splat(4.0)),
+            near_difference.mul(V::splat(NEAR)).fma(far_difference, V::splat(FAR)),
+            u[5].fma(near, V::splat(0.5)).fma(far, V::splat(2.0)),
         ]
     }
 }
