@@ -381,18 +381,21 @@ impl WrittenStep {
     /// The function of a step that does what others do too.
     fn call(&self, shared: &Ident) -> String {
         let regions: Vec<String> = self.regions().map(|region| region.at.clone()).collect();
-        let call = list(4, &format!("{shared}(memory, pass, ["), &regions, "]);");
+        let call = match regions.as_slice() {
+            [region] => format!("    {shared}(memory, pass, {region});\n"),
+            regions => list(4, &format!("{shared}(memory, pass, ["), regions, "]);"),
+        };
         format!("{}{call}}}\n", self.head("pass"))
     }
 
     /// What such steps have in common; they say where their memory is.
     fn shared(&self, name: &Ident, form: &str) -> String {
         let regions: Vec<&str> = self.regions().map(|region| region.name.as_str()).collect();
-        let parameters = [
-            "memory: &mut rt::Memory".to_owned(),
-            format!("{}: &Pass<'_>", self.pass()),
-            format!("[{}]: [core::ops::Range<usize>; {}]", regions.join(", "), regions.len()),
-        ];
+        let region = match regions.as_slice() {
+            [region] => format!("{region}: core::ops::Range<usize>"),
+            regions => format!("[{}]: [core::ops::Range<usize>; {}]", regions.join(", "), regions.len()),
+        };
+        let parameters = ["memory: &mut rt::Memory".to_owned(), format!("{}: &Pass<'_>", self.pass()), region];
         let head = list(0, &format!("fn {name}("), &parameters, ") {");
         format!("/// `kernels::{}` on memory that a step names.\n#[inline(never)]\n{head}{form}}}\n", self.kernel)
     }
