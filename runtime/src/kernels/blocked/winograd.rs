@@ -7,8 +7,8 @@
 //! which are done by the same register tile as all convolutions.
 //!
 //! Lavin & Gray have ±1 and ±2 in the place of ±√½ and ±√2. Sizes whose product is one keep the powers in A and G near one, and
-//! so the largest rounding error five times smaller, which then is hardly above that of plain sums (Barabasz et al. 2018, "Error
-//! analysis and improving the accuracy of Winograd convolution for deep neural networks", compare such points).
+//! rounding errors small: ResNet-56 of docs/networks.md is off by a sixth (Barabasz et al. 2018, "Error analysis and improving
+//! the accuracy of Winograd convolution for deep neural networks", compare points).
 
 #![allow(clippy::needless_range_loop, reason = "rows and columns of small matrices are clearer by number")]
 
