@@ -1,5 +1,5 @@
 //! What the compiler makes of the networks that ship, so that a change of the compiler shows what it does to each: all of them in
-//! one table of counts, and the steps of some.
+//! one table of counts, the steps of some, and the code of some.
 
 #![allow(clippy::disallowed_methods, reason = "tests read files")]
 
@@ -11,13 +11,17 @@ use std::rc::Rc;
 use cnnc::compile::{Compiled, Options, compile};
 use cnnc::diagnostics::SourceMap;
 use cnnc::elaborate;
-use cnnc::emit::Planned;
+use cnnc::emit::{CrateOptions, Planned, Runtime};
 use cnnc::loader::{Files, Network, networks};
 use cnnc::ops::Op;
 use cnnc::plan::{Place, Root, Step};
 
 /// Networks of which every step of deployment is shown: residual, branches, depthwise, a detector, one axis, three axes.
 const SHOWN: [&str; 6] = ["resnet18", "googlenet", "mobilenet_v2", "tiny_yolo_v3", "heartbeat", "c3d"];
+
+/// Networks of which the code of deployment is kept: residual, detector, pairs, one axis, three axes. The sixth is LeNet-5 with
+/// its training, in `tests/tests/three_ways.rs`.
+const WRITTEN: [&str; 5] = ["resnet20", "tiny_yolo_v3", "siamese", "heartbeat", "c3d"];
 
 fn compiled(network: &Network) -> Compiled {
     let mut sources = SourceMap::default();
@@ -124,5 +128,23 @@ fn steps(planned: &Planned) -> String {
 fn some_step_by_step() {
     for network in all().iter().filter(|network| SHOWN.contains(&network.name.as_str())) {
         insta::assert_snapshot!(format!("steps_of_{}", network.name), steps(&compiled(network).inference));
+    }
+}
+
+#[test]
+fn some_as_code() {
+    let unsaid = CrateOptions {
+        spec: String::new(),
+        options: String::new(),
+        digest: 0,
+        runtime: Runtime::Version,
+        features: Vec::new(),
+    };
+    for network in all().iter().filter(|network| WRITTEN.contains(&network.name.as_str())) {
+        let deployed = Compiled { training: None, ..compiled(network) };
+        let files = deployed.emit().files(&unsaid);
+        let code = files.iter().filter(|file| ["src/inference.rs", "src/kernels.rs"].contains(&file.path));
+        let code: Vec<&str> = code.map(|file| file.text.as_str()).collect();
+        insta::assert_snapshot!(format!("code_of_{}", network.name), code.join("\n"));
     }
 }
