@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::budget::{Budget, Taken};
 use crate::cut::{Half, cut};
 use crate::diagnostics::{Diagnostic, FileId, SourceMap, Span};
 use crate::elaborate::{self, Loader};
@@ -28,6 +29,8 @@ pub struct Options {
     pub half: Option<Half>,
     /// What stands above the compiler's model, in the place of the plan file beside the specification.
     pub tuning: Option<Tuning>,
+    /// The memory that the network may take, where it is not to be as fast as it can whatever that takes.
+    pub budget: Option<Budget>,
 }
 
 /// A compiled network.
@@ -88,15 +91,28 @@ pub fn compile(sources: SourceMap, loader: &dyn Loader, entry: FileId, options: 
             None => return Err(Failure { sources, diagnostics: vec![nothing_to_cut(entry, &whole)] }),
         },
     };
-    let planned = |passes: &[Pass], prepare: bool| {
-        let graph = optimize::run(passes, graph.clone(), |_, _| ());
-        let plan = plan(&graph, prepare);
-        Planned { graph, plan }
-    };
-    let inference = planned(INFERENCE, true);
+    let inference = |graph: Graph| planned(INFERENCE, graph, true);
     let trains = graph.loss.is_some() && !options.infer_only;
-    let training = trains.then(|| planned(training_passes(options), false));
+    let training = trains.then(|| planned(training_passes(options), graph.clone(), false));
+    let (inference, training) = match &options.budget {
+        None => (inference(graph.clone()), training),
+        Some(budget) => {
+            let (inference, training) = budget.fit(&graph, inference, training);
+            let taken = Taken::of(&inference, training.as_ref(), budget.images, budget.threads);
+            if taken.total() > budget.bytes {
+                return Err(Failure { sources, diagnostics: vec![budget.exceeded(entry, &graph, &taken)] });
+            }
+            (inference, training)
+        }
+    };
     Ok(Compiled { sources, graph, inference, training })
+}
+
+/// A graph behind passes, and how it is run.
+pub fn planned(passes: &[Pass], graph: Graph, prepare: bool) -> Planned {
+    let graph = optimize::run(passes, graph, |_, _| ());
+    let plan = plan(&graph, prepare);
+    Planned { graph, plan }
 }
 
 fn nothing_to_cut(entry: FileId, graph: &Graph) -> Diagnostic {

@@ -4,6 +4,7 @@
 //! the repository is the map; [`compile`](mod@compile) is the front door.
 
 pub mod autodiff;
+pub mod budget;
 #[allow(clippy::disallowed_methods, reason = "build scripts write what they make")]
 pub mod build;
 #[cfg(feature = "cli")]

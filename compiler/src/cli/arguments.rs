@@ -6,6 +6,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 use cnnc_runtime::Isa;
 
+use crate::budget::{self, Budget};
 use crate::cut::Half;
 use crate::tuning::Tuning;
 
@@ -99,6 +100,39 @@ pub struct NetOptions {
     /// Choices in the place of the plan file.
     #[arg(skip)]
     pub tuning: Option<Tuning>,
+    /// The memory it may take.
+    #[arg(skip)]
+    pub budget: Option<Budget>,
+}
+
+impl NetOptions {
+    /// The same within so many bytes, if any are said; 0 threads are as many as this machine has cores.
+    pub fn within(&self, bytes: Option<usize>, images: usize, threads: usize) -> Self {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = if threads == 0 { cores() } else { threads };
+        Self { budget: bytes.map(|bytes| Budget { bytes, images, threads }), ..self.clone() }
+    }
+}
+
+/// How much memory a network may take, and for what.
+#[derive(Args, Clone, Debug)]
+pub struct Room {
+    /// Plan within so much memory, `512MiB`, at the cost of speed: weights, gradients, and all that a pass needs
+    #[arg(long, value_name = "SIZE", value_parser = budget::bytes)]
+    pub memory: Option<usize>,
+    /// Images of a pass, for --memory
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = within::<usize>(1, 65_536))]
+    pub batch: usize,
+    /// Threads, for --memory; 0 for one on each core of this machine
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = within::<usize>(0, 1024))]
+    pub threads: usize,
+}
+
+impl Room {
+    /// What a network is compiled with.
+    pub fn of(&self, net: &NetOptions) -> NetOptions {
+        net.within(self.memory, self.batch, self.threads)
+    }
 }
 
 fn parse_set(text: &str) -> Result<(String, String), String> {
@@ -193,6 +227,8 @@ pub struct SummaryArguments {
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
+    pub room: Room,
+    #[command(flatten)]
     pub options: NetOptions,
 }
 
@@ -245,6 +281,8 @@ pub struct Build {
     /// Replace the folder, whatever is in it
     #[arg(long)]
     pub force: bool,
+    #[command(flatten)]
+    pub room: Room,
     #[command(flatten)]
     pub options: NetOptions,
 }
@@ -415,7 +453,8 @@ forward, backward and an update by SGD with momentum.
 Examples:
   cnnc bench lenet5
   cnnc bench resnet50 --threads 1 --layers
-  cnnc bench resnet18 --train --batch 16 --json")]
+  cnnc bench resnet18 --train --batch 16 --json
+  cnnc bench resnet50 --train --batch 8 --memory 768MiB")]
 pub struct Bench {
     /// The spec: its path, or the bare name of one that ships
     pub spec: String,
@@ -431,6 +470,9 @@ pub struct Bench {
     /// How long to measure
     #[arg(long, default_value_t = 3.0)]
     pub seconds: f64,
+    /// Plan within so much memory, `512MiB`, at the cost of speed: weights, gradients, and all that a pass needs
+    #[arg(long, value_name = "SIZE", value_parser = budget::bytes)]
+    pub memory: Option<usize>,
     /// The weights; random ones by default
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,

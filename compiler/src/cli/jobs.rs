@@ -139,7 +139,8 @@ pub fn bench(arguments: &Bench) -> Done {
     arguments.weights.iter().try_for_each(|path| write::is_there("weights", path))?;
     let named = Named::find(&arguments.spec)?;
     let build = Build { infer_only: !arguments.train, profile: arguments.layers, ..Build::default() };
-    let compiled = named.compile(&arguments.options, build.infer_only, false)?;
+    let net = arguments.options.within(arguments.memory, arguments.batch, arguments.machine.threads);
+    let compiled = named.compile(&net, build.infer_only, false)?;
     let planned = planned(&compiled, arguments.train)?;
     let job = Job::Bench(job::Bench {
         machine: machine(&arguments.machine),
@@ -152,7 +153,7 @@ pub fn bench(arguments: &Bench) -> Done {
         lower_bound: planned.plan.sizes.arena_lower_bound,
         steps: steps(planned),
     });
-    start_compiled(&named, &arguments.options, build, &compiled, &job)
+    start_compiled(&named, &net, build, &compiled, &job)
 }
 
 /// Refuses what would take forever or nothing.

@@ -21,8 +21,10 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+use crate::budget::{Taken, in_units};
+use crate::compile::Compiled;
 use crate::syntax;
-use arguments::{Arguments, Build, Check, Command, Dump, Fmt, New, SummaryArguments};
+use arguments::{Arguments, Build, Check, Command, Dump, Fmt, NetOptions, New, SummaryArguments};
 use spec::Named;
 
 /// Why a command failed.
@@ -179,20 +181,27 @@ fn formatted(name: &str, text: &str) -> Result<String, Failed> {
 
 fn summarise(arguments: &SummaryArguments) -> Done {
     // Never freed: the process ends, and giving back each node of a large network takes a tenth of the time.
-    let compiled =
-        std::mem::ManuallyDrop::new(Named::find(&arguments.spec)?.compile(&arguments.options, false, false)?);
+    let net = arguments.room.of(&arguments.options);
+    let compiled = std::mem::ManuallyDrop::new(Named::find(&arguments.spec)?.compile(&net, false, false)?);
     let summary = summary::Summary::of(&compiled);
     print(&match (arguments.json, arguments.weights) {
         (true, _) => summary.json() + "\n",
         (false, true) => summary.weights(),
-        (false, false) => summary.table(),
+        (false, false) => summary.table() + &taken(&compiled, &net),
     })
 }
 
+/// What a network takes of the memory that it is to keep to, if that was said.
+fn taken(compiled: &Compiled, net: &NetOptions) -> String {
+    let Some(budget) = net.budget else { return String::new() };
+    let taken = Taken::of(&compiled.inference, compiled.training.as_ref(), budget.images, budget.threads);
+    format!("memory      {} of {}: {taken}\n", in_units(taken.total()), in_units(budget.bytes))
+}
+
 fn build_crate(build: &Build) -> Done {
-    let named = Named::find(&build.spec)?;
-    let compiled = named.compile(&build.options, build.infer_only, false)?;
-    let options = named.crate_options(&compiled, &build.options, build.infer_only, false);
+    let (named, net) = (Named::find(&build.spec)?, build.room.of(&build.options));
+    let compiled = named.compile(&net, build.infer_only, false)?;
+    let options = named.crate_options(&compiled, &net, build.infer_only, false);
     let emitted = compiled.emit();
     let files: Vec<(String, String)> =
         emitted.files(&options).into_iter().map(|file| (file.path.to_owned(), file.text)).collect();
@@ -202,18 +211,18 @@ fn build_crate(build: &Build) -> Done {
         "wrote {} ({} lines of Rust)\narena for inference: {} per image, {:.1} % above its lower bound\n",
         build.out.display(),
         files.iter().map(|f| f.1.lines().count()).sum::<usize>(),
-        summary::bytes(sizes.arena * 4),
+        in_units(sizes.arena * 4),
         summary::above(sizes),
     );
     if let Some(training) = &compiled.training {
         let sizes = &training.plan.sizes;
         text += &format!(
             "arena for training:  {} per image, {:.1} % above its lower bound\n",
-            summary::bytes(sizes.arena * 4),
+            in_units(sizes.arena * 4),
             summary::above(sizes)
         );
     }
-    print(&text)
+    print(&(text + &taken(&compiled, &net)))
 }
 
 fn dump_graph(dump: &Dump) -> Done {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::arguments::{NetOptions, Which};
 use super::{Failed, color, write};
+use crate::budget::Budget;
 use crate::compile::{self, Compiled, Failure, Options};
 use crate::diagnostics::{SourceMap, nearest};
 use crate::elaborate::{self, Loader as _};
@@ -103,7 +104,8 @@ impl Named {
         let (set, freeze) = (net.which.set.clone(), net.freeze.clone());
         let elaborate = elaborate::Options { net: self.net(&net.which), set, freeze };
         let tuning = net.tuning.clone().or_else(|| net.untuned.then(Tuning::default));
-        Options { elaborate, infer_only, input_gradients, exact: net.exact, half: net.half, tuning }
+        let NetOptions { exact, half, budget, .. } = *net;
+        Options { elaborate, infer_only, input_gradients, exact, half, tuning, budget }
     }
 
     /// Says that the spec has changed, for cargo to build again what is made of it: it does not watch for plan files that
@@ -133,6 +135,11 @@ impl Named {
         said.extend(net.exact.then(|| "--exact".to_owned()));
         said.extend(net.untuned.then(|| "--untuned".to_owned()));
         said.extend(infer_only.then(|| "--infer-only".to_owned()));
+        said.extend(
+            net.budget.map(|Budget { bytes, images, threads }| {
+                format!("--memory {bytes} --batch {images} --threads {threads}")
+            }),
+        );
         let file = self.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         CrateOptions {
             spec: file,

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::budget::in_units as bytes;
 use crate::compile::Compiled;
 use crate::emit::grouped;
 use crate::graph::{Graph, Kind, Param, Role, Type, ValueId, show_shape};
@@ -26,15 +27,6 @@ struct Row {
     shape: Vec<usize>,
     counts: Counts,
     bytes: usize,
-}
-
-/// `1.5 KiB`
-pub fn bytes(count: usize) -> String {
-    match count {
-        0..1024 => format!("{count} B"),
-        1024..1_048_576 => format!("{:.1} KiB", count as f64 / 1024.0),
-        _ => format!("{:.1} MiB", count as f64 / 1_048_576.0),
-    }
 }
 
 /// Percent of the arena above its lower bound.

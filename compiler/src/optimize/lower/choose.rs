@@ -82,11 +82,14 @@ fn allowed(workload: &Workload, algorithm: Algorithm, exact: bool) -> bool {
 fn model(workload: &Workload, mode: Mode, exact: bool) -> Choice {
     let layer = Layer::of(workload, mode);
     let of_algorithm = |algorithm| match algorithm {
-        Algorithm::Direct => Some(layer.direct_cycles()),
         _ if !allowed(workload, algorithm, exact) => None,
         // Strips for weights that caches hold, tiles for others.
-        _ if layer.reads_weights_once(algorithm) == (algorithm == Algorithm::WinogradStrips) => None,
-        _ => Some(layer.winograd_cycles(algorithm)),
+        _ if algorithm != Algorithm::Direct
+            && layer.reads_weights_once(algorithm) == (algorithm == Algorithm::WinogradStrips) =>
+        {
+            None
+        }
+        _ => Some(layer.cycles(algorithm)),
     };
     let cycles = Algorithm::ALL.into_iter().filter_map(|algorithm| Some((algorithm, of_algorithm(algorithm)?)));
     let fastest = cycles.min_by(|a, b| a.1.total_cmp(&b.1)).map_or(Algorithm::Direct, |(algorithm, _)| algorithm);
@@ -110,6 +113,30 @@ pub fn candidates(workload: &Workload, mode: Mode, exact: bool) -> Vec<Choice> {
     }
     all.truncate(CANDIDATES);
     all
+}
+
+/// Another choice for a convolution, whose weights are fewer.
+#[derive(Clone, Copy, Debug)]
+pub struct Lighter {
+    /// What to choose.
+    pub choice: Choice,
+    /// How much longer the model takes it to be, in cycles of all cores; less than nothing where it is faster.
+    pub cycles: f64,
+    /// How many floats of weights it saves.
+    pub floats: usize,
+}
+
+/// Other choices for a workload whose weights take less memory than those of a given one.
+pub fn lighter(workload: &Workload, than: Choice, mode: Mode) -> Vec<Lighter> {
+    let layer = Layer::of(workload, mode);
+    let (cycles, weights) = (layer.cycles(than.algorithm), layer.weights(than.algorithm));
+    let others = Algorithm::ALL.into_iter().filter(|a| layer.weights(*a) < weights && workload.allows(*a));
+    let offer = |algorithm| Lighter {
+        choice: layer.cut(algorithm),
+        cycles: layer.cycles(algorithm) - cycles,
+        floats: weights - layer.weights(algorithm),
+    };
+    others.map(offer).collect()
 }
 
 impl Layer {
@@ -152,9 +179,20 @@ impl Layer {
         f64::max(compute / CORES, memory)
     }
 
+    fn cycles(&self, algorithm: Algorithm) -> f64 {
+        if algorithm == Algorithm::Direct { self.direct_cycles() } else { self.winograd_cycles(algorithm) }
+    }
+
+    /// Floats of the weights that an algorithm reads.
+    fn weights(&self, algorithm: Algorithm) -> usize {
+        match algorithm {
+            Algorithm::Direct => self.blocks() * BLOCK * self.channels * self.taps,
+            _ => products(algorithm) * self.channels.next_multiple_of(BLOCK) * self.blocks() * BLOCK,
+        }
+    }
+
     fn direct_cycles(&self) -> f64 {
-        let pixels = (self.rows * self.columns) as f64;
-        let weights = self.blocks() * BLOCK * self.channels * self.taps;
+        let (pixels, weights) = ((self.rows * self.columns) as f64, self.weights(Algorithm::Direct));
         self.overlap(pixels * weights as f64 / BLOCK as f64, weights)
     }
 
@@ -164,13 +202,9 @@ impl Layer {
         [self.rows.div_ceil(side), self.columns.div_ceil(side)]
     }
 
-    fn winograd_weights(&self, algorithm: Algorithm) -> usize {
-        products(algorithm) * self.channels.next_multiple_of(BLOCK) * self.blocks() * BLOCK
-    }
-
     fn winograd_cycles(&self, algorithm: Algorithm) -> f64 {
         let [rows, columns] = self.tiles(algorithm);
-        let (tiles, weights) = ((rows * columns) as f64, self.winograd_weights(algorithm));
+        let (tiles, weights) = ((rows * columns) as f64, self.weights(algorithm));
         let multiplies = tiles * weights as f64 / BLOCK as f64;
         // Tiles of few pixels do not hide the latency of multiply-adds.
         let narrow = f64::max(1.0, 6.0 / tiles);
@@ -181,7 +215,7 @@ impl Layer {
     /// Whether weights that no cache holds are better read once, by tasks that have all tiles.
     fn reads_weights_once(&self, algorithm: Algorithm) -> bool {
         let [rows, columns] = self.tiles(algorithm);
-        self.winograd_weights(algorithm) > 2 * CACHE && rows * columns <= 64
+        self.weights(algorithm) > 2 * CACHE && rows * columns <= 64
     }
 
     /// Floats of the input in Winograd's space of products.
@@ -247,7 +281,7 @@ impl Layer {
         let strip = (1..=wide).rev().find(|r| transformed(*r) <= 3 * CACHE / 2).unwrap_or(1);
         let (mut strip, mut planes) = (strip, blocks);
         while rows.div_ceil(strip) * blocks.div_ceil(planes) < self.tasks() {
-            match self.winograd_weights(algorithm) > 2 * CACHE || strip == 1 {
+            match self.weights(algorithm) > 2 * CACHE || strip == 1 {
                 true if planes > 2 => planes = pairs(planes),
                 false => strip = strip.div_ceil(2),
                 true => break,

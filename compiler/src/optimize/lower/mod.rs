@@ -6,7 +6,7 @@
 
 mod choose;
 
-pub use choose::candidates;
+pub use choose::{Lighter, candidates, lighter};
 use choose::{choose, workload};
 
 use crate::graph::{BLOCK, Graph, Kind, Layout, Rewrite, Type, ValueId};

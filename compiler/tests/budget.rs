@@ -1,0 +1,85 @@
+//! Networks that ship, within less and less memory.
+
+#![allow(clippy::disallowed_methods, reason = "tests read files")]
+
+use std::path::Path;
+
+use cnnc::budget::{Budget, Taken, bytes, in_units};
+use cnnc::compile::{Compiled, Failure, Options, compile};
+use cnnc::diagnostics::SourceMap;
+use cnnc::elaborate;
+use cnnc::graph::verify;
+use cnnc::loader::{Files, networks};
+
+const IMAGES: usize = 8;
+const THREADS: usize = 2;
+
+fn within(name: &str, bytes: Option<usize>, infer_only: bool) -> Result<Compiled, Failure> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../specs");
+    let network = networks(&folder).into_iter().find(|network| network.name == name).expect("it ships");
+    let mut sources = SourceMap::default();
+    let entry = sources.add(&network.path, std::fs::read_to_string(&network.path).expect("a spec"));
+    let elaborate = elaborate::Options { net: network.net, ..Default::default() };
+    let budget = bytes.map(|bytes| Budget { bytes, images: IMAGES, threads: THREADS });
+    compile(sources, &Files, entry, &Options { elaborate, infer_only, budget, ..Options::default() })
+}
+
+fn taken(compiled: &Compiled) -> Taken {
+    Taken::of(&compiled.inference, compiled.training.as_ref(), IMAGES, THREADS)
+}
+
+#[test]
+fn training_fits_into_less() {
+    for name in ["resnet18", "resnet20", "googlenet", "vgg16_bn", "unet", "densenet121", "mobilenet_v2", "r3d18"] {
+        let all = taken(&within(name, None, false).expect("a network"));
+        // All that is prepared for deployment can be halved or more, or is small; a quarter of the values is given up everywhere.
+        let bytes = all.total() - all.prepared / 2 - all.values / 4;
+        let less =
+            within(name, Some(bytes), false).unwrap_or_else(|failure| panic!("{name}: {}", failure.render(false)));
+        assert!(taken(&less).total() <= bytes, "{name} takes {}, not {bytes}", taken(&less).total());
+        let training = less.training.expect("it trains");
+        verify(&training.graph).expect("a graph as any other");
+        assert!(training.plan.sizes.arena >= training.plan.sizes.arena_lower_bound, "{name}");
+    }
+}
+
+#[test]
+fn deployment_fits_into_less() {
+    for name in ["resnet18", "resnet50", "yolo_v2", "vgg16"] {
+        let all = taken(&within(name, None, true).expect("a network"));
+        let bytes = all.total() - all.prepared / 4;
+        let less = taken(&within(name, Some(bytes), true).expect("it fits"));
+        assert!(less.total() <= bytes && less.prepared < all.prepared, "{name}: {less} instead of {all}");
+    }
+}
+
+#[test]
+fn what_fits_is_left_alone() {
+    let (all, free) = (within("resnet18", None, false), within("resnet18", Some(1 << 40), false));
+    let text = |compiled: Result<Compiled, Failure>| compiled.expect("a network").emit().inline_text();
+    assert!(text(all) == text(free));
+}
+
+#[test]
+fn too_little_is_refused() {
+    let failure = within("resnet18", Some(1 << 20), false).expect_err("a megabyte is less than its weights");
+    let text = failure.render(false);
+    for part in
+        ["does not fit into 1.0 MiB", "no less than", "for 8 images on 2 threads: weights 44.6 MiB", "fewer images"]
+    {
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+#[test]
+fn sizes_as_people_write_them() {
+    let good = [("512MiB", 512 << 20), ("1.5GiB", 3 << 29), ("2 GB", 2_000_000_000), ("65536", 65536), ("8k", 8192)];
+    for (text, size) in good {
+        assert_eq!(bytes(text), Ok(size), "{text}");
+    }
+    for text in ["", "MiB", "-1", "0", "12 parsecs", "1e9", "99999999999999999999GiB", "1.2.3M", "∞"] {
+        let wrong = bytes(text).expect_err(text);
+        assert!(wrong.contains("512MiB"), "{wrong}");
+    }
+    assert_eq!([in_units(1000), in_units(1536), in_units(5 << 19)], ["1000 B", "1.5 KiB", "2.5 MiB"]);
+}
