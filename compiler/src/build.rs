@@ -15,6 +15,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::budget::Budget;
 use crate::compile::{Compiled, Options, compile as compile_net};
 use crate::diagnostics::SourceMap;
 use crate::elaborate::Loader as _;
@@ -56,6 +57,14 @@ impl Net {
     #[must_use]
     pub fn exact(mut self) -> Self {
         self.options.exact = true;
+        self
+    }
+
+    /// Plans within so many bytes of memory, at the cost of speed: weights, gradients, and all that a pass of so many images on so
+    /// many threads needs.
+    #[must_use]
+    pub fn memory(mut self, bytes: usize, images: usize, threads: usize) -> Self {
+        self.options.budget = Some(Budget { bytes, images, threads, vectors: 0 });
         self
     }
 

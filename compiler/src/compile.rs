@@ -98,7 +98,7 @@ pub fn compile(sources: SourceMap, loader: &dyn Loader, entry: FileId, options: 
         None => (inference(graph.clone()), training),
         Some(budget) => {
             let (inference, training) = budget.fit(&graph, inference, training);
-            let taken = Taken::of(&inference, training.as_ref(), budget.images, budget.threads);
+            let taken = Taken::of(&inference, training.as_ref(), budget);
             if taken.total() > budget.bytes {
                 return Err(Failure { sources, diagnostics: vec![budget.exceeded(entry, &graph, &taken)] });
             }

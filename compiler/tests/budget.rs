@@ -14,18 +14,22 @@ use cnnc::loader::{Files, networks};
 const IMAGES: usize = 8;
 const THREADS: usize = 2;
 
+fn budget(bytes: usize) -> Budget {
+    Budget { bytes, images: IMAGES, threads: THREADS, vectors: 1 }
+}
+
 fn within(name: &str, bytes: Option<usize>, infer_only: bool) -> Result<Compiled, Failure> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../specs");
     let network = networks(&folder).into_iter().find(|network| network.name == name).expect("it ships");
     let mut sources = SourceMap::default();
     let entry = sources.add(&network.path, std::fs::read_to_string(&network.path).expect("a spec"));
     let elaborate = elaborate::Options { net: network.net, ..Default::default() };
-    let budget = bytes.map(|bytes| Budget { bytes, images: IMAGES, threads: THREADS });
+    let budget = bytes.map(budget);
     compile(sources, &Files, entry, &Options { elaborate, infer_only, budget, ..Options::default() })
 }
 
 fn taken(compiled: &Compiled) -> Taken {
-    Taken::of(&compiled.inference, compiled.training.as_ref(), IMAGES, THREADS)
+    Taken::of(&compiled.inference, compiled.training.as_ref(), &budget(0))
 }
 
 #[test]

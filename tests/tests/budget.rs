@@ -12,13 +12,14 @@ const THREADS: usize = 2;
 
 /// The network with as little memory as the search finds: its values in half the memory, three quarters, seven eighths.
 fn squeezed(text: &str, whole: &Compiled) -> Option<Compiled> {
-    let taken = Taken::of(&whole.inference, whole.training.as_ref(), IMAGES, THREADS);
+    let room = Budget { bytes: 0, images: IMAGES, threads: THREADS, vectors: 0 };
+    let taken = Taken::of(&whole.inference, whole.training.as_ref(), &room);
     [4, 6, 7].into_iter().find_map(|eighths| {
         let bytes = taken.total() - taken.prepared - taken.values * (8 - eighths) / 8;
-        let budget = Budget { bytes, images: IMAGES, threads: THREADS };
+        let budget = Budget { bytes, ..room };
         let inference = |graph| cnnc::compile::planned(cnnc::optimize::INFERENCE, graph, true);
         let (inference, training) = budget.fit(&whole.graph, inference, whole.training.clone());
-        let found = Taken::of(&inference, training.as_ref(), IMAGES, THREADS);
+        let found = Taken::of(&inference, training.as_ref(), &room);
         let smaller = Compiled { inference, training, ..whole.clone() };
         assert!(found.total() <= taken.total(), "more than before\n{text}");
         (found.values < taken.values).then_some(smaller)
@@ -33,7 +34,7 @@ fn of_training(answer: &Answer) -> (Option<f32>, &[f32], &[Vec<f32>], &[f32]) {
 #[test]
 fn gradients_are_the_same_to_the_last_bit() {
     let options = Options { input_gradients: true, ..Options::default() };
-    let mut texts: Vec<String> = (0..60).map(network).collect();
+    let mut texts: Vec<String> = (0..30).map(network).collect();
     texts.push(std::fs::read_to_string(cnnc_tests::specs().join("resnet_cifar.net")).expect("a spec"));
     let pairs: Vec<(String, Compiled, Compiled)> = texts
         .into_iter()
@@ -43,7 +44,7 @@ fn gradients_are_the_same_to_the_last_bit() {
             Some((text, whole, less))
         })
         .collect();
-    assert!(pairs.len() >= 20, "only {} of the networks could be squeezed", pairs.len());
+    assert!(pairs.len() >= 10, "only {} of the networks could be squeezed", pairs.len());
     let networks: Vec<Compiled> = pairs.iter().flat_map(|(_, whole, less)| [whole.clone(), less.clone()]).collect();
     let program = Program::build("budget", &networks);
     let cases: Vec<Case<'_>> = pairs

@@ -18,12 +18,14 @@ const GROUPS: usize = 8;
 /// How much memory a network may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Of everything: weights, gradients, and what a pass needs. An optimizer's memory is not the network's.
+    /// Of everything: weights, gradients, and what a pass needs.
     pub bytes: usize,
     /// Images of a pass, at most.
     pub images: usize,
     /// Threads, each with working memory of its own.
     pub threads: usize,
+    /// Vectors as long as the trained weights that whoever trains them keeps: momentum, averages.
+    pub vectors: usize,
 }
 
 /// What a network takes, in bytes.
@@ -33,6 +35,8 @@ pub struct Taken {
     pub weights: usize,
     /// The gradient of each trained weight.
     pub gradients: usize,
+    /// The vectors of the optimizer.
+    pub optimizer: usize,
     /// What is made of weights for deployment.
     pub prepared: usize,
     /// The values of all images of a pass.
@@ -44,25 +48,27 @@ pub struct Taken {
 }
 
 impl Taken {
-    /// What a pass of so many images takes on so many threads.
-    pub fn of(inference: &Planned, training: Option<&Planned>, images: usize, threads: usize) -> Self {
+    /// What a pass takes of as many images on as many threads as a budget is for.
+    pub fn of(inference: &Planned, training: Option<&Planned>, budget: &Budget) -> Self {
         let (i, t) = (inference.plan.sizes, training.map(|t| t.plan.sizes).unwrap_or_default());
         let params = ParamLayout::of(&inference.graph);
         let bytes = |floats: usize| floats.saturating_mul(size_of::<f32>());
+        let trained = if training.is_some() { bytes(params.trained) } else { 0 };
         Self {
             weights: bytes(params.len),
-            gradients: if training.is_some() { bytes(params.trained) } else { 0 },
+            gradients: trained,
+            optimizer: trained.saturating_mul(budget.vectors),
             prepared: bytes(i.prepared),
-            values: bytes(i.arena.max(t.arena)).saturating_mul(images),
+            values: bytes(i.arena.max(t.arena)).saturating_mul(budget.images),
             shared: bytes(i.fixed.max(t.fixed) + i.partials.max(t.partials) * GROUPS),
-            working: bytes(i.scratch.max(t.scratch)).saturating_mul(threads),
+            working: bytes(i.scratch.max(t.scratch)).saturating_mul(budget.threads),
         }
     }
 
     /// All of it.
     pub fn total(&self) -> usize {
-        let Self { weights, gradients, prepared, values, shared, working } = *self;
-        [weights, gradients, prepared, values, shared, working].into_iter().fold(0, usize::saturating_add)
+        let Self { weights, gradients, optimizer, prepared, values, shared, working } = *self;
+        [weights, gradients, optimizer, prepared, values, shared, working].into_iter().fold(0, usize::saturating_add)
     }
 }
 
@@ -71,6 +77,7 @@ impl std::fmt::Display for Taken {
         let parts = [
             ("weights", self.weights),
             ("gradients", self.gradients),
+            ("optimizer", self.optimizer),
             ("weights made ready", self.prepared),
             ("values", self.values),
             ("what images share", self.shared),
@@ -91,7 +98,7 @@ impl Budget {
         inference: impl Fn(Graph) -> Planned,
         training: Option<Planned>,
     ) -> (Planned, Option<Planned>) {
-        let taken = |i: &Planned, t: Option<&Planned>| Taken::of(i, t, self.images, self.threads);
+        let taken = |i: &Planned, t: Option<&Planned>| Taken::of(i, t, self);
         let excess = |taken: Taken| taken.total().saturating_sub(self.bytes);
         let mut deployed = inference(graph.clone());
         let mut slower = graph.clone();

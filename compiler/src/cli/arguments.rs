@@ -107,17 +107,18 @@ pub struct NetOptions {
 
 impl NetOptions {
     /// The same within so many bytes, if any are said; 0 threads are as many as this machine has cores.
-    pub fn within(&self, bytes: Option<usize>, images: usize, threads: usize) -> Self {
+    pub fn within(&self, bytes: Option<usize>, images: usize, threads: usize, vectors: usize) -> Self {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if threads == 0 { cores() } else { threads };
-        Self { budget: bytes.map(|bytes| Budget { bytes, images, threads }), ..self.clone() }
+        Self { budget: bytes.map(|bytes| Budget { bytes, images, threads, vectors }), ..self.clone() }
     }
 }
 
 /// How much memory a network may take, and for what.
 #[derive(Args, Clone, Debug)]
 pub struct Room {
-    /// Plan within so much memory, `512MiB`, at the cost of speed: weights, gradients, and all that a pass needs
+    /// Plan within so much memory, `512MiB`, at the cost of speed: weights, gradients, and all that a pass needs, but for an
+    /// optimizer's
     #[arg(long, value_name = "SIZE", value_parser = budget::bytes)]
     pub memory: Option<usize>,
     /// Images of a pass, for --memory
@@ -131,7 +132,7 @@ pub struct Room {
 impl Room {
     /// What a network is compiled with.
     pub fn of(&self, net: &NetOptions) -> NetOptions {
-        net.within(self.memory, self.batch, self.threads)
+        net.within(self.memory, self.batch, self.threads, 0)
     }
 }
 

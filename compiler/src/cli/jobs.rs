@@ -139,7 +139,8 @@ pub fn bench(arguments: &Bench) -> Done {
     arguments.weights.iter().try_for_each(|path| write::is_there("weights", path))?;
     let named = Named::find(&arguments.spec)?;
     let build = Build { infer_only: !arguments.train, profile: arguments.layers, ..Build::default() };
-    let net = arguments.options.within(arguments.memory, arguments.batch, arguments.machine.threads);
+    let momentum = usize::from(arguments.train);
+    let net = arguments.options.within(arguments.memory, arguments.batch, arguments.machine.threads, momentum);
     let compiled = named.compile(&net, build.infer_only, false)?;
     let planned = planned(&compiled, arguments.train)?;
     let job = Job::Bench(job::Bench {

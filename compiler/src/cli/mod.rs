@@ -193,8 +193,8 @@ fn summarise(arguments: &SummaryArguments) -> Done {
 
 /// What a network takes of the memory that it is to keep to, if that was said.
 fn taken(compiled: &Compiled, net: &NetOptions) -> String {
-    let Some(budget) = net.budget else { return String::new() };
-    let taken = Taken::of(&compiled.inference, compiled.training.as_ref(), budget.images, budget.threads);
+    let Some(budget) = &net.budget else { return String::new() };
+    let taken = Taken::of(&compiled.inference, compiled.training.as_ref(), budget);
     format!("memory      {} of {}: {taken}\n", in_units(taken.total()), in_units(budget.bytes))
 }
 

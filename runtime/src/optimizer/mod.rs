@@ -146,6 +146,11 @@ impl Optimizer {
         Self::names(&self.rule).into_iter().zip(self.state.iter_mut().map(|buffer| &mut **buffer))
     }
 
+    /// How many vectors as long as the trained weights a rule keeps.
+    pub fn vectors(rule: &Rule) -> usize {
+        Self::names(rule).len()
+    }
+
     fn names(rule: &Rule) -> Vec<String> {
         let names: &[&str] = match rule {
             Rule::Sgd(sgd) if sgd.momentum == 0.0 => &[],

@@ -270,6 +270,8 @@ fn wrong_recipes_are_explained() {
         ("augment", good.to_owned() + "augment: [{ mirror: 2 }]\n", "`mirror` is 2, but it must be from 0 to 1"),
         ("a step misspelt", good.to_owned() + "augment: [{ miror: 0.5 }]\n", "did you mean `mirror`?"),
         ("two kinds of data", good.replace("labels: b", "labels: b, tensors: a"), "does not say where its data is"),
+        ("memory", good.to_owned() + "memory: 3 elephants\n", "`3 elephants` is no size of memory; one is `512MiB`"),
+        ("too little memory", good.to_owned() + "memory: 1\n", "no less than"),
         ("no such folder", good.replace("images: a, labels: b", "folders: c"), "there is no such folder"),
         ("annotations", good.replace("images: a, labels: b", "coco: { images: . }"), "annotations"),
         ("unknown spec", good.replace("lenet5", "lenet6"), "did you mean `lenet5`?"),

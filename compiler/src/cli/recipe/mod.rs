@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use cnnc_runtime::augment::Pipeline;
 use cnnc_runtime::data::{Answer, Part, Picture};
 use cnnc_runtime::job::{self, Checkpoints, Files, Job, Machine, Show, Source};
+use cnnc_runtime::optimizer::Optimizer;
 
 use super::arguments::{NetOptions, Which};
 use super::spec::{Named, checkout};
@@ -90,10 +91,17 @@ impl Recipe {
         let text = |value: &serde_yaml::Value| serde_json::to_string(value).unwrap_or_default();
         let set = self.written.set.iter().map(|(name, value)| (name.clone(), text(value))).collect();
         let net = NetOptions { which: Which { set, net: self.written.net.clone() }, ..NetOptions::default() };
+        let net = net.within(self.written.memory.map(|size| size.0), self.written.batch, self.threads, self.vectors());
         match &self.written.transfer {
             None => Ok(net),
             Some(transfer) => Ok(NetOptions { freeze: self.frozen(&transfer.train, &named.elaborate(&net)?)?, ..net }),
         }
+    }
+
+    /// Vectors as long as the trained weights: the optimizer's, a moving average, sums over batches.
+    fn vectors(&self) -> usize {
+        let others = [self.written.average.is_some(), self.written.accumulate > 1];
+        Optimizer::vectors(&self.written.optimizer) + others.into_iter().filter(|kept| *kept).count()
     }
 
     /// The weights in front of those that are trained.

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::data::Data;
 use super::transfer::Transfer;
+use crate::budget;
 
 /// A recipe as written.
 #[derive(Debug, Deserialize)]
@@ -71,6 +72,8 @@ pub(super) struct Written {
     /// Threads; 0 for one on each core.
     #[serde(default)]
     pub(super) threads: usize,
+    /// The memory that the network and its training may take, as in `512MiB`.
+    pub(super) memory: Option<Size>,
     /// The folder for checkpoints and weights.
     pub(super) checkpoints: Option<PathBuf>,
     /// Checkpoints within an epoch, every so many steps.
@@ -95,4 +98,21 @@ fn one() -> usize {
 
 fn default_optimizer() -> Rule {
     Rule::Sgd(Sgd::default())
+}
+
+/// An amount of memory.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "serde_yaml::Value")]
+pub(super) struct Size(pub(super) usize);
+
+impl TryFrom<serde_yaml::Value> for Size {
+    type Error = String;
+
+    fn try_from(value: serde_yaml::Value) -> Result<Self, String> {
+        let text = match value {
+            serde_yaml::Value::String(text) => text,
+            other => serde_json::to_string(&other).unwrap_or_default(),
+        };
+        budget::bytes(&text).map(Self)
+    }
 }
