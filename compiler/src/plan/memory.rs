@@ -1,7 +1,8 @@
 //! Offsets for buffers that are not all alive at once.
 //!
-//! Pisarchyk & Lee 2020, "Efficient memory management for deep neural net inference", section 5: greedy by size, each
-//! buffer in the smallest gap that holds it among those already placed that live at the same time.
+//! Pisarchyk & Lee 2020, "Efficient memory management for deep neural net inference", section 5: one after another, each
+//! buffer in the smallest gap that holds it among those already placed that live at the same time. Which order is best depends on
+//! the network, so some are tried, until one reaches the lower bound.
 
 use std::ops::RangeInclusive;
 
@@ -35,13 +36,43 @@ pub fn aligned(len: usize) -> usize {
 
 /// Places buffers so that no two that live at the same time overlap.
 pub fn place(buffers: &[Buffer]) -> Layout {
-    let mut order: Vec<usize> = (0..buffers.len()).collect();
-    order.sort_by_key(|i| (std::cmp::Reverse(buffers[*i].len), *buffers[*i].life.start(), *i));
+    let lower_bound = lower_bound(buffers);
+    let mut best: Option<Layout> = None;
+    for order in orders(buffers) {
+        let (offsets, len) = place_in(&order, buffers);
+        if best.as_ref().is_none_or(|best| len < best.len) {
+            best = Some(Layout { offsets, len, lower_bound });
+        }
+        if len == lower_bound {
+            break;
+        }
+    }
+    best.unwrap_or_default()
+}
+
+/// Orders worth trying, which are made as they are asked for: large ones first, those that live long first, those first that
+/// take much of space and time.
+fn orders(buffers: &[Buffer]) -> impl Iterator<Item = Vec<usize>> {
+    type Key = fn(&Buffer) -> [usize; 2];
+    let keys: [Key; 3] = [|b| [b.len, 0], |b| [steps(b), b.len], |b| [b.len.saturating_mul(steps(b)), 0]];
+    keys.into_iter().map(|key| {
+        let mut order: Vec<usize> = (0..buffers.len()).collect();
+        order.sort_by_key(|i| (std::cmp::Reverse(key(&buffers[*i])), *buffers[*i].life.start(), *i));
+        order
+    })
+}
+
+fn steps(buffer: &Buffer) -> usize {
+    (buffer.life.end() - buffer.life.start()).saturating_add(1)
+}
+
+/// The offsets that buffers get in an order, and the floats of the whole.
+fn place_in(order: &[usize], buffers: &[Buffer]) -> (Vec<usize>, usize) {
     let mut offsets = vec![0; buffers.len()];
     // In order of their offsets.
     let mut placed: Vec<usize> = Vec::with_capacity(buffers.len());
     let mut len = 0;
-    for index in order {
+    for &index in order {
         let buffer = &buffers[index];
         let taken = placed
             .iter()
@@ -51,7 +82,7 @@ pub fn place(buffers: &[Buffer]) -> Layout {
         len = len.max(offsets[index] + aligned(buffer.len));
         placed.insert(placed.partition_point(|p| offsets[*p] <= offsets[index]), index);
     }
-    Layout { offsets, len, lower_bound: lower_bound(buffers) }
+    (offsets, len)
 }
 
 fn overlap(a: &RangeInclusive<usize>, b: &RangeInclusive<usize>) -> bool {
