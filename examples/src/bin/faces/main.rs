@@ -2,8 +2,10 @@
 //! `cargo run --release --package cnnc-examples --bin faces`
 //!
 //! A Siamese network learns from pairs (Koch et al. 2015), another one from mined triplets (Schroff et al. 2015), on four alphabets of
-//! Omniglot. Both are judged on an alphabet that they never saw, beside the likeness of plain pixels. With `--data` also faces: ten people
-//! of ORL after thirty others were learnt, and a published network on pairs of LFW. `examples/pytorch/faces.py` does the same by PyTorch.
+//! Omniglot. Both are judged on an alphabet that they never saw, beside the likeness of plain pixels. The bound: of triplets, an AUC of
+//! 0.95 and 70 % of its characters told from one example each among twenty; pairs are between these and pixels. With `--data`
+//! also faces: ten people of ORL after thirty others were learnt, and a published network on pairs of LFW.
+//! `examples/pytorch/faces.py` does the same by PyTorch.
 
 mod judge;
 mod learn;
