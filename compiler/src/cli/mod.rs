@@ -200,7 +200,8 @@ fn taken(compiled: &Compiled, net: &NetOptions) -> String {
 
 fn build_crate(build: &Build) -> Done {
     let (named, net) = (Named::find(&build.spec)?, build.room.of(&build.options));
-    let compiled = named.compile(&net, build.infer_only, false)?;
+    // Never freed, as above.
+    let compiled = std::mem::ManuallyDrop::new(named.compile(&net, build.infer_only, false)?);
     let options = named.crate_options(&compiled, &net, build.infer_only, false);
     let emitted = compiled.emit();
     let files: Vec<(String, String)> =
