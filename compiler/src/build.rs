@@ -60,11 +60,10 @@ impl Net {
         self
     }
 
-    /// Plans within so many bytes of memory, at the cost of speed: weights, gradients, and all that a pass of so many images on so
-    /// many threads needs.
+    /// Plans within so much memory, at the cost of speed.
     #[must_use]
-    pub fn memory(mut self, bytes: usize, images: usize, threads: usize) -> Self {
-        self.options.budget = Some(Budget { bytes, images, threads, vectors: 0 });
+    pub fn memory(mut self, budget: Budget) -> Self {
+        self.options.budget = Some(budget);
         self
     }
 

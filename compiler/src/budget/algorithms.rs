@@ -5,30 +5,50 @@ use std::collections::BTreeMap;
 use crate::graph::Graph;
 use crate::ops::Op;
 use crate::optimize::{Lighter, lighter};
-use crate::tuning::{Choice, Choices, Mode, Workload};
+use crate::tuning::{Choice, Choices, Workload};
+
+/// A convolution that was to be computed otherwise.
+struct Change {
+    workload: Workload,
+    from: Choice,
+    to: Choice,
+    /// Floats that all convolutions of its kind save.
+    saved: usize,
+    /// Cycles that each of them loses.
+    cycles: f64,
+}
 
 /// Chooses other algorithms for some convolutions of a planned graph, those first that lose the least time for what they save,
 /// until about `floats` fewer are prepared. Says whether anything was changed.
 pub fn lighten(choices: &mut Choices, graph: &Graph, floats: usize) -> bool {
     let mut layers = layers(graph);
-    let (mut saved, mut changed) = (0, false);
+    let mut changes: Vec<Change> = Vec::new();
+    let mut saved = 0;
     while saved < floats {
         let offers = layers.iter().flat_map(|(workload, (choice, count))| {
-            let count = *count;
-            lighter(workload, *choice, Mode::Inference).into_iter().map(move |offer| (workload.clone(), count, offer))
+            lighter(workload, *choice, graph.exact).into_iter().map(move |offer| (workload, *choice, *count, offer))
         });
         let price = |offer: &Lighter| offer.cycles / offer.floats as f64;
-        let Some((workload, count, Lighter { choice, floats, .. })) =
-            offers.min_by(|a, b| price(&a.2).total_cmp(&price(&b.2)))
-        else {
+        let Some((workload, from, count, offer)) = offers.min_by(|a, b| price(&a.3).total_cmp(&price(&b.3))) else {
             break;
         };
+        let Lighter { choice: to, cycles, floats } = offer;
+        changes.push(Change { workload: workload.clone(), from, to, saved: floats * count, cycles });
         saved += floats * count;
-        changed = true;
-        layers.insert(workload.clone(), (choice, count));
-        choices.insert(workload, choice);
+        layers.insert(changes[changes.len() - 1].workload.clone(), (to, count));
     }
-    changed
+    // What the last ones have made unnecessary, the dearest first.
+    changes.sort_by(|a, b| b.cycles.total_cmp(&a.cycles));
+    for change in &changes {
+        let now = layers.get_mut(&change.workload).expect("a convolution of this graph");
+        if now.0 == change.to && saved.saturating_sub(change.saved) >= floats {
+            (now.0, saved) = (change.from, saved - change.saved);
+        }
+    }
+    for change in &changes {
+        choices.insert(change.workload.clone(), layers[&change.workload].0);
+    }
+    !changes.is_empty()
 }
 
 /// How convolutions are computed, and how many there are of each kind.

@@ -1,6 +1,6 @@
 //! Networks within a given memory.
 //!
-//! Two things can be had for time. Of deployment: Winograd's weights are two to four times as many as those they are made of
+//! Two things can be had for time. Of deployment: Winograd's weights are up to four times as many as those they are made of
 //! ([`algorithms`]). Of training: what the backward pass needs of the forward pass can be computed again ([`recompute`]).
 //! Deployment gives way first, since a network that is trained is deployed less often than it is stepped.
 
@@ -18,14 +18,15 @@ const GROUPS: usize = 8;
 /// How much memory a network may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Of everything: weights, gradients, and what a pass needs.
+    /// Of weights, gradients, and what a pass needs. Working memory of threads comes on top, so that plans do not depend on how many
+    /// there are.
     pub bytes: usize,
     /// Images of a pass, at most.
     pub images: usize,
-    /// Threads, each with working memory of its own.
-    pub threads: usize,
-    /// Vectors as long as the trained weights that whoever trains them keeps: momentum, averages.
+    /// Vectors as long as the trained weights that whoever trains them keeps, such as momentum.
     pub vectors: usize,
+    /// Copies of all weights and buffers, such as a moving average.
+    pub copies: usize,
 }
 
 /// What a network takes, in bytes.
@@ -35,7 +36,7 @@ pub struct Taken {
     pub weights: usize,
     /// The gradient of each trained weight.
     pub gradients: usize,
-    /// The vectors of the optimizer.
+    /// Vectors of the optimizer, and copies of weights.
     pub optimizer: usize,
     /// What is made of weights for deployment.
     pub prepared: usize,
@@ -43,12 +44,12 @@ pub struct Taken {
     pub values: usize,
     /// Values that images share, and partial sums.
     pub shared: usize,
-    /// Working memory of the threads.
-    pub working: usize,
+    /// Working memory of each thread, which is not in the total.
+    pub thread: usize,
 }
 
 impl Taken {
-    /// What a pass takes of as many images on as many threads as a budget is for.
+    /// What a pass takes of as many images as a budget is for.
     pub fn of(inference: &Planned, training: Option<&Planned>, budget: &Budget) -> Self {
         let (i, t) = (inference.plan.sizes, training.map(|t| t.plan.sizes).unwrap_or_default());
         let params = ParamLayout::of(&inference.graph);
@@ -57,18 +58,18 @@ impl Taken {
         Self {
             weights: bytes(params.len),
             gradients: trained,
-            optimizer: trained.saturating_mul(budget.vectors),
+            optimizer: trained.saturating_mul(budget.vectors) + bytes(params.len).saturating_mul(budget.copies),
             prepared: bytes(i.prepared),
             values: bytes(i.arena.max(t.arena)).saturating_mul(budget.images),
             shared: bytes(i.fixed.max(t.fixed) + i.partials.max(t.partials) * GROUPS),
-            working: bytes(i.scratch.max(t.scratch)).saturating_mul(budget.threads),
+            thread: bytes(i.scratch.max(t.scratch)),
         }
     }
 
-    /// All of it.
+    /// All of it, without threads.
     pub fn total(&self) -> usize {
-        let Self { weights, gradients, optimizer, prepared, values, shared, working } = *self;
-        [weights, gradients, optimizer, prepared, values, shared, working].into_iter().fold(0, usize::saturating_add)
+        let Self { weights, gradients, optimizer, prepared, values, shared, thread: _ } = *self;
+        [weights, gradients, optimizer, prepared, values, shared].into_iter().fold(0, usize::saturating_add)
     }
 }
 
@@ -81,59 +82,58 @@ impl std::fmt::Display for Taken {
             ("weights made ready", self.prepared),
             ("values", self.values),
             ("what images share", self.shared),
-            ("threads", self.working),
         ];
         let parts = parts.iter().filter(|(_, bytes)| *bytes > 0);
         let parts: Vec<String> = parts.map(|(what, bytes)| format!("{what} {}", in_units(*bytes))).collect();
-        f.write_str(&parts.join(", "))
+        write!(f, "{}; each thread takes {} more", parts.join(", "), in_units(self.thread))
     }
 }
 
 impl Budget {
     /// Makes a network fit: `inference` plans deployment of a graph, `training` is as fast as can be. What is returned takes more
-    /// than the budget only if nothing takes less.
+    /// than the budget only if nothing was found that fits.
     pub fn fit(
         &self,
         graph: &Graph,
         inference: impl Fn(Graph) -> Planned,
         training: Option<Planned>,
     ) -> (Planned, Option<Planned>) {
-        let taken = |i: &Planned, t: Option<&Planned>| Taken::of(i, t, self);
-        let excess = |taken: Taken| taken.total().saturating_sub(self.bytes);
+        let total = |i: &Planned, t: Option<&Planned>| Taken::of(i, t, self).total();
         let mut deployed = inference(graph.clone());
         let mut slower = graph.clone();
-        while let over @ 1.. = excess(taken(&deployed, training.as_ref()))
+        while let over @ 1.. = total(&deployed, training.as_ref()).saturating_sub(self.bytes)
             && algorithms::lighten(&mut slower.tuning.inference, &deployed.graph, over / size_of::<f32>() + 1)
         {
             deployed = inference(slower.clone());
         }
-        let training = training.map(|trained| {
-            let all = taken(&deployed, Some(&trained));
-            match excess(all) {
-                0 => trained,
-                // What the values of an image may take.
-                over => {
-                    let values = all.values.saturating_sub(over) / self.images.max(1) / size_of::<f32>();
-                    recompute::within(trained, values)
-                }
-            }
-        });
+        let total = |trained: &Planned| total(&deployed, Some(trained));
+        let training = training.map(|trained| recompute::within(trained, self.bytes, total, self.images));
         (deployed, training)
     }
 
     /// That a network takes more than this at least.
     pub fn exceeded(&self, entry: FileId, graph: &Graph, least: &Taken) -> Diagnostic {
         let whole = Span { file: entry, start: 0, end: 0 };
-        let (images, threads) = (counted(self.images, "image"), counted(self.threads, "thread"));
         let title = format!("the net `{}` does not fit into {}", graph.name, in_units(self.bytes));
-        Diagnostic::new(whole, title)
-            .found(format!("no less than {} for {images} on {threads}: {least}", in_units(least.total())))
-            .fits("more memory, or fewer images of a pass")
+        let (total, images) = (at_least(least.total()), self.said());
+        let fits = match self.images {
+            1 => "more memory; deployment alone (`--infer-only`) takes less than training",
+            _ => "more memory, or fewer images of a pass",
+        };
+        Diagnostic::new(whole, title).found(format!("no less than {total} for {images}: {least}")).fits(fits)
+    }
+
+    /// What it is for: `8 images`.
+    pub fn said(&self) -> String {
+        format!("{} image{}", self.images, if self.images == 1 { "" } else { "s" })
     }
 }
 
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+/// A size that is large enough, in whole tenths of its unit.
+fn at_least(bytes: usize) -> String {
+    let (unit, name) = if bytes < 1 << 20 { (1 << 10, "KiB") } else { (1 << 20, "MiB") };
+    let tenths = bytes.saturating_mul(10).div_ceil(unit);
+    format!("{}.{} {name}", tenths / 10, tenths % 10)
 }
 
 /// `1.5 KiB`
@@ -161,7 +161,7 @@ pub fn bytes(text: &str) -> Result<usize, String> {
         _ => return Err(fits()),
     };
     match number.parse::<f64>() {
-        Ok(number) if number > 0.0 && number * unit < 1e18 => Ok((number * unit) as usize),
+        Ok(number) if number * unit >= 1.0 && number * unit < 1e18 => Ok((number * unit) as usize),
         _ => Err(fits()),
     }
 }

@@ -105,34 +105,23 @@ pub struct NetOptions {
     pub budget: Option<Budget>,
 }
 
-impl NetOptions {
-    /// The same within so many bytes, if any are said; 0 threads are as many as this machine has cores.
-    pub fn within(&self, bytes: Option<usize>, images: usize, threads: usize, vectors: usize) -> Self {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = if threads == 0 { cores() } else { threads };
-        Self { budget: bytes.map(|bytes| Budget { bytes, images, threads, vectors }), ..self.clone() }
-    }
-}
-
 /// How much memory a network may take, and for what.
 #[derive(Args, Clone, Debug)]
 pub struct Room {
     /// Plan within so much memory, `512MiB`, at the cost of speed: weights, gradients, and all that a pass needs, but for an
-    /// optimizer's
+    /// optimizer's and what each thread works in
     #[arg(long, value_name = "SIZE", value_parser = budget::bytes)]
     pub memory: Option<usize>,
-    /// Images of a pass, for --memory
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = within::<usize>(1, 65_536))]
+    /// Images of a pass that --memory is for
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "memory", value_parser = within::<usize>(1, 65_536))]
     pub batch: usize,
-    /// Threads, for --memory; 0 for one on each core of this machine
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = within::<usize>(0, 1024))]
-    pub threads: usize,
 }
 
 impl Room {
     /// What a network is compiled with.
     pub fn of(&self, net: &NetOptions) -> NetOptions {
-        net.within(self.memory, self.batch, self.threads, 0)
+        let budget = |bytes| Budget { bytes, images: self.batch, vectors: 0, copies: 0 };
+        NetOptions { budget: self.memory.map(budget), ..net.clone() }
     }
 }
 
@@ -227,6 +216,9 @@ pub struct SummaryArguments {
     /// Print JSON, weights included
     #[arg(long)]
     pub json: bool,
+    /// Of deployment alone
+    #[arg(long)]
+    pub infer_only: bool,
     #[command(flatten)]
     pub room: Room,
     #[command(flatten)]

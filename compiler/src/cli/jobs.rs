@@ -11,6 +11,7 @@ use super::cache::Build;
 use super::recipe::Recipe;
 use super::spec::Named;
 use super::{Done, Failed, cache, write};
+use crate::budget::Budget;
 use crate::compile::Compiled;
 use crate::cut::Half;
 use crate::emit::Planned;
@@ -140,7 +141,8 @@ pub fn bench(arguments: &Bench) -> Done {
     let named = Named::find(&arguments.spec)?;
     let build = Build { infer_only: !arguments.train, profile: arguments.layers, ..Build::default() };
     let momentum = usize::from(arguments.train);
-    let net = arguments.options.within(arguments.memory, arguments.batch, arguments.machine.threads, momentum);
+    let budget = |bytes| Budget { bytes, images: arguments.batch, vectors: momentum, copies: 0 };
+    let net = NetOptions { budget: arguments.memory.map(budget), ..arguments.options.clone() };
     let compiled = named.compile(&net, build.infer_only, false)?;
     let planned = planned(&compiled, arguments.train)?;
     let job = Job::Bench(job::Bench {

@@ -182,7 +182,8 @@ fn formatted(name: &str, text: &str) -> Result<String, Failed> {
 fn summarise(arguments: &SummaryArguments) -> Done {
     // Never freed: the process ends, and giving back each node of a large network takes a tenth of the time.
     let net = arguments.room.of(&arguments.options);
-    let compiled = std::mem::ManuallyDrop::new(Named::find(&arguments.spec)?.compile(&net, false, false)?);
+    let compiled =
+        std::mem::ManuallyDrop::new(Named::find(&arguments.spec)?.compile(&net, arguments.infer_only, false)?);
     let summary = summary::Summary::of(&compiled);
     print(&match (arguments.json, arguments.weights) {
         (true, _) => summary.json() + "\n",
@@ -195,7 +196,8 @@ fn summarise(arguments: &SummaryArguments) -> Done {
 fn taken(compiled: &Compiled, net: &NetOptions) -> String {
     let Some(budget) = &net.budget else { return String::new() };
     let taken = Taken::of(&compiled.inference, compiled.training.as_ref(), budget);
-    format!("memory      {} of {}: {taken}\n", in_units(taken.total()), in_units(budget.bytes))
+    let (total, most) = (in_units(taken.total()), in_units(budget.bytes));
+    format!("memory      {total} of {most} for {}: {taken}\n", budget.said())
 }
 
 fn build_crate(build: &Build) -> Done {

@@ -135,9 +135,8 @@ impl Named {
         said.extend(net.exact.then(|| "--exact".to_owned()));
         said.extend(net.untuned.then(|| "--untuned".to_owned()));
         said.extend(infer_only.then(|| "--infer-only".to_owned()));
-        said.extend(net.budget.map(|Budget { bytes, images, threads, .. }| {
-            format!("--memory {bytes} --batch {images} --threads {threads}")
-        }));
+        let within = |Budget { bytes, images, .. }: Budget| format!("--memory {bytes} --batch {images}");
+        said.extend(net.budget.map(within));
         let file = self.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         CrateOptions {
             spec: file,

@@ -17,12 +17,13 @@ use cnnc_runtime::optimizer::Optimizer;
 use super::arguments::{NetOptions, Which};
 use super::spec::{Named, checkout};
 use super::{Failed, write};
+use crate::budget::Budget;
 use crate::diagnostics::{Diagnostic, nearest};
 use crate::graph::{Graph, Kind, Param, Role, prefixes};
 use data::Images;
 use page::Page;
 use transfer::{Features, Trained, layers};
-use written::Written;
+use written::{Size, Written};
 
 /// A recipe that was read and checked.
 #[derive(Debug)]
@@ -91,17 +92,19 @@ impl Recipe {
         let text = |value: &serde_yaml::Value| serde_json::to_string(value).unwrap_or_default();
         let set = self.written.set.iter().map(|(name, value)| (name.clone(), text(value))).collect();
         let net = NetOptions { which: Which { set, net: self.written.net.clone() }, ..NetOptions::default() };
-        let net = net.within(self.written.memory.map(|size| size.0), self.written.batch, self.threads, self.vectors());
+        let net = NetOptions { budget: self.budget(), ..net };
         match &self.written.transfer {
             None => Ok(net),
             Some(transfer) => Ok(NetOptions { freeze: self.frozen(&transfer.train, &named.elaborate(&net)?)?, ..net }),
         }
     }
 
-    /// Vectors as long as the trained weights: the optimizer's, a moving average, sums over batches.
-    fn vectors(&self) -> usize {
-        let others = [self.written.average.is_some(), self.written.accumulate > 1];
-        Optimizer::vectors(&self.written.optimizer) + others.into_iter().filter(|kept| *kept).count()
+    /// The memory that training may take: with the optimizer's vectors, sums over batches, and a moving average.
+    fn budget(&self) -> Option<Budget> {
+        let Written { memory, batch, optimizer, accumulate, average, .. } = &self.written;
+        let vectors = Optimizer::vectors(optimizer) + usize::from(*accumulate > 1);
+        let budget = |Size(bytes)| Budget { bytes, images: *batch, vectors, copies: usize::from(average.is_some()) };
+        memory.map(budget)
     }
 
     /// The weights in front of those that are trained.

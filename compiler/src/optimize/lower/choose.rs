@@ -82,14 +82,11 @@ fn allowed(workload: &Workload, algorithm: Algorithm, exact: bool) -> bool {
 fn model(workload: &Workload, mode: Mode, exact: bool) -> Choice {
     let layer = Layer::of(workload, mode);
     let of_algorithm = |algorithm| match algorithm {
+        Algorithm::Direct => Some(layer.direct_cycles()),
         _ if !allowed(workload, algorithm, exact) => None,
         // Strips for weights that caches hold, tiles for others.
-        _ if algorithm != Algorithm::Direct
-            && layer.reads_weights_once(algorithm) == (algorithm == Algorithm::WinogradStrips) =>
-        {
-            None
-        }
-        _ => Some(layer.cycles(algorithm)),
+        _ if layer.reads_weights_once(algorithm) == (algorithm == Algorithm::WinogradStrips) => None,
+        _ => Some(layer.winograd_cycles(algorithm)),
     };
     let cycles = Algorithm::ALL.into_iter().filter_map(|algorithm| Some((algorithm, of_algorithm(algorithm)?)));
     let fastest = cycles.min_by(|a, b| a.1.total_cmp(&b.1)).map_or(Algorithm::Direct, |(algorithm, _)| algorithm);
@@ -126,11 +123,11 @@ pub struct Lighter {
     pub floats: usize,
 }
 
-/// Other choices for a workload whose weights take less memory than those of a given one.
-pub fn lighter(workload: &Workload, than: Choice, mode: Mode) -> Vec<Lighter> {
-    let layer = Layer::of(workload, mode);
+/// Other choices of deployment for a workload, whose weights take less memory than those of a given one.
+pub fn lighter(workload: &Workload, than: Choice, exact: bool) -> Vec<Lighter> {
+    let layer = Layer::of(workload, Mode::Inference);
     let (cycles, weights) = (layer.cycles(than.algorithm), layer.weights(than.algorithm));
-    let others = Algorithm::ALL.into_iter().filter(|a| layer.weights(*a) < weights && workload.allows(*a));
+    let others = Algorithm::ALL.into_iter().filter(|a| layer.weights(*a) < weights && allowed(workload, *a, exact));
     let offer = |algorithm| Lighter {
         choice: layer.cut(algorithm),
         cycles: layer.cycles(algorithm) - cycles,
