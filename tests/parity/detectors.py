@@ -147,8 +147,8 @@ class Decoded(nn.Module):
     def loss(self, x, objects):
         total = 0
         for map, stride, own in zip(self.maps(x), self.strides, self.anchors):
-            others = [prior for anchors in self.anchors if anchors is not own for prior in anchors]
-            total = total + detection.yolo_loss(self.version, map, objects, stride, own, [*others, *self.others] or None, ignore=self.ignore)
+            others = [prior for anchors in self.anchors if anchors is not own for prior in anchors] + [*self.others]
+            total = total + detection.yolo_loss(self.version, map, objects, stride, own, others or None, ignore=self.ignore)
         return total
 
 
@@ -270,10 +270,11 @@ class RCNNHead(nn.Module):
 
 
 def objects(classes, width, height):
-    """Six objects an image, as rows of class, centre, size in pixels; the others are padding."""
+    """Six objects an image, as rows of class, centre, size in pixels; the others are padding. They are always the same, so that regions
+    can lie where they are."""
     def draw(shape):
         rows, image = torch.full(shape, -1.0), torch.tensor([width, height])
-        rows[:, :6] = torch.rand(len(rows), 6, 5)
+        rows[:, :6] = torch.rand(len(rows), 6, 5, generator=torch.Generator().manual_seed(0))
         rows[:, :6, 0] = (rows[:, :6, 0] * classes).floor()
         rows[:, :6, 1:3] *= image
         rows[:, :6, 3:] = 10 + rows[:, :6, 3:] * image / 2
@@ -281,12 +282,18 @@ def objects(classes, width, height):
     return draw
 
 
+IN_PHOTO = objects(20, 800, 608)
+
+
 def regions(shape):
-    """Boxes by corners in a picture of 800 by 608 pixels, one of them none."""
-    corner = torch.rand(*shape[:2], 2) * torch.tensor([500.0, 400.0])
-    rois = torch.cat([corner, corner + 8 + 200 * torch.rand(*shape[:2], 2)], 2)
-    rois[:, -1] = 0
-    return rois
+    """Boxes by corners in a photo: near its objects, but for the last, which is none."""
+    images, count, _ = shape
+    boxes = detection.corners(IN_PHOTO((images, 6, 5))[:, :, 1:]).repeat(1, -(-count // 6), 1)[:, :count]
+    sizes = (boxes[..., 2:] - boxes[..., :2]).repeat(1, 1, 2)
+    boxes = torchvision.ops.clip_boxes_to_image(boxes + 0.2 * sizes * torch.randn(shape), (608, 800))
+    boxes = torch.cat([boxes[..., :2].minimum(boxes[..., 2:]), boxes[..., :2].maximum(boxes[..., 2:])], 2)
+    boxes[:, -1] = 0
+    return boxes
 
 
 def yolo(net, outputs, classes, width):
@@ -295,12 +302,12 @@ def yolo(net, outputs, classes, width):
 
 def faster_rcnn(**more):
     return Twin(lambda: Regions(count=300, proposes=True, **more), ("rois", "probabilities", "boxes"), Regions.loss,
-                given={"objects": objects(20, 800, 608)}, images=1)
+                given={"objects": IN_PHOTO}, images=1)
 
 
 def fast_rcnn(**more):
     return Twin(lambda: Regions(**more), ("probabilities", "boxes"), Regions.loss_of_given,
-                given={"rois": regions, "objects": objects(20, 800, 608)}, images=1)
+                given={"rois": regions, "objects": IN_PHOTO}, images=1)
 
 
 TWINS = {

@@ -1,16 +1,17 @@
-"""Compares large networks at their full size with PyTorch: outputs, the loss, and its gradient by every parameter and by the input.
+"""Compares networks of specs/ at their full size with PyTorch: outputs, the loss, and its gradient by every parameter and every input.
 
 usage: python tests/parity/full_size.py PATH_OF_CNNC [--rounds N] [--exact] [--mean-pools] [NAME...]
 
-Needs torch, torchvision, numpy and safetensors. Weights are random (seed 0), running statistics those of a batch; the module's
-`state_dict` is saved as it is and loaded by `cnnc run` by name. Outputs are compared with PyTorch's, as a share of the largest.
-Gradients (in training mode, without dropout) are compared with PyTorch's in double, each as a share of the largest number in that
-tensor; beside them stand PyTorch's own in float. `--exact` does without Winograd, which rounds more coarsely.
+A NAME is what `cnnc` is told, such as 'fast_rcnn --set align=true'. Needs torch, torchvision, numpy and safetensors. Weights are
+random (seed 0), running statistics those of a batch; the module's `state_dict` is saved as it is and loaded by `cnnc run` by name.
+Outputs are compared with PyTorch's, each as a share of the largest number in it. Gradients (in training mode, without dropout) are
+compared with PyTorch's in double, likewise; beside them stand PyTorch's own in float. `--exact` does without Winograd, which rounds
+more coarsely.
 
 At a kink rounding decides which slope is right, and one such place among millions shows in every tensor before it, most in the
-gradient of the input. So biases are set, layer by layer, such that nothing an activation is given for these images lies near its
+gradient of the input. So biases are set, layer by layer, such that nothing an activation is given for these inputs lies near its
 kinks, though each channel has numbers on both sides. Ties in the windows of pools no bias can part: while a gradient is out of bound
-there are further rounds, each with other weights and images, and a tensor counts with the round in which it is nearest. A mistake
+there are further rounds, each with other weights and inputs, and a tensor counts with the round in which it is nearest. A mistake
 is in all of them. Where every round has such ties, `--mean-pools` compares networks whose max pools are mean pools on both sides.
 
 Prints a table; exit code 1 where outputs are off by more than 1e-4 or gradients by more than 1e-3.
@@ -189,7 +190,8 @@ def pooling_by_mean(name, folder):
     name, *options = name.split()
     plain = lambda net: net.replace("_", "").lower()
     nets = [(spec, net) for spec in specs.glob("*.net") for net in re.findall(r"^net (\w+)", spec.read_text(), re.M)]
-    return next([spec, *options] if "--net" in options else [spec, "--net", net, *options] for spec, net in nets if plain(net) == plain(name))
+    spec, net = next((spec, net) for spec, net in nets if plain(net) == plain(name))
+    return [spec, *options] if "--net" in options else [spec, "--net", net, *options]
 
 
 class Comparison:
@@ -248,7 +250,8 @@ def compare(name, given):
     good = max(offs) <= 1e-4 and worst(ours)[0] <= 1e-3
     worsts = [f"{share:.1e} (`{tensor}`)" if tensor else "" for share, tensor in map(worst, (ours, theirs))]
     how = [f" `--{option.replace('_', '-')}`" for option in ("exact", "mean_pools") if getattr(given, option)]
-    print("| " + " | ".join([f"`{name}`{''.join(how)}", f"{max(offs):.1e}", *worsts, str(len(offs))]) + " |" + ("" if good else " OFF"), flush=True)
+    row = [f"`{name}`{''.join(how)}", f"{max(offs):.1e}", *worsts, str(len(offs))]
+    print("| " + " | ".join(row) + " |" + ("" if good else " OFF"), flush=True)
     return good
 
 

@@ -1,7 +1,7 @@
 """The networks of specs/ in PyTorch: torchvision's where it has them, else written here after the paper, with the spec's names.
 
-Those that show or make pictures are in pictures.py, those of faces and pairs in faces.py, those that find objects in detectors.py. `TWINS[spec]` has what counts.py and full_size.py
-need, by what `cnnc` is told: the name of a spec, and perhaps options.
+Those that show or make pictures are in pictures.py, those of faces and pairs in faces.py, those that find objects in detectors.py.
+`TWINS` has what counts.py and full_size.py need, by what `cnnc` is told: the name of a spec, and perhaps options.
 """
 import dataclasses
 from collections import OrderedDict
@@ -280,7 +280,8 @@ class Windows(nn.Module):
     def __init__(self, i, n1, r3, n3, r5, n5, pool):
         super().__init__()
         pair = lambda r, n, k: nn.Sequential(nn.Conv2d(i, r, 1), nn.Conv2d(r, n, k, padding=k // 2))
-        self.branch1, self.branch2, self.branch3, self.branch4 = nn.Conv2d(i, n1, 1), pair(r3, n3, 3), pair(r5, n5, 5), nn.Conv2d(i, pool, 1)
+        self.branch1, self.branch4 = nn.Conv2d(i, n1, 1), nn.Conv2d(i, pool, 1)
+        self.branch2, self.branch3 = pair(r3, n3, 3), pair(r5, n5, 5)
 
     def forward(self, x):
         pairs = [F.relu(last(F.relu(first(x)))) for first, last in (self.branch2, self.branch3)]
