@@ -71,14 +71,14 @@ class Style(nn.Module):
 
     def __init__(self, size):
         super().__init__()
-        layers = list(tv.vgg19(weights=None).features.children())[:29]
+        layers = list(tv.vgg19(weights=None).features.children())[:30]
         self.features = nn.Sequential(*[nn.AvgPool2d(2) if isinstance(l, nn.MaxPool2d) else l for l in layers])
         self.features.requires_grad_(False)
         self.image = Canvas(3, size, size)
 
     def forward(self, photo, painting):
         image = self.image.weight.expand_as(photo)
-        kept = F.relu(self.walk(image, 22)[21]) - F.relu(self.walk(photo, 22)[21])
+        kept = self.walk(image, 23)[22] - self.walk(photo, 23)[22]
         return image, (kept**2).sum((1, 2, 3)) / 2
 
     def walk(self, x, layers):
@@ -89,8 +89,8 @@ class Style(nn.Module):
         return seen
 
     def see(self, x):
-        seen = self.walk(x, 29)
-        return F.relu(seen[21]), [F.relu(seen[i]) for i in (0, 5, 10, 19, 28)]
+        seen = self.walk(x, 30)
+        return seen[22], [seen[i] for i in (1, 6, 11, 20, 29)]
 
     def pictures(self, photo, painting):
         return self.image.weight.expand_as(photo), photo, painting
