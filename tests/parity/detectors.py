@@ -269,15 +269,15 @@ class RCNNHead(nn.Module):
         return F.nll_loss(probabilities.log(), label) + (counts * (moves - wanted) ** 2).sum(1).mean()
 
 
-def objects(classes, width, height):
-    """Six objects an image, as rows of class, centre, size in pixels; the others are padding. They are always the same, so that regions
-    can lie where they are."""
+def objects(classes, width, height, count=6):
+    """So many objects an image, as rows of class, centre, size in pixels; the others are padding. They are always the same, so that
+    regions can lie where they are."""
     def draw(shape):
         rows, image = torch.full(shape, -1.0), torch.tensor([width, height])
-        rows[:, :6] = torch.rand(len(rows), 6, 5, generator=torch.Generator().manual_seed(0))
-        rows[:, :6, 0] = (rows[:, :6, 0] * classes).floor()
-        rows[:, :6, 1:3] *= image
-        rows[:, :6, 3:] = 10 + rows[:, :6, 3:] * image / 2
+        some = rows[:, :count] = torch.rand(len(rows), count, 5, generator=torch.Generator().manual_seed(0))
+        rows[:, :count, 0] = (some[..., 0] * classes).floor()
+        rows[:, :count, 1:3] = some[..., 1:3] * image
+        rows[:, :count, 3:] = 10 + some[..., 3:] * image / 2
         return rows
     return draw
 
@@ -301,8 +301,9 @@ def yolo(net, outputs, classes, width):
 
 
 def faster_rcnn(**more):
+    """With so many objects that some of the proposals of random weights are like one."""
     return Twin(lambda: Regions(count=300, proposes=True, **more), ("rois", "probabilities", "boxes"), Regions.loss,
-                given={"objects": IN_PHOTO}, images=1)
+                given={"objects": objects(20, 800, 608, 40)}, images=1)
 
 
 def fast_rcnn(**more):
