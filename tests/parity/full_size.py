@@ -32,6 +32,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
+from torchvision.models.resnet import Bottleneck
 
 import detectors
 import faces
@@ -65,6 +66,10 @@ def randomize(net):
             nn.init.normal_(layer.weight)
         if isinstance(layer, (*WEIGHTED, *NORMS)) and layer.bias is not None:
             nn.init.normal_(layer.bias)
+    for layer in net.modules():
+        # What a deep unit adds is less than what it passes on. Were it as much, rounding would grow with each of a hundred layers.
+        if isinstance(layer, Bottleneck):
+            layer.bn3.weight.data *= 0.2
 
 
 def settle(twin, net, inputs):
@@ -118,10 +123,11 @@ class AwayFromKinks(TorchFunctionMode):
 
 def shifts(channels, kinks):
     """By how much to move each row so that a kink comes to lie between its lowest and its highest tenth, and all its numbers are as
-    far from kinks as can be."""
+    far from kinks as can be. Rows of a few numbers, which may be nearly the same, can have them all on one side."""
     rows, kinks = channels.contiguous().sort(1).values, torch.tensor(kinks)
     most = rows.shape[1] - 1
-    low, high = rows[:, [math.floor(0.1 * most)]], rows[:, [math.ceil(0.9 * most)]]
+    beside = 0.01 * rows.abs().mean() if most < 10 else 0
+    low, high = rows[:, [math.floor(0.1 * most)]] - beside, rows[:, [math.ceil(0.9 * most)]] + beside
     by = -(low + (high - low) * torch.rand(len(rows), TRIES))
     by += kinks[torch.randint(len(kinks), by.shape)]
     margins = []
