@@ -124,32 +124,37 @@ def yolo_v1():
 
 
 class Decoded(nn.Module):
-    """The maps of a network of YOLO and the boxes in them."""
+    """The maps of a network of YOLO and the boxes in them. `others` are priors that no map has, but an object may fit better."""
 
-    def __init__(self, version, net, strides, anchors):
+    def __init__(self, version, net, strides, anchors, others=(), ignore=0.5):
         super().__init__()
         for name, layer in net.named_children():
             self.add_module(name, layer)
         object.__setattr__(self, "net", net)
-        self.version, self.strides, self.anchors = version, strides, anchors
+        self.version, self.strides, self.anchors, self.others, self.ignore = version, strides, anchors, others, ignore
+
+    def maps(self, x):
+        maps = self.net(x)
+        return maps if isinstance(maps, tuple) else (maps,)
 
     def forward(self, x):
-        maps = self.net(x)
-        maps = maps if isinstance(maps, tuple) else (maps,)
-        return *maps, decoded(self.version, maps, self.strides, self.anchors)
+        maps = self.maps(x)
+        if x.is_meta:
+            return maps
+        boxes = [detection.yolo_decode(self.version, m, s, a) for m, s, a in zip(maps, self.strides, self.anchors)]
+        return *maps, torch.cat(boxes, 1)
 
-
-def decoded(version, maps, strides, anchors):
-    if maps[0].is_meta:
-        return None
-    return torch.cat([detection.yolo_decode(version, m, s, a) for m, s, a in zip(maps, strides, anchors)], 1)
+    def loss(self, x, objects):
+        total = 0
+        for map, stride, own in zip(self.maps(x), self.strides, self.anchors):
+            others = [prior for anchors in self.anchors if anchors is not own for prior in anchors] + [*self.others]
+            total = total + detection.yolo_loss(self.version, map, objects, stride, own, others or None, ignore=self.ignore)
+        return total
 
 
 def in_cells(*sizes):
     return [(32 * w, 32 * h) for w, h in sizes]
 
-
-PRIORS_OF_YOLO_V2 = in_cells((0.57273, 0.677385), (1.87446, 2.06253), (3.33843, 5.47434), (7.88282, 3.52778), (9.77052, 9.16828))
 
 
 def per_region(layer):
@@ -177,6 +182,8 @@ def moved(rois, deltas):
 class Regions(nn.Module):
     """Fast R-CNN, and with proposals of its own Faster R-CNN."""
 
+    RATIOS = (0.5, 1, 2)
+
     def __init__(self, deep=False, align=False, count=128, proposes=False, scales=(128, 256, 512), image=(608, 800)):
         super().__init__()
         self.deep, self.align, self.count, self.scales, self.image = deep, align, count, scales, image
@@ -201,16 +208,16 @@ class Regions(nn.Module):
         x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)
         return self.layer3(self.layer2(self.layer1(x)))
 
-    def forward(self, image, rois=None):
-        x = self.trunk(image)
-        proposed = rois is None
-        if proposed:
-            h = F.relu(self.rpn["conv"](x))
-            scores, deltas = self.rpn["cls_logits"](h), self.rpn["bbox_pred"](h)
-            if x.is_meta:
-                rois = x.new_empty(len(x), self.count, 4)
-            else:
-                rois = detection.proposals(scores, deltas, 16, self.count, self.scales, (0.5, 1, 2), 0.7, 6000, 1, self.image)
+    def propose(self, x):
+        """The scores of anchors and what moves them, and the best of the boxes."""
+        h = F.relu(self.rpn["conv"](x))
+        found = self.rpn["cls_logits"](h), self.rpn["bbox_pred"](h)
+        if x.is_meta:
+            return found, x.new_empty(len(x), self.count, 4)
+        return found, detection.proposals(*found, 16, self.count, self.scales, self.RATIOS, 0.7, 6000, 1, self.image)
+
+    def see(self, x, rois):
+        """The scores of regions and what moves them."""
         size = 14 if self.deep else 7
         if x.is_meta:
             regions = x.new_empty(len(x) * self.count, x.shape[1], size, size)
@@ -223,9 +230,24 @@ class Regions(nn.Module):
         else:
             vectors = F.relu(self.classifier["0"](regions.flatten(1).unflatten(0, (len(x), -1))))
             vectors = F.relu(self.classifier["3"](vectors))
-        probabilities = self.predictor["cls_score"](vectors).softmax(2)
-        boxes = moved(rois, self.predictor["bbox_pred"](vectors))
-        return (rois, probabilities, boxes) if proposed else (probabilities, boxes)
+        return self.predictor["cls_score"](vectors), self.predictor["bbox_pred"](vectors)
+
+    def forward(self, image, rois=None):
+        x, proposed = self.trunk(image), rois is None
+        if proposed:
+            _, rois = self.propose(x)
+        scores, deltas = self.see(x, rois)
+        answer = scores.softmax(2), moved(rois, deltas)
+        return (rois, *answer) if proposed else answer
+
+    def loss_of_given(self, image, rois, objects):
+        return detection.fast_rcnn_loss(*self.see(self.trunk(image), rois), rois.detach(), objects)
+
+    def loss(self, image, objects):
+        x = self.trunk(image)
+        found, rois = self.propose(x)
+        proposing = detection.rpn_loss(*found, objects, 16, self.scales, self.RATIOS, image=self.image)
+        return proposing + detection.fast_rcnn_loss(*self.see(x, rois), rois, objects)
 
 
 class RCNNHead(nn.Module):
@@ -242,45 +264,71 @@ class RCNNHead(nn.Module):
                 moves = self.bbox(x)
         return x, self.fc8(x).softmax(1), moves
 
-
-def small_regions(shape):
-    """Regions by corners in a picture of 192 by 160 pixels, one of them none."""
-    corner = torch.rand(2, shape[0], 2) * torch.tensor([120.0, 100.0])
-    rois = torch.cat([corner, corner + 8 + 60 * torch.rand(2, shape[0], 2)], 2)
-    rois[:, -1] = 0
-    return rois
+    def loss(self, x, label, wanted, counts):
+        _, probabilities, moves = self(x)
+        return F.nll_loss(probabilities.log(), label) + (counts * (moves - wanted) ** 2).sum(1).mean()
 
 
-def small(**more):
-    """Faster R-CNN on a picture that is small."""
-    settings = ["height=160", "width=192", "count=8", "scales=[32, 64]"]
-    settings += [f'{k}={"true" if v is True else v}' for k, v in more.items()]
-    net = lambda: Regions(more.get("trunk") is not None, more.get("align", False), 8, True, (32, 64), (160, 192))
-    return Twin(net, ("rois", "probabilities", "boxes"), tuple(settings))
+def objects(classes, width, height, count=6):
+    """So many objects an image, as rows of class, centre, size in pixels; the others are padding. They are always the same, so that
+    regions can lie where they are."""
+    def draw(shape):
+        rows, image = torch.full(shape, -1.0), torch.tensor([width, height])
+        some = rows[:, :count] = torch.rand(len(rows), count, 5, generator=torch.Generator().manual_seed(0))
+        rows[:, :count, 0] = (some[..., 0] * classes).floor()
+        rows[:, :count, 1:3] = some[..., 1:3] * image
+        rows[:, :count, 3:] = 10 + some[..., 3:] * image / 2
+        return rows
+    return draw
+
+
+IN_PHOTO = objects(20, 800, 608)
+
+
+def regions(shape):
+    """Boxes by corners in a photo: near its objects, but for the last, which is none."""
+    images, count, _ = shape
+    boxes = detection.corners(IN_PHOTO((images, 6, 5))[:, :, 1:]).repeat(1, -(-count // 6), 1)[:, :count]
+    sizes = (boxes[..., 2:] - boxes[..., :2]).repeat(1, 1, 2)
+    boxes = torchvision.ops.clip_boxes_to_image(boxes + 0.2 * sizes * torch.randn(shape), (608, 800))
+    boxes = torch.cat([boxes[..., :2].minimum(boxes[..., 2:]), boxes[..., :2].maximum(boxes[..., 2:])], 2)
+    boxes[:, -1] = 0
+    return boxes
+
+
+def yolo(net, outputs, classes, width):
+    return Twin(net, outputs, Decoded.loss, given={"objects": objects(classes, width, width)})
+
+
+def faster_rcnn(**more):
+    """With so many objects that some of the proposals of random weights are like one."""
+    return Twin(lambda: Regions(count=300, proposes=True, **more), ("rois", "probabilities", "boxes"), Regions.loss,
+                given={"objects": objects(20, 800, 608, 40)}, images=1)
+
+
+def fast_rcnn(**more):
+    return Twin(lambda: Regions(**more), ("probabilities", "boxes"), Regions.loss_of_given,
+                given={"rois": regions, "objects": IN_PHOTO}, images=1)
 
 
 TWINS = {
-    "rcnn_head": Twin(RCNNHead, outputs=("features", "probabilities", "moves")),
-    "fast_rcnn": Twin(lambda: Regions(count=8), ("probabilities", "boxes"), ("height=160", "width=192", "count=8"),
-                      {"rois": small_regions}),
-    "faster_rcnn": small(),
-    "yolo_v1": Twin(lambda: Decoded(1, yolo_v1(), (64,), (None,)), outputs=("map", "detections")),
-    "yolo_v2": Twin(lambda: Decoded(2, YoloV2(), (32,), (PRIORS_OF_YOLO_V2,)),
-        outputs=("map", "detections")),
-    "tiny_yolo_v2": Twin(lambda: Decoded(2, tiny_yolo_v2(), (32,), (in_cells(
-        (1.08, 1.19), (3.42, 4.41), (6.63, 11.38), (9.42, 5.11), (16.62, 10.52)),)), outputs=("map", "detections")),
-    "yolo_v3": Twin(lambda: Decoded(3, YoloV3(), (32, 16, 8), (
+    "rcnn_head": Twin(RCNNHead, ("features", "probabilities", "moves"), RCNNHead.loss,
+                      given={"counts": lambda shape: torch.rand(shape).round()}),
+    "fast_rcnn": fast_rcnn(),
+    "fast_rcnn --set align=true": fast_rcnn(align=True),
+    "faster_rcnn": faster_rcnn(),
+    'faster_rcnn --set trunk="resnet50"': faster_rcnn(deep=True),
+    'faster_rcnn --set trunk="resnet50" --set align=true': faster_rcnn(deep=True, align=True),
+    "yolo_v1": yolo(lambda: Decoded(1, yolo_v1(), (64,), (None,)), ("map", "detections"), 20, 448),
+    "yolo_v2": yolo(lambda: Decoded(2, YoloV2(), (32,), (in_cells(
+        (0.57273, 0.677385), (1.87446, 2.06253), (3.33843, 5.47434), (7.88282, 3.52778), (9.77052, 9.16828)),), ignore=0.6),
+        ("map", "detections"), 80, 416),
+    "tiny_yolo_v2": yolo(lambda: Decoded(2, tiny_yolo_v2(), (32,), (in_cells(
+        (1.08, 1.19), (3.42, 4.41), (6.63, 11.38), (9.42, 5.11), (16.62, 10.52)),), ignore=0.6), ("map", "detections"), 20, 416),
+    "yolo_v3": yolo(lambda: Decoded(3, YoloV3(), (32, 16, 8), (
         [(116.0, 90.0), (156.0, 198.0), (373.0, 326.0)], [(30.0, 61.0), (62.0, 45.0), (59.0, 119.0)],
-        [(10.0, 13.0), (16.0, 30.0), (33.0, 23.0)])), outputs=("large", "medium", "small", "detections")),
-    "tiny_yolo_v3": Twin(lambda: Decoded(3, TinyYoloV3(), (32, 16), (
-        [(81.0, 82.0), (135.0, 169.0), (344.0, 319.0)], [(23.0, 27.0), (37.0, 58.0), (81.0, 82.0)])),
-        outputs=("large", "small", "detections")),
-}
-
-# Other networks of the same specs, by a name of their own; only networks.py compares them.
-VARIANTS = {
-    "fast_rcnn/align": Twin(lambda: Regions(count=8, align=True), ("probabilities", "boxes"),
-                            ("height=160", "width=192", "count=8", "align=true"), {"rois": small_regions}),
-    "faster_rcnn/resnet50": small(trunk='"resnet50"'),
-    "faster_rcnn/resnet50_align": small(trunk='"resnet50"', align=True),
+        [(10.0, 13.0), (16.0, 30.0), (33.0, 23.0)])), ("large", "medium", "small", "detections"), 80, 416),
+    "tiny_yolo_v3": yolo(lambda: Decoded(3, TinyYoloV3(), (32, 16), (
+        [(81.0, 82.0), (135.0, 169.0), (344.0, 319.0)], [(23.0, 27.0), (37.0, 58.0), (81.0, 82.0)]), [(10.0, 14.0)], ignore=0.7),
+        ("large", "small", "detections"), 80, 416),
 }

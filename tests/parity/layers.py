@@ -1,7 +1,16 @@
-"""Layers that PyTorch does not have, for make.py and twins.py."""
+"""Layers that PyTorch does not have, for make.py and the twins."""
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+
+def same_pad(x, kernel, stride):
+    """TensorFlow's `same`: output ceil(in / stride), the odd pixel of padding after."""
+    pads = []
+    for size, k, s in reversed(list(zip(x.shape[2:], kernel, stride))):
+        total = max((-(-size // s) - 1) * s + k - size, 0)
+        pads += [total // 2, total - total // 2]
+    return F.pad(x, pads)
 
 
 class LocalConv(nn.Module):

@@ -17,18 +17,9 @@ import torchvision.ops
 from safetensors.torch import save_file
 
 import detection
-from layers import Canvas, LocalConv, Scale
+from layers import Canvas, LocalConv, Scale, same_pad
 
 here = pathlib.Path(__file__).parent
-
-
-def same_pad(x, kernel, stride):
-    """TensorFlow's `same`: output ceil(in / stride), the odd pixel of padding after."""
-    pads = []
-    for size, k, s in reversed(list(zip(x.shape[2:], kernel, stride))):
-        total = max((-(-size // s) - 1) * s + k - size, 0)
-        pads += [total // 2, total - total // 2]
-    return F.pad(x, pads)
 
 
 class LeNet5(nn.Module):

@@ -1,8 +1,7 @@
 """The networks of specs/ in PyTorch: torchvision's where it has them, else written here after the paper, with the spec's names.
 
-Those that find objects are in detectors.py. `TWINS[spec]` has what counts.py and networks.py need: `make()`, which gives a
-module from the spec's inputs (by position) to its outputs, those named in `outputs`; `settings` of the spec, with which both are
-the same network; and `given`, functions from shape to tensor for inputs that are not noise.
+Those that show or make pictures are in pictures.py, those of faces and pairs in faces.py, those that find objects in detectors.py.
+`TWINS` has what counts.py and full_size.py need, by what `cnnc` is told: the name of a spec, and perhaps options.
 """
 import dataclasses
 from collections import OrderedDict
@@ -13,15 +12,43 @@ import torchvision.ops
 from torch import nn
 from torch.nn import functional as F
 
-from layers import Canvas, LocalConv, Scale
+from layers import Scale, same_pad
+
+
+def cross_entropy(net, x, label):
+    return F.cross_entropy(net(x), label)
+
+
+def likelihood(net, x, label):
+    """Cross entropy of a network that gives probabilities."""
+    return F.nll_loss(net(x).log(), label)
+
+
+def with_heads(share, *heads):
+    """Cross entropy of a classifier and, at a share, of those in its middle."""
+    def loss(net, x, label):
+        y = net(x)
+        return F.cross_entropy(y.logits, label) + share * sum(F.cross_entropy(getattr(y, head), label) for head in heads)
+    return loss
 
 
 @dataclasses.dataclass
 class Twin:
+    """A network of both sides."""
+
     make: object
+    """Gives a module from the spec's inputs, by position, to those of its outputs that are named here."""
     outputs: tuple = ("logits",)
+    loss: object = cross_entropy
+    """Of the module, in training, and the spec's inputs and targets; none where the spec has none."""
     settings: tuple = ()
+    """Values of the spec's parameters with which both are the same network."""
     given: dict = dataclasses.field(default_factory=dict)
+    """Functions from shape to tensor, for inputs and targets that are not noise."""
+    images: int = 2
+    """Of a batch; normalisation of a few numbers each has hardly a slope, so small maps need more images."""
+    once: object = lambda net, *inputs: net(*inputs)
+    """Calls every layer that has biases once, with all it is given in the loss."""
 
 
 def named(*layers):
@@ -189,51 +216,6 @@ class FPN(nn.Module):
         return tuple(self.fpn(self.body(x)).values())
 
 
-def reduced(i, narrow, o, k, stride=1):
-    """`same` padding: of what a stride of 2 leaves over, the odd pixel goes behind."""
-    total = max(k - stride, 0)
-    pad = nn.ZeroPad2d((total // 2, total - total // 2) * 2)
-    return named(("reduce", nn.Conv2d(i, narrow, 1)), nn.ReLU(), pad, ("conv", nn.Conv2d(narrow, o, k, stride)), nn.ReLU())
-
-
-class FaceInception(nn.Module):
-    def __init__(self, i, n1, r3, n3, r5, n5, pool, l2=True):
-        super().__init__()
-        self.conv1, self.branch3, self.branch5 = nn.Conv2d(i, n1, 1), reduced(i, r3, n3, 3), reduced(i, r5, n5, 5)
-        self.proj, self.l2 = nn.Conv2d(i, pool, 1), l2
-
-    def forward(self, x):
-        pooled = F.avg_pool2d(x * x, 3, 1, 1).add(1e-12).sqrt() if self.l2 else F.max_pool2d(x, 3, 1, 1)
-        return torch.cat([F.relu(self.conv1(x)), self.branch3(x), self.branch5(x), F.relu(self.proj(pooled))], 1)
-
-
-class FaceReduction(nn.Module):
-    def __init__(self, i, r3, n3, r5, n5):
-        super().__init__()
-        self.branch3, self.branch5 = reduced(i, r3, n3, 3, 2), reduced(i, r5, n5, 5, 2)
-
-    def forward(self, x):
-        pooled = F.max_pool2d(F.pad(x, (0, 1, 0, 1), value=float("-inf")), 3, 2)
-        return torch.cat([self.branch3(x), self.branch5(x), pooled], 1)
-
-
-class FaceNet(nn.Module):
-    def __init__(self):
-        super().__init__()
-        lrn = lambda: nn.LocalResponseNorm(5)
-        rows = [("a", 256, 96, 192), ("b", 224, 112, 224), ("c", 192, 128, 256), ("d", 160, 144, 288)]
-        self.tower = named(
-            ("conv1", nn.Conv2d(3, 64, 7, 2, 3)), nn.ReLU(), nn.MaxPool2d(3, 2, 1), lrn(), ("inception2", reduced(64, 64, 192, 3)),
-            lrn(), nn.MaxPool2d(3, 2, 1), ("inception3a", FaceInception(192, 64, 96, 128, 16, 32, 32, l2=False)),
-            ("inception3b", FaceInception(256, 64, 96, 128, 32, 64, 64)), ("inception3c", FaceReduction(320, 128, 256, 32, 64)),
-            *[(f"inception4{row}", FaceInception(640, n1, r3, n3, 32, 64, 128)) for row, n1, r3, n3 in rows],
-            ("inception4e", FaceReduction(640, 160, 256, 64, 128)), ("inception5a", FaceInception(1024, 384, 192, 384, 48, 128, 128)),
-            ("inception5b", FaceInception(1024, 384, 192, 384, 48, 128, 128, l2=False)), Flat(), ("fc", nn.Linear(1024, 128)))
-
-    def forward(self, anchor, positive, negative):
-        return F.normalize(self.tower(anchor))
-
-
 class Localize(nn.Module):
     def __init__(self):
         super().__init__()
@@ -248,6 +230,11 @@ class Localize(nn.Module):
             x = F.max_pool2d(F.relu(getattr(self, f"bn{i}")(getattr(self, f"conv{i}")(x))), 2)
         x = F.relu(self.fc(x.flatten(1)))
         return self.object(x).sigmoid(), self.box(x).sigmoid(), self.kinds(x).softmax(1)
+
+    def loss(self, x, wanted):
+        (there, places, classes), (object, box, kinds) = wanted.split([1, 4, 3], 1), self(x)
+        counted = ((box - places) ** 2).sum(1) - (classes * kinds.log()).sum(1)
+        return F.binary_cross_entropy(object, there) + (there[:, 0] * counted).mean()
 
 
 class LeNet1998(nn.Module):
@@ -270,172 +257,148 @@ class LeNet1998(nn.Module):
         return self.head(squash(self.f6(squash(self.c5(x))))).softmax(1)
 
 
-class Edges(nn.Module):
-    """Sobel's filters, the same for all channels."""
-
-    functional_macs = 2 * 64 * 64 * 27
-
-    def forward(self, x):
-        across = torch.tensor([[1.0, 0, -1], [2, 0, -2], [1, 0, -1]], device=x.device).expand(1, 3, 3, 3)
-        vertical, horizontal = F.conv2d(x, across, padding=1), F.conv2d(x, across.mT, padding=1)
-        return vertical, horizontal, (vertical**2 + horizontal**2).sqrt()
-
-
-class DeepFace(nn.Module):
-    def __init__(self):
-        super().__init__()
-        local = lambda c, k, places, stride=1: LocalConv(c, 16, (k, k), (places, places), stride, 1)
-        self.tower = named(("C1", nn.Conv2d(3, 32, 11)), nn.ReLU(), nn.MaxPool2d(3, 2, ceil_mode=True),
-                           ("C3", nn.Conv2d(32, 16, 9)), nn.ReLU(), ("L4", local(16, 9, 55)), nn.ReLU(),
-                           ("L5", local(16, 7, 25, 2)), nn.ReLU(), ("L6", local(16, 5, 21)), nn.ReLU(), nn.Flatten(),
-                           ("F7", nn.Linear(7056, 4096)), nn.ReLU())
-        self.F8 = nn.Linear(4096, 4030)
-
-    def forward(self, x):
-        x = self.tower(x)
-        return self.F8(x), F.normalize(x)
-
-
-class SiameseKoch(nn.Module):
-    def __init__(self):
-        super().__init__()
-        layers = []
-        for n, (i, o, k) in enumerate([(1, 64, 10), (64, 128, 7), (128, 128, 4), (128, 256, 4)], 1):
-            layers += [(f"conv{n}", nn.Conv2d(i, o, k)), nn.ReLU(), *([nn.MaxPool2d(2)] if n < 4 else [])]
-        self.tower = named(*layers, nn.Flatten(), ("fc", nn.Linear(9216, 4096)), nn.Sigmoid())
-        self.head = nn.Linear(4096, 1)
-        # Weights that keep the size of what passes: with PyTorch's own both drawings have nearly the same features, and the result
-        # would hardly depend on them.
-        for layer in self.modules():
-            if isinstance(layer, (nn.Conv2d, nn.Linear)):
-                nn.init.kaiming_normal_(layer.weight)
-
-    def forward(self, left, right):
-        return self.head((self.tower(left) - self.tower(right)).abs()).sigmoid()
-
-
-def unpool(x, switches, size):
-    """Values back to their places; where windows overlap, they add up."""
-    y = x.new_zeros(*x.shape[:2], size[-2] * size[-1])
-    return y.scatter_add(2, switches.flatten(2), x.flatten(2)).unflatten(2, size)
-
-
-class DeconvNet(nn.Module):
-    """Shows the strongest activation of the first map of the fifth layer."""
-
-    # The way back has as many as the convolutions.
-    functional_macs = 1_109_410_944
+class Inception(nn.Module):
+    """GoogLeNet's modules on small pictures, and in training the head in the middle."""
 
     def __init__(self):
         super().__init__()
-        self.conv1, self.conv2 = nn.Conv2d(3, 96, 7, 2, 1), nn.Conv2d(96, 256, 5, 2)
-        self.conv3, self.conv4 = nn.Conv2d(256, 384, 3, 1, 1), nn.Conv2d(384, 384, 3, 1, 1)
-        self.conv5 = nn.Conv2d(384, 256, 3, 1, 1)
-        self.fc6, self.fc7, self.fc8 = nn.Linear(9216, 4096), nn.Linear(4096, 4096), nn.Linear(4096, 1000)
+        self.stem = nn.Conv2d(3, 32, 5, 2, 2)
+        self.a, self.b, self.c = Windows(32, 16, 16, 32, 4, 8, 8), Windows(64, 32, 24, 48, 8, 16, 16), Windows(112, 48, 32, 64, 8, 16, 16)
+        self.fc = nn.Linear(144, 10)
+        self.aux = named(nn.AvgPool2d(5, 3), ("conv", nn.Conv2d(112, 32, 1)), nn.ReLU(), nn.Flatten(), ("fc1", nn.Linear(512, 64)),
+                         nn.ReLU(), ("fc2", nn.Linear(64, 10)))
 
     def forward(self, x):
-        pool = lambda x: F.max_pool2d(x, 3, 2, 1, return_indices=True)
-        norm = lambda x: F.local_response_norm(x, 5, 5e-4, 0.75, 2.0)
-        map1 = F.relu(self.conv1(x))
-        y, switches1 = pool(map1)
-        map2 = F.relu(self.conv2(norm(y)))
-        y, switches2 = pool(map2)
-        map5 = F.relu(self.conv5(F.relu(self.conv4(F.relu(self.conv3(norm(y)))))))
-        logits = F.relu(self.fc7(F.relu(self.fc6(F.max_pool2d(map5, 3, 2).flatten(1)))))
-        logits = self.fc8(logits)
-        one = map5[:, 0].flatten(1)
-        y = torch.zeros_like(map5).flatten(2)
-        y[:, 0] = torch.zeros_like(one).scatter(1, one.argmax(1, keepdim=True), one.amax(1, keepdim=True))
-        y = y.view_as(map5)
-        for conv in self.conv5, self.conv4, self.conv3:
-            y = F.conv_transpose2d(F.relu(y), conv.weight, padding=1)
-        y = F.conv_transpose2d(F.relu(unpool(y, switches2, map2.shape[2:])), self.conv2.weight, stride=2)
-        y = unpool(y, switches1, map1.shape[2:])
-        return logits, F.conv_transpose2d(F.relu(y), self.conv1.weight, stride=2, padding=1, output_padding=1)
+        middle = self.b(self.a(F.max_pool2d(F.relu(self.stem(x)), 3, 2, 1)))
+        logits = self.fc(self.c(F.max_pool2d(middle, 3, 2, 1)).mean((2, 3)))
+        return tv.GoogLeNetOutputs(logits, self.aux(middle), None) if self.training else logits.softmax(1)
 
 
-class Style(nn.Module):
-    """VGG-19 up to conv5_1, means in place of maxima, and the picture that is learnt."""
+class Windows(nn.Module):
+    """Windows of three sizes and a pool side by side."""
 
-    def __init__(self, size):
+    def __init__(self, i, n1, r3, n3, r5, n5, pool):
         super().__init__()
-        layers = list(tv.vgg19(weights=None).features.children())[:29]
-        self.features = nn.Sequential(*[nn.AvgPool2d(2) if isinstance(l, nn.MaxPool2d) else l for l in layers])
+        pair = lambda r, n, k: nn.Sequential(nn.Conv2d(i, r, 1), nn.Conv2d(r, n, k, padding=k // 2))
+        self.branch1, self.branch4 = nn.Conv2d(i, n1, 1), nn.Conv2d(i, pool, 1)
+        self.branch2, self.branch3 = pair(r3, n3, 3), pair(r5, n5, 5)
+
+    def forward(self, x):
+        pairs = [F.relu(last(F.relu(first(x)))) for first, last in (self.branch2, self.branch3)]
+        return torch.cat([F.relu(self.branch1(x)), *pairs, F.relu(self.branch4(F.max_pool2d(x, 3, 1, 1)))], 1)
+
+
+class Transfer(nn.Module):
+    """A new head on a trunk that is frozen, whose normalisation takes the running statistics in training as well."""
+
+    def __init__(self):
+        super().__init__()
+        downsample = nn.Sequential(nn.Conv2d(16, 32, 1, 2, bias=False), nn.BatchNorm2d(32))
+        self.features = named(("conv", nn.Conv2d(3, 16, 3, 2, 1, bias=False)), ("bn", nn.BatchNorm2d(16)), nn.ReLU(),
+                              ("0", tv.resnet.BasicBlock(16, 32, 2, downsample)), ("1", tv.resnet.BasicBlock(32, 32)))
         self.features.requires_grad_(False)
-        self.image = Canvas(3, size, size)
+        self.head = nn.Linear(32, 5)
 
-    def forward(self, photo, painting):
-        image = self.image.weight.expand_as(photo)
-        kept = F.relu(self.walk(image, 22)[21]) - F.relu(self.walk(photo, 22)[21])
-        return image, (kept**2).sum((1, 2, 3)) / 2
-
-    def walk(self, x, layers):
-        seen = []
-        for layer in self.features[:layers]:
-            x = F.relu(x) if isinstance(layer, nn.ReLU) else layer(x)
-            seen.append(x)
-        return seen
-
-    def see(self, x):
-        seen = self.walk(x, 29)
-        return F.relu(seen[21]), [F.relu(seen[i]) for i in (0, 5, 10, 19, 28)]
-
-    def loss(self, photo, painting):
-        (things, layers), (real, _), (_, painted) = (self.see(x) for x in (self.image.weight.expand_as(photo), photo, painting))
-        gram = lambda x: x.flatten(2) @ x.flatten(2).mT
-        style = [((gram(a) - gram(b)) ** 2).sum((1, 2)) / (2 * a[0].numel()) ** 2 for a, b in zip(layers, painted)]
-        return (((things - real) ** 2).sum((1, 2, 3)) / 2 + 200 * sum(style)).mean()
-
-
-class Landmarks(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv1, self.conv2, self.conv3 = nn.Conv2d(1, 20, 4), nn.Conv2d(20, 40, 3), nn.Conv2d(40, 60, 3)
-        self.conv4, self.fc1, self.fc2 = nn.Conv2d(60, 80, 2), nn.Linear(320, 120), nn.Linear(120, 11)
+    def train(self, mode=True):
+        super().train(mode)
+        self.features.eval()
+        return self
 
     def forward(self, x):
-        for conv in (self.conv1, self.conv2, self.conv3):
-            x = F.max_pool2d(conv(x).tanh().abs(), 2)
-        x = self.fc2(self.fc1(self.conv4(x).tanh().abs().flatten(1)).tanh().abs())
-        return torch.cat([x[:, :1].sigmoid(), x[:, 1:]], 1)
+        return self.head(self.features(x).mean((2, 3))).softmax(1)
 
 
-def torchvision_model(name, **more):
+class Fusion(nn.Module):
+    """Colour and depth, each with a stem of its own."""
+
+    def __init__(self):
+        super().__init__()
+        stem = lambda i, o: named(("conv1", nn.Conv2d(i, o, 3, 2, 1, bias=False)), ("batch_norm1", nn.BatchNorm2d(o)), nn.ReLU())
+        self.colour, self.depth, self.stage64, self.stage128 = stem(3, 24), stem(1, 8), stem(32, 64), stem(64, 128)
+        self.scene, self.distance = nn.Linear(128, 12), nn.Linear(128, 1)
+
+    def forward(self, colour, depth):
+        x = torch.cat([self.colour(colour), self.depth(depth)], 1)
+        x = self.stage128(self.stage64(x)).mean((2, 3))
+        return self.scene(x).softmax(1), self.distance(x)
+
+    def loss(self, colour, depth, label, metres):
+        scene, distance = self(colour, depth)
+        return F.nll_loss(scene.log(), label) + 0.5 * F.mse_loss(distance, metres)
+
+
+class Rhythm(nn.Module):
+    """Half the length."""
+
+    def __init__(self, i, width):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv1d(i, width, 9, padding=4, bias=False), nn.BatchNorm1d(width)
+        self.conv2, self.skip = nn.Conv1d(width, width, 9, 2), nn.Conv1d(i, width, 1, 2)
+
+    def forward(self, x):
+        y = F.relu(self.bn1(self.conv1(x)))
+        return F.relu(self.conv2(same_pad(y, (9,), (2,))) + self.skip(x))
+
+
+class Ecg(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem, self.norm = nn.Conv1d(12, 32, 15, 2, bias=False), nn.BatchNorm1d(32)
+        self.unit0, self.unit1, self.unit2, self.fc = Rhythm(32, 32), Rhythm(32, 64), Rhythm(64, 128), nn.Linear(128, 5)
+
+    def forward(self, x):
+        x = F.relu(self.norm(self.stem(same_pad(x, (15,), (2,)))))
+        return self.fc(self.unit2(self.unit1(self.unit0(x))).mean(2)).sigmoid()
+
+
+def lenet5():
+    return named(("conv1", nn.Conv2d(1, 6, 5, padding=2)), nn.Tanh(), nn.AvgPool2d(2), ("conv2", nn.Conv2d(6, 16, 5)), nn.Tanh(),
+                 nn.AvgPool2d(2), nn.Flatten(), ("dense1", nn.Linear(400, 120)), nn.Tanh(), ("dense2", nn.Linear(120, 84)), nn.Tanh(),
+                 ("dense3", nn.Linear(84, 10)), nn.Softmax(1))
+
+
+def model(name, **more):
     return Twin(lambda: getattr(tv, name)(weights=None, **more))
 
 
+def mask(shape):
+    """Classes of pixels, a third of which have none."""
+    return torch.randint(2, shape).where(torch.rand(shape) > 1 / 3, 255)
+
+
 TWINS = {
-    **{name: torchvision_model(name) for name in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")},
-    "resnet": torchvision_model("resnet50"),
-    **{f"vgg{n}{bn}": torchvision_model(f"vgg{n}{bn}", dropout=0.0) for n in (11, 13, 16, 19) for bn in ("", "_bn")},
-    "vgg": torchvision_model("vgg16", dropout=0.0),
-    "alexnet": torchvision_model("alexnet", dropout=0.0),
-    "googlenet": Twin(lambda: tv.googlenet(weights=None, aux_logits=False, init_weights=False, dropout=0.0),
-                      settings=("heads=0",)),
-    "inception_v3": Twin(lambda: tv.inception_v3(weights=None, aux_logits=False, init_weights=False, dropout=0.0),
-                         settings=("heads=0",)),
-    "squeezenet": torchvision_model("squeezenet1_0", dropout=0.0),
-    "densenet121": torchvision_model("densenet121"),
-    "shufflenet_v2": torchvision_model("shufflenet_v2_x1_0"),
-    "mobilenet_v2": torchvision_model("mobilenet_v2", dropout=0.0),
-    "mobilenet_v3_small": torchvision_model("mobilenet_v3_small", dropout=0.0),
+    **{name: model(name) for name in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")},
+    "resnet": model("resnet50"),
+    **{f"vgg{n}{bn}": model(f"vgg{n}{bn}", dropout=0.0) for n in (11, 13, 16, 19) for bn in ("", "_bn")},
+    "vgg": model("vgg16", dropout=0.0),
+    "alexnet": model("alexnet", dropout=0.0),
+    "googlenet": Twin(
+        lambda: tv.googlenet(weights=None, init_weights=False, dropout=0.0, dropout_aux=0.0, transform_input=True),
+        loss=with_heads(0.3, "aux_logits1", "aux_logits2"), settings=("transform_input=true",)),
+    "inception_v3": Twin(
+        lambda: tv.inception_v3(weights=None, init_weights=False, dropout=0.0, transform_input=True),
+        loss=with_heads(0.4, "aux_logits"), settings=("transform_input=true",), images=4),
+    "squeezenet": model("squeezenet1_0", dropout=0.0),
+    "densenet121": model("densenet121"),
+    "shufflenet_v2": model("shufflenet_v2_x1_0"),
+    "mobilenet_v2": model("mobilenet_v2", dropout=0.0),
+    "mobilenet_v3_small": model("mobilenet_v3_small", dropout=0.0),
     "r3d18": Twin(lambda: tv.video.r3d_18(weights=None)),
-    "fpn": Twin(FPN, outputs=("p2", "p3", "p4", "p5", "p6")),
-    **{name: Twin(lambda units=units: Cifar(units)) for name, units in (("resnet_cifar", 3), ("resnet20", 3), ("resnet56", 9))},
-    "preact_resnet": Twin(preact_resnet),
+    "fpn": Twin(FPN, ("p2", "p3", "p4", "p5", "p6"), loss=None),
+    **{name: Twin(lambda units=units: Cifar(units), images=4) for name, units in (("resnet_cifar", 3), ("resnet20", 3), ("resnet56", 9))},
+    "preact_resnet": Twin(preact_resnet, images=4),
     "nin": Twin(nin),
     "alexnet_paper": Twin(alexnet_paper),
-    "overfeat_fast": Twin(overfeat_fast, outputs=("map",)),
+    "overfeat_fast": Twin(overfeat_fast, ("map",), loss=lambda net, x, label: F.cross_entropy(net(x).flatten(1), label)),
     "c3d": Twin(c3d),
     "heartbeat": Twin(heartbeat),
-    "unet": Twin(UNet, outputs=("scores",)),
-    "facenet": Twin(FaceNet, outputs=("embedding",)),
-    "localize": Twin(Localize, outputs=("there", "box", "probabilities")),
-    "landmarks": Twin(Landmarks, outputs=("answer",)),
-    "lenet5_1998": Twin(LeNet1998, outputs=("probabilities",)),
-    "edges": Twin(Edges, outputs=("vertical", "horizontal", "strength")),
-    "deepface": Twin(DeepFace, outputs=("logits", "embedding"), settings=("dropped=0.0",)),
-    "siamese_koch": Twin(SiameseKoch, outputs=("same",)),
-    "deconvnet": Twin(DeconvNet, outputs=("logits", "pattern")),
-    "style": Twin(lambda: Style(64), outputs=("image", "kept"), settings=("size=64",)),
+    "ecg": Twin(Ecg, ("present",), loss=lambda net, x, found: F.binary_cross_entropy(net(x), found)),
+    "unet": Twin(UNet, ("scores",), loss=lambda net, x, mask: F.cross_entropy(net(x), mask, ignore_index=255),
+                 given={"mask": mask}, images=1),
+    "localize": Twin(Localize, ("there", "box", "probabilities"), loss=Localize.loss),
+    "lenet5": Twin(lenet5, ("probabilities",), loss=likelihood),
+    "lenet5_1998": Twin(LeNet1998, ("probabilities",), loss=likelihood),
+    "inception": Twin(Inception, ("probabilities",), loss=with_heads(0.3, "aux_logits2")),
+    "transfer": Twin(Transfer, ("probabilities",), loss=likelihood),
+    "fusion": Twin(Fusion, ("scene", "distance"), loss=Fusion.loss),
 }

@@ -20,7 +20,7 @@ fn smaller(name: &str) -> Vec<(String, String)> {
     set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// Multiply-adds of an image beyond which the reference takes too long; `tests/parity/networks.py` compares those networks
+/// Multiply-adds of an image beyond which the reference takes too long; `tests/parity/full_size.py` compares those networks
 /// with PyTorch.
 const MOST: u64 = 50_000_000;
 
