@@ -1,7 +1,7 @@
 //! Networks within a given memory.
 //!
 //! Two things can be had for time. Of deployment: Winograd's weights are up to four times as many as those they are made of
-//! ([`algorithms`]). Of training: what the backward pass needs of the forward pass can be computed again ([`recompute`]).
+//! (`algorithms`). Of training: what the backward pass needs of the forward pass can be computed again (`recompute`).
 //! Deployment gives way first, since a network that is trained is deployed less often than it is stepped.
 
 mod algorithms;
