@@ -104,7 +104,11 @@ impl Budget {
         while let over @ 1.. = total(&deployed, training.as_ref()).saturating_sub(self.bytes)
             && algorithms::lighten(&mut slower.tuning.inference, &deployed.graph, over / size_of::<f32>() + 1)
         {
+            let before = deployed.plan.sizes.prepared;
             deployed = inference(slower.clone());
+            if deployed.plan.sizes.prepared >= before {
+                break;
+            }
         }
         let total = |trained: &Planned| total(&deployed, Some(trained));
         let training = training.map(|trained| recompute::within(trained, self.bytes, total, self.images));
@@ -116,9 +120,10 @@ impl Budget {
         let whole = Span { file: entry, start: 0, end: 0 };
         let title = format!("the net `{}` does not fit into {}", graph.name, in_units(self.bytes));
         let (total, images) = (at_least(least.total()), self.said());
-        let fits = match self.images {
-            1 => "more memory; deployment alone (`--infer-only`) takes less than training",
-            _ => "more memory, or fewer images of a pass",
+        let fits = match (self.images, least.gradients) {
+            (2.., _) => "more memory, or fewer images of a pass",
+            (_, 0) => "more memory",
+            _ => "more memory; deployment alone (`--infer-only`) takes less than training",
         };
         Diagnostic::new(whole, title).found(format!("no less than {total} for {images}: {least}")).fits(fits)
     }
