@@ -66,10 +66,10 @@ def randomize(net):
             nn.init.normal_(layer.weight)
         if isinstance(layer, (*WEIGHTED, *NORMS)) and layer.bias is not None:
             nn.init.normal_(layer.bias)
-    for layer in net.modules():
-        # What a deep unit adds is less than what it passes on. Were it as much, rounding would grow with each of a hundred layers.
-        if isinstance(layer, Bottleneck):
-            layer.bn3.weight.data *= 0.2
+    # What a deep unit adds is less than what it passes on. Were it as much, rounding would grow with each of a hundred layers.
+    units = [layer for layer in net.modules() if isinstance(layer, Bottleneck)]
+    for unit in units:
+        unit.bn3.weight.data *= 0.2 if len(units) < 40 else 0.1
 
 
 def settle(twin, net, inputs):

@@ -18,10 +18,15 @@ const MEMORY: f64 = 12.0;
 const CORES: f64 = 2.0;
 /// Tasks that a large layer is cut into at least, so that threads end at about the same time.
 const TASKS: usize = 8;
+/// The same of direct convolution, where small tasks repeat nothing, so that a thread that others hold up is waited for
+/// less.
+const TASKS_OF_DIRECT: usize = 32;
 /// The same in training, where a batch of images makes tasks enough.
 const TASKS_OF_BATCHES: usize = 2;
 /// Multiply-adds of a task that is worth the hand-over.
 const TASK: u64 = 100_000;
+/// Multiply-adds of a task of direct convolution, where there would be more than [`TASKS`].
+const SMALL_TASK: u64 = 400_000;
 /// Cycles of the transforms of a tile of sixteen channels, there and back, for each of its numbers.
 const TRANSFORM: f64 = 5.5;
 /// Alternatives of a workload that are measured at most: enough for the cuts of one algorithm and one of each other.
@@ -166,8 +171,18 @@ impl Layer {
 
     /// How many tasks are worth having.
     fn tasks(&self) -> usize {
-        let most = if self.batches { TASKS_OF_BATCHES } else { TASKS };
-        usize::try_from(self.macs() / TASK).unwrap_or(most).clamp(1, most)
+        self.tasks_of(TASK, if self.batches { TASKS_OF_BATCHES } else { TASKS })
+    }
+
+    /// How many tasks of direct convolution are worth having.
+    fn direct_tasks(&self) -> usize {
+        let more = if self.batches { 1 } else { self.tasks_of(SMALL_TASK, TASKS_OF_DIRECT) };
+        self.tasks().max(more)
+    }
+
+    /// How many tasks there are of at least so many multiply-adds.
+    fn tasks_of(&self, macs: u64, most: usize) -> usize {
+        usize::try_from(self.macs() / macs).unwrap_or(most).clamp(1, most)
     }
 
     /// The longer of two times that overlap: computing, and bringing weights from memory.
@@ -293,7 +308,7 @@ impl Layer {
         let rows = (CACHE / row.max(1)).clamp(1, self.rows);
         let strips = self.rows.div_ceil(rows);
         let (mut rows, mut planes) = (self.rows.div_ceil(strips), self.blocks());
-        while self.rows.div_ceil(rows) * self.blocks().div_ceil(planes) < self.tasks() {
+        while self.rows.div_ceil(rows) * self.blocks().div_ceil(planes) < self.direct_tasks() {
             if planes > 2 {
                 planes = pairs(planes);
             } else if rows > 1 {
