@@ -11,7 +11,7 @@ use crate::elaborate::{self, Loader};
 use crate::emit::{self, Emitted, Planned};
 use crate::graph::Graph;
 use crate::optimize::{self, INFERENCE, Pass, TRAINING, TRAINING_WITH_INPUTS};
-use crate::plan::plan;
+use crate::plan::{Plan, plan};
 use crate::tuning::{self, Mode, Tuning, Workload};
 
 /// What is asked of the compiler.
@@ -91,8 +91,13 @@ pub fn compile(sources: SourceMap, loader: &dyn Loader, entry: FileId, options: 
             None => return Err(Failure { sources, diagnostics: vec![nothing_to_cut(entry, &whole)] }),
         },
     };
-    let inference = |graph: Graph| planned(INFERENCE, graph, true);
     let trains = graph.loss.is_some() && !options.infer_only;
+    let inference = |graph: Graph| {
+        let planned = planned(INFERENCE, graph, true);
+        // Memory that training has for a whole batch serves deployment, too.
+        let front = planned.plan.front.filter(|_| !trains);
+        Planned { plan: Plan { front, ..planned.plan }, ..planned }
+    };
     let training = trains.then(|| planned(training_passes(options), graph.clone(), false));
     let (inference, training) = match &options.budget {
         None => (inference(graph.clone()), training),

@@ -132,6 +132,8 @@ fn plan_yaml(graph: &Graph, plan: &Plan, point: &str) -> String {
         net: String,
         after: String,
         floats: crate::plan::Sizes,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        front: Option<crate::plan::Front>,
         prepare: Vec<Step>,
         run: Vec<Step>,
     }
@@ -162,6 +164,7 @@ fn plan_yaml(graph: &Graph, plan: &Plan, point: &str) -> String {
         net: graph.name.clone(),
         after: point.to_owned(),
         floats: plan.sizes,
+        front: plan.front.clone(),
         prepare: plan.prepare.iter().map(step).collect(),
         run: plan.run.iter().map(step).collect(),
     };

@@ -24,10 +24,14 @@ const SHOWN: [&str; 6] = ["resnet18", "googlenet", "mobilenet_v2", "tiny_yolo_v3
 const WRITTEN: [&str; 5] = ["resnet20", "tiny_yolo_v3", "siamese", "heartbeat", "c3d"];
 
 fn compiled(network: &Network) -> Compiled {
+    with_options(network, Options::default())
+}
+
+fn with_options(network: &Network, options: Options) -> Compiled {
     let mut sources = SourceMap::default();
     let entry = sources.add(&network.path, std::fs::read_to_string(&network.path).expect("a spec"));
     let elaborate = elaborate::Options { net: network.net.clone(), ..Default::default() };
-    let options = Options { elaborate, ..Options::default() };
+    let options = Options { elaborate, ..options };
     compile(sources, &Files, entry, &options).unwrap_or_else(|failure| panic!("{}", failure.render(false)))
 }
 
@@ -141,7 +145,7 @@ fn some_as_code() {
         features: Vec::new(),
     };
     for network in all().iter().filter(|network| WRITTEN.contains(&network.name.as_str())) {
-        let deployed = Compiled { training: None, ..compiled(network) };
+        let deployed = with_options(network, Options { infer_only: true, ..Options::default() });
         let files = deployed.emit().files(&unsaid);
         let code = files.iter().filter(|file| ["src/inference.rs", "src/kernels.rs"].contains(&file.path));
         let code: Vec<&str> = code.map(|file| file.text.as_str()).collect();

@@ -20,6 +20,8 @@ pub mod data;
 pub mod draw;
 #[cfg(feature = "std")]
 pub mod files;
+#[cfg(feature = "std")]
+mod front;
 #[cfg(feature = "harness")]
 pub mod harness;
 pub mod init;
@@ -56,7 +58,7 @@ pub use buffer::{Buffer, Scratch};
 pub use check::{check_inputs, check_training};
 pub use isa::Isa;
 pub use kernels::*;
-pub use memory::{Memory, Mode, Options, Sizes, view, view_mut, views};
+pub use memory::{Memory, Mode, Options, Prepared, Sizes, Steps, view, view_mut, views};
 pub use network::{Error, Init, Network, ParamSpec, Role, Spec, TargetKind, Targets, ValueSpec};
 pub use optimizer::Optimizer;
 pub use pool::{Cut, GROUPS, GroupWork, Pool, Strip, StripWork, Work};

@@ -1,5 +1,10 @@
 //! The memory a network runs in.
 
+use alloc::sync::Arc;
+use core::ops::{Deref, DerefMut, Range};
+
+#[cfg(feature = "std")]
+use crate::front::Front;
 use crate::{Buffer, GROUPS, Isa, Pool, Scratch};
 
 /// How to construct a network.
@@ -25,10 +30,14 @@ impl Default for Options {
 }
 
 /// Floats of each kind of memory, as planned by the compiler.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Sizes {
-    /// Batched values, per image.
+    /// Batched values, per image; where there are steps in front, without what only those use.
     pub arena: usize,
+    /// Batched values, per image, while the steps in front are done; 0 where there are none. See [`Memory::front`].
+    pub front: usize,
+    /// What the steps in front leave of them, per image.
+    pub kept: usize,
     /// Values that the batch shares.
     pub fixed: usize,
     /// Values derived from weights.
@@ -55,7 +64,7 @@ pub struct Memory {
     /// Values that the batch shares.
     pub fixed: Buffer,
     /// Values derived from weights.
-    pub prepared: Buffer,
+    pub prepared: Prepared,
     /// Gradients of trained weights.
     pub gradients: Buffer,
     /// Working memory per thread.
@@ -65,6 +74,8 @@ pub struct Memory {
     /// Times of steps, for code emitted to be profiled.
     #[cfg(feature = "harness")]
     pub profile: crate::Profile,
+    #[cfg(feature = "std")]
+    front: Option<Front>,
     capacity: usize,
 }
 
@@ -74,17 +85,26 @@ impl Memory {
         let pool = Pool::new(options.threads);
         let capacity = options.batch.max(1);
         let scratch = Scratch::new(pool.threads(), sizes.scratch);
+        #[cfg(feature = "std")]
+        let front = Front::new(options, sizes, pool.threads()).map(|front| front.keeping(sizes.kept * capacity));
+        #[cfg(feature = "std")]
+        let apart = front.is_some();
+        #[cfg(not(feature = "std"))]
+        let apart = false;
+        let arena = if apart { sizes.arena } else { sizes.arena.max(sizes.front) };
         Self {
             isa: options.isa.unwrap_or_else(Isa::detect),
             pool,
-            arena: Buffer::zeroed(sizes.arena * capacity),
+            arena: Buffer::zeroed(arena * capacity),
             fixed: Buffer::zeroed(sizes.fixed),
-            prepared: Buffer::zeroed(sizes.prepared),
+            prepared: Prepared::zeroed(sizes.prepared),
             gradients: Buffer::zeroed(sizes.gradients),
             scratch,
             partials: Buffer::zeroed(sizes.partials * GROUPS),
             #[cfg(feature = "harness")]
             profile: crate::Profile::default(),
+            #[cfg(feature = "std")]
+            front,
             capacity,
         }
     }
@@ -94,9 +114,63 @@ impl Memory {
         self.capacity
     }
 
-    /// Bytes of the arena.
+    /// Bytes of the arena, with what threads have of it for themselves.
     pub fn arena_bytes(&self) -> usize {
-        size_of_val::<[f32]>(&self.arena)
+        #[cfg(feature = "std")]
+        let front = self.front.as_ref().map_or(0, Front::bytes);
+        #[cfg(not(feature = "std"))]
+        let front = 0;
+        size_of_val::<[f32]>(&self.arena) + front
+    }
+
+    /// Has the steps in front of a pass done by `work`: for the whole batch or, in larger ones, for one image after the other by
+    /// each thread. What is in the regions `kept`, given per image, is then where the steps behind expect it for all of
+    /// `count` images.
+    pub fn front(&mut self, count: usize, kept: &[Range<usize>], work: &Steps<'_>) {
+        #[cfg(feature = "std")]
+        if let Some(front) = &mut self.front {
+            front.run((&mut self.pool, &mut self.scratch, &self.prepared), &mut self.arena, count, kept, work);
+            #[cfg(feature = "harness")]
+            self.profile.lap_all(&front.times());
+            return;
+        }
+        let _ = kept;
+        work(self, 0..count);
+    }
+}
+
+/// Steps for some images: the memory to do them in, and which images.
+pub type Steps<'a> = dyn Fn(&mut Memory, Range<usize>) + Sync + 'a;
+
+/// Values derived from weights, which a network lends to its threads while a pass lasts.
+#[derive(Debug, Default)]
+pub struct Prepared(Option<Arc<Buffer>>);
+
+impl Prepared {
+    pub(crate) fn zeroed(len: usize) -> Self {
+        Self(Some(Arc::new(Buffer::zeroed(len))))
+    }
+
+    /// The same values, to read.
+    #[cfg(feature = "std")]
+    pub(crate) fn lent(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl Deref for Prepared {
+    type Target = [f32];
+
+    #[inline]
+    fn deref(&self) -> &[f32] {
+        self.0.as_deref().map_or(&[], |buffer| buffer)
+    }
+}
+
+impl DerefMut for Prepared {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        let buffer = self.0.as_mut().and_then(Arc::get_mut);
+        buffer.map_or(&mut [], |buffer| buffer)
     }
 }
 
@@ -110,12 +184,12 @@ pub enum Mode {
 }
 
 /// A region of memory that holds `count` images, given per image: floats `count * start..count * end`.
-pub fn view(memory: &[f32], count: usize, region: core::ops::Range<usize>) -> &[f32] {
+pub fn view(memory: &[f32], count: usize, region: Range<usize>) -> &[f32] {
     &memory[count * region.start..count * region.end]
 }
 
 /// A region to be written; see [`view`].
-pub fn view_mut(memory: &mut [f32], count: usize, region: core::ops::Range<usize>) -> &mut [f32] {
+pub fn view_mut(memory: &mut [f32], count: usize, region: Range<usize>) -> &mut [f32] {
     &mut memory[count * region.start..count * region.end]
 }
 
@@ -123,11 +197,7 @@ pub fn view_mut(memory: &mut [f32], count: usize, region: core::ops::Range<usize
 ///
 /// # Panics
 /// If regions overlap, which the compiler's plan rules out.
-pub fn views<const N: usize>(
-    memory: &mut [f32],
-    count: usize,
-    regions: [core::ops::Range<usize>; N],
-) -> [&mut [f32]; N] {
+pub fn views<const N: usize>(memory: &mut [f32], count: usize, regions: [Range<usize>; N]) -> [&mut [f32]; N] {
     memory
         .get_disjoint_mut(regions.map(|r| count * r.start..count * r.end))
         .expect("regions of a plan lie in its memory and do not overlap")

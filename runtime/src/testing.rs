@@ -96,8 +96,16 @@ impl Tiny {
     pub fn new(options: &Options) -> Self {
         let mut params = Buffer::zeroed(SPEC.param_floats);
         init::fill(&mut params, SPEC.params, options);
-        let sizes =
-            Sizes { arena: CLASSES, fixed: 0, prepared: 0, gradients: SPEC.trained, scratch: PIXELS, partials: 160 };
+        let sizes = Sizes {
+            arena: CLASSES,
+            front: 0,
+            kept: 0,
+            fixed: 0,
+            prepared: 0,
+            gradients: SPEC.trained,
+            scratch: PIXELS,
+            partials: 160,
+        };
         let memory = Memory::new(options, &sizes);
         Self { params, input_gradient: vec![0.0; options.batch * PIXELS], memory, count: 0 }
     }

@@ -52,6 +52,7 @@ impl Taken {
     /// What a pass takes of as many images as a budget is for.
     pub fn of(inference: &Planned, training: Option<&Planned>, budget: &Budget) -> Self {
         let (i, t) = (inference.plan.sizes, training.map(|t| t.plan.sizes).unwrap_or_default());
+        let batch = inference.plan.front.as_ref().map_or(i.arena, |front| front.arena(i.arena));
         let params = ParamLayout::of(&inference.graph);
         let bytes = |floats: usize| floats.saturating_mul(size_of::<f32>());
         let trained = if training.is_some() { bytes(params.trained) } else { 0 };
@@ -60,7 +61,7 @@ impl Taken {
             gradients: trained,
             optimizer: trained.saturating_mul(budget.vectors) + bytes(params.len).saturating_mul(budget.copies),
             prepared: bytes(i.prepared),
-            values: bytes(i.arena.max(t.arena)).saturating_mul(budget.images),
+            values: bytes(batch.max(t.arena)).saturating_mul(budget.images),
             shared: bytes(i.fixed.max(t.fixed) + i.partials.max(t.partials) * GROUPS),
             thread: bytes(i.scratch.max(t.scratch)),
         }

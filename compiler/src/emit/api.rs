@@ -143,12 +143,16 @@ impl Api<'_> {
     fn sizes(&self) -> TokenStream {
         let i = self.inference.plan.sizes;
         let t = self.training.map(|t| t.plan.sizes).unwrap_or_default();
-        let (arena, fixed, prepared) = (i.arena.max(t.arena), i.fixed.max(t.fixed), i.prepared);
+        let apart = self.inference.plan.front.as_ref().map(|front| (i.arena, front.floats, front.rest));
+        let (front, kept, batch) = apart.unwrap_or((0, 0, i.arena));
+        let (arena, fixed, prepared) = (batch.max(t.arena), i.fixed.max(t.fixed), i.prepared);
         let (scratch, partials) = (i.scratch.max(t.scratch), i.partials.max(t.partials));
         let gradients = if self.training.is_some() { self.params.trained } else { 0 };
         quote! {
             rt::Sizes {
                 arena: #arena,
+                front: #front,
+                kept: #kept,
                 fixed: #fixed,
                 prepared: #prepared,
                 gradients: #gradients,

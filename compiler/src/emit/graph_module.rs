@@ -10,12 +10,14 @@ use super::steps::{StepWriter, WrittenStep};
 use crate::graph::{Graph, Kind, Named, ValueId};
 use crate::plan::{Area, Plan, Root};
 
-/// A function that calls those of steps in order, and with `profile` notes when each ends.
-fn calls(doc: &str, name: &str, steps: &[WrittenStep], profile: bool) -> String {
-    let (start, lap) =
-        if profile { ("    memory.profile.start();\n", "    memory.profile.lap();\n") } else { ("", "") };
+/// A function that does `first` and then calls the functions of steps in order.
+fn calls(doc: &str, name: &str, first: &str, steps: &[WrittenStep], profile: bool) -> String {
+    let lap = if profile { "    memory.profile.lap();\n" } else { "" };
     let calls: String = steps.iter().map(|step| format!("    {}(memory, pass);\n{lap}", step.name)).collect();
-    format!("/// {doc}\npub(super) fn {name}(memory: &mut rt::Memory, pass: &Pass<'_>) {{\n{start}{calls}}}\n")
+    format!(
+        "/// {doc}\n{}fn {name}(memory: &mut rt::Memory, pass: &Pass<'_>) {{\n{first}{calls}}}\n",
+        if name == "front" { "" } else { "pub(super) " }
+    )
 }
 
 /// A graph as a module of functions.
@@ -102,18 +104,48 @@ impl<'a> GraphModule<'a> {
         let fields: String = self.fields.iter().map(PassField::text).collect();
         let pass = format!("/// What a pass works on.\npub(super) struct Pass<'a> {{\n{fields}}}\n");
         let prepare = self.prepares().then(|| {
+            let doc = "What follows from the weights alone, to be done once after they change.";
+            calls(doc, "prepare", "", &self.prepare, false)
+        });
+        let start = if profile { "    memory.profile.start();\n" } else { "" };
+        let (front, behind) = self.run.split_at(self.plan.front.as_ref().map_or(0, |front| front.steps));
+        let run = calls("All steps in order.", "run", &format!("{start}{}", self.front_call()), behind, profile);
+        let front = (!front.is_empty()).then(|| {
+            let again = if profile { "    memory.profile.again();\n" } else { "" };
             calls(
-                "What follows from the weights alone, to be done once after they change.",
-                "prepare",
-                &self.prepare,
-                false,
+                "The steps in front, which in large batches each thread does for images of its own.",
+                "front",
+                again,
+                front,
+                profile,
             )
         });
-        let run = calls("All steps in order.", "run", &self.run, profile);
-        let passes = [Some(imports.as_str()), Some(pass.as_str()), prepare.as_deref(), Some(run.as_str())];
+        let passes =
+            [Some(imports.as_str()), Some(pass.as_str()), prepare.as_deref(), Some(run.as_str()), front.as_deref()];
         let functions = self.functions.iter().map(String::as_str);
         let items: Vec<&str> = passes.into_iter().flatten().chain(functions).collect();
         Code::Text(items.join("\n"))
+    }
+
+    /// Has the steps in front done.
+    fn front_call(&self) -> String {
+        let Some(front) = &self.plan.front else { return String::new() };
+        let kept = front.kept.iter().map(|index| &self.plan.buffers[*index]);
+        let kept: Vec<String> = kept.map(|buffer| format!("{:?}", buffer.offset..buffer.offset + buffer.len)).collect();
+        let fields = self.fields.iter().map(|field| {
+            let name = &field.name;
+            let input = self.names.inputs.iter().position(|input| input == name).map(|index| &self.graph.inputs[index]);
+            match input.map(|input| self.graph.ty(input.value).len()) {
+                Some(len) => format!("            {name}: &pass.{name}[images.start * {len}..images.end * {len}],\n"),
+                None if name == "n" => "            n: images.len(),\n".to_owned(),
+                None => format!("            {name}: pass.{name},\n"),
+            }
+        });
+        format!(
+            "    memory.front(pass.n, &[{}], &|memory, images| {{\n        front(memory, &Pass {{\n{}        }});\n    }});\n",
+            kept.join(", "),
+            fields.collect::<String>(),
+        )
     }
 
     /// `Pass { n, params: &self.params, .. }` from variables in scope.

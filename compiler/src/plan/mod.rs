@@ -4,6 +4,7 @@
 //! buffer at `offset` starts at `n * offset` and holds its images one after another. So one plan serves every batch size.
 //! A plan is data; the emitter only writes it down.
 
+mod front;
 pub mod memory;
 mod place;
 
@@ -13,6 +14,7 @@ use std::rc::Rc;
 
 use crate::graph::{BLOCK, Graph, ParamId, Role, Type, ValueId};
 use crate::ops::{Kernel, KernelContext, Op, Split};
+pub use front::Front;
 pub use memory::ALIGN;
 pub use place::{Area, Place, PlannedBuffer, Root};
 
@@ -23,6 +25,8 @@ pub struct Plan {
     pub prepare: Vec<Step>,
     /// Steps of every run.
     pub run: Vec<Step>,
+    /// Those in front that threads do each for images of its own, in deployment.
+    pub front: Option<Front>,
     /// Where each value is, by value.
     pub places: Vec<Place>,
     /// The memory of computed values.
@@ -100,6 +104,7 @@ pub fn plan(graph: &Graph, prepare: bool) -> Plan {
         .filter(|step| !placement.joined[step.value.0 as usize])
         .map(|step| Step { in_place: placement.in_place[step.value.0 as usize], ..step })
         .partition(|step| prepared[step.value.0 as usize]);
+    let front = if prepare { front::front(graph, &run, &placement) } else { None };
     let mut sizes = placement.sizes;
     for step in first.iter().chain(&run) {
         sizes.scratch = sizes.scratch.max(step.kernel.scratch);
@@ -110,6 +115,7 @@ pub fn plan(graph: &Graph, prepare: bool) -> Plan {
     Plan {
         prepare: first,
         run,
+        front,
         places: placement.places,
         buffers: placement.buffers,
         sizes,

@@ -46,7 +46,7 @@ pub struct Points {
 
 impl Points {
     pub fn new(spec: &'static Spec, batch: usize) -> Self {
-        let sizes = Sizes { arena: 0, fixed: 0, prepared: 0, gradients: 0, scratch: 0, partials: 0 };
+        let sizes = Sizes { arena: 0, front: 0, kept: 0, fixed: 0, prepared: 0, gradients: 0, scratch: 0, partials: 0 };
         let memory = Memory::new(&Options { batch, ..Options::default() }, &sizes);
         Self { spec, memory, answer: vec![] }
     }

@@ -22,7 +22,8 @@ pub(super) struct Bowl {
 
 impl Bowl {
     pub(super) fn new() -> Self {
-        let sizes = Sizes { arena: 0, fixed: 0, prepared: 0, gradients: LEN, scratch: 0, partials: 0 };
+        let sizes =
+            Sizes { arena: 0, front: 0, kept: 0, fixed: 0, prepared: 0, gradients: LEN, scratch: 0, partials: 0 };
         let mut params = Buffer::zeroed(LEN);
         params.copy_from_slice(&start());
         Self { params, memory: Memory::new(&Options::default(), &sizes) }
