@@ -76,7 +76,7 @@ impl Vector {
 impl<'a> StepWriter<'a> {
     /// For a graph and its plan; kernels go into `book`.
     pub fn new(graph: &'a Graph, plan: &'a Plan, given: &'a Names, book: &'a mut KernelBook) -> Self {
-        Self { graph, plan, given, book, names: Unique::without(&["memory", "pass", "prepare", "run"]) }
+        Self { graph, plan, given, book, names: Unique::without(&["front", "memory", "pass", "prepare", "run"]) }
     }
 
     /// The function of a step.
