@@ -3,7 +3,6 @@
 //! Layers near the input have large values and few weights. Done for a whole batch, each would write to memory what the next
 //! reads back from there; done for an image by one thread, values stay in its caches, and no thread waits for another.
 
-use core::ops::Range;
 #[cfg(feature = "harness")]
 use core::time::Duration;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
@@ -18,6 +17,9 @@ pub(crate) struct Front {
     threads: Vec<Mutex<Memory>>,
     /// Image after image.
     kept: Buffer,
+    /// How long each step of the last pass took, all threads at it.
+    #[cfg(feature = "harness")]
+    pub(crate) times: Vec<Duration>,
 }
 
 impl Front {
@@ -27,15 +29,16 @@ impl Front {
         if sizes.front == 0 || options.batch < 2 * threads {
             return None;
         }
+        let kept = Buffer::zeroed(sizes.kept * options.batch);
         let options = Options { batch: 1, threads: 1, ..options.clone() };
-        let sizes = Sizes { arena: sizes.front, front: 0, scratch: sizes.scratch, ..Sizes::default() };
+        let sizes = Sizes { arena: sizes.front, scratch: sizes.scratch, ..Sizes::default() };
         let threads = (0..threads).map(|_| Mutex::new(Memory::new(&options, &sizes))).collect();
-        Some(Self { threads, kept: Buffer::default() })
-    }
-
-    /// With room for what is kept of a batch.
-    pub(crate) fn keeping(self, floats: usize) -> Self {
-        Self { kept: Buffer::zeroed(floats), ..self }
+        Some(Self {
+            threads,
+            kept,
+            #[cfg(feature = "harness")]
+            times: Vec::new(),
+        })
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -49,20 +52,26 @@ impl Front {
         (pool, scratch, prepared): (&mut Pool, &mut Scratch, &Prepared),
         arena: &mut [f32],
         count: usize,
-        regions: &[Range<usize>],
+        regions: &[[usize; 2]],
         work: &Steps<'_>,
     ) {
-        let Self { threads, kept } = self;
+        let Self { threads, kept, .. } = self;
         for thread in threads.iter_mut() {
             own(thread).prepared = prepared.lent();
         }
-        let len: usize = regions.iter().map(Range::len).sum();
+        let len: usize = regions.iter().map(|[start, end]| end - start).sum();
         let (alone, together) = kept[..count * len].split_at_mut(count / threads.len() * threads.len() * len);
         pool.images(BatchMut::dense(alone, len), scratch, &|image, kept, _| {
             let mut memory = free(threads);
             work(&mut memory, image..image + 1);
             keep(kept, &memory.arena, regions);
         });
+        #[cfg(feature = "harness")]
+        {
+            self.times.clear();
+            let count = threads.len();
+            threads.iter_mut().for_each(|thread| take_times(&mut self.times, own(thread), count));
+        }
         // Too few images for all threads: all threads for each image.
         let first = alone.len() / len;
         let memory = own(&mut threads[0]);
@@ -76,40 +85,37 @@ impl Front {
             exchange(memory);
             keep(kept, &memory.arena, regions);
         }
+        #[cfg(feature = "harness")]
+        take_times(&mut self.times, memory, 1);
         for thread in threads {
             own(thread).prepared = Prepared::default();
         }
         for (image, mut kept) in kept[..count * len].chunks(len).enumerate() {
-            for region in regions {
-                let (values, rest) = kept.split_at(region.len());
-                arena[count * region.start + image * region.len()..][..region.len()].copy_from_slice(values);
+            for [start, end] in regions {
+                let (values, rest) = kept.split_at(end - start);
+                arena[count * start + image * values.len()..][..values.len()].copy_from_slice(values);
                 kept = rest;
             }
         }
     }
+}
 
-    /// How long each step took, if all threads had been at it.
-    #[cfg(feature = "harness")]
-    pub(crate) fn times(&mut self) -> Vec<Duration> {
-        let mut times = Vec::new();
-        let count = u32::try_from(self.threads.len()).unwrap_or(u32::MAX);
-        for thread in &mut self.threads {
-            let profile = &mut own(thread).profile;
-            times.resize(times.len().max(profile.steps().count()), Duration::ZERO);
-            for (time, more) in times.iter_mut().zip(profile.steps()) {
-                *time += more / count;
-            }
-            profile.start();
-        }
-        times
+/// Adds how long each step took of what one of `threads` threads did for itself, and forgets it.
+#[cfg(feature = "harness")]
+fn take_times(times: &mut Vec<Duration>, memory: &mut Memory, threads: usize) {
+    let threads = u32::try_from(threads).unwrap_or(u32::MAX);
+    times.resize(times.len().max(memory.profile.steps().count()), Duration::ZERO);
+    for (time, more) in times.iter_mut().zip(memory.profile.steps()) {
+        *time += more / threads;
     }
+    memory.profile.start();
 }
 
 /// Copies the regions of an image to one behind the other.
-fn keep(mut kept: &mut [f32], arena: &[f32], regions: &[Range<usize>]) {
-    for region in regions {
-        let (values, rest) = kept.split_at_mut(region.len());
-        values.copy_from_slice(&arena[region.clone()]);
+fn keep(mut kept: &mut [f32], arena: &[f32], regions: &[[usize; 2]]) {
+    for [start, end] in regions {
+        let (values, rest) = kept.split_at_mut(end - start);
+        values.copy_from_slice(&arena[*start..*end]);
         kept = rest;
     }
 }

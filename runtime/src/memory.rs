@@ -14,7 +14,7 @@ pub struct Options {
     pub seed: u64,
     /// Leaves all weights zero: for a network whose weights are loaded anyway, which starts faster without random ones.
     pub blank: bool,
-    /// The largest batch it will be given; memory grows with it.
+    /// The largest batch it will be given; memory grows with it, and from two images for each thread on with threads, too.
     pub batch: usize,
     /// Threads, or 0 for one on each core. Results do not depend on it.
     pub threads: usize,
@@ -59,7 +59,7 @@ pub struct Memory {
     pub isa: Isa,
     /// The threads.
     pub pool: Pool,
-    /// Batched values.
+    /// Batched values, but for those of the steps in front where threads have them for themselves.
     pub arena: Buffer,
     /// Values that the batch shares.
     pub fixed: Buffer,
@@ -86,7 +86,7 @@ impl Memory {
         let capacity = options.batch.max(1);
         let scratch = Scratch::new(pool.threads(), sizes.scratch);
         #[cfg(feature = "std")]
-        let front = Front::new(options, sizes, pool.threads()).map(|front| front.keeping(sizes.kept * capacity));
+        let front = Front::new(&Options { batch: capacity, ..options.clone() }, sizes, pool.threads());
         #[cfg(feature = "std")]
         let apart = front.is_some();
         #[cfg(not(feature = "std"))]
@@ -124,14 +124,14 @@ impl Memory {
     }
 
     /// Has the steps in front of a pass done by `work`: for the whole batch or, in larger ones, for one image after the other by
-    /// each thread. What is in the regions `kept`, given per image, is then where the steps behind expect it for all of
+    /// each thread. What is in the regions `kept`, starts and ends per image, is then where the steps behind expect it for all of
     /// `count` images.
-    pub fn front(&mut self, count: usize, kept: &[Range<usize>], work: &Steps<'_>) {
+    pub fn front(&mut self, count: usize, kept: &[[usize; 2]], work: &Steps<'_>) {
         #[cfg(feature = "std")]
         if let Some(front) = &mut self.front {
             front.run((&mut self.pool, &mut self.scratch, &self.prepared), &mut self.arena, count, kept, work);
             #[cfg(feature = "harness")]
-            self.profile.lap_all(&front.times());
+            self.profile.lap_all(&front.times);
             return;
         }
         let _ = kept;
@@ -169,7 +169,7 @@ impl Deref for Prepared {
 
 impl DerefMut for Prepared {
     fn deref_mut(&mut self) -> &mut [f32] {
-        let buffer = self.0.as_mut().and_then(Arc::get_mut);
+        let buffer = self.0.as_mut().map(|buffer| Arc::get_mut(buffer).expect("threads give back what they are lent"));
         buffer.map_or(&mut [], |buffer| buffer)
     }
 }

@@ -63,7 +63,7 @@ fn equal_specs_give_equal_code() {
 }
 
 /// A crate inside of a workspace that does not know it.
-fn crate_in_a_workspace(home: &Path, net: &str) {
+fn crate_in_a_workspace(home: &Path, network: &Compiled) {
     let options = CrateOptions {
         spec: "nasty.net".into(),
         options: "--set sizes=[1,\n2]".into(),
@@ -73,16 +73,15 @@ fn crate_in_a_workspace(home: &Path, net: &str) {
     };
     std::fs::write(home.join("Cargo.toml"), "[workspace]\nmembers = []\n").expect("a file");
     std::fs::create_dir_all(home.join("net/src")).expect("a folder");
-    for file in nasty(net).emit().files(&options) {
+    for file in network.emit().files(&options) {
         std::fs::write(home.join("net").join(file.path), file.text).expect("a file");
     }
     std::fs::copy(repository().join("Cargo.lock"), home.join("net/Cargo.lock")).expect("a file");
 }
 
-#[test]
-fn crates_of_such_names_have_no_lints() {
+fn has_no_lints(network: &Compiled) {
     let home = tempfile::tempdir().expect("a folder");
-    crate_in_a_workspace(home.path(), "Loop");
+    crate_in_a_workspace(home.path(), network);
     let output = Command::new(env!("CARGO"))
         .args(["clippy", "--quiet", "--manifest-path"])
         .arg(home.path().join("net/Cargo.toml"))
@@ -91,4 +90,18 @@ fn crates_of_such_names_have_no_lints() {
         .output()
         .expect("cargo runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn crates_have_no_lints() {
+    has_no_lints(&nasty("Loop"));
+    // Deployment alone, with steps in front.
+    let text = "net Deployed {
+        input images, n: [3, 96, 96]
+        map = concat(images, n) |> conv(16, 3, pad: 1) as front |> relu |> conv(16, 3, pad: 1) as run |> max_pool(4)
+        output scores = map |> flatten |> dense(10)
+    }";
+    let deployed = compile_text(text, &Options { infer_only: true, ..Options::default() });
+    assert!(deployed.inference.plan.front.is_some(), "steps in front");
+    has_no_lints(&deployed);
 }

@@ -52,7 +52,9 @@ impl Taken {
     /// What a pass takes of as many images as a budget is for.
     pub fn of(inference: &Planned, training: Option<&Planned>, budget: &Budget) -> Self {
         let (i, t) = (inference.plan.sizes, training.map(|t| t.plan.sizes).unwrap_or_default());
-        let batch = inference.plan.front.as_ref().map_or(i.arena, |front| front.arena(i.arena));
+        let front = inference.plan.front.as_ref();
+        let all = |arena: usize| arena.saturating_mul(budget.images);
+        let values = front.map_or(all(i.arena), |front| front.arena(i.arena, budget.images)).max(all(t.arena));
         let params = ParamLayout::of(&inference.graph);
         let bytes = |floats: usize| floats.saturating_mul(size_of::<f32>());
         let trained = if training.is_some() { bytes(params.trained) } else { 0 };
@@ -61,9 +63,10 @@ impl Taken {
             gradients: trained,
             optimizer: trained.saturating_mul(budget.vectors) + bytes(params.len).saturating_mul(budget.copies),
             prepared: bytes(i.prepared),
-            values: bytes(batch.max(t.arena)).saturating_mul(budget.images),
+            values: bytes(values),
             shared: bytes(i.fixed.max(t.fixed) + i.partials.max(t.partials) * GROUPS),
-            thread: bytes(i.scratch.max(t.scratch)),
+            // In front, a thread has as much again of its own.
+            thread: bytes(i.scratch.max(t.scratch)) * (1 + usize::from(front.is_some())),
         }
     }
 

@@ -16,7 +16,7 @@ fn calls(doc: &str, name: &str, first: &str, steps: &[WrittenStep], profile: boo
     let calls: String = steps.iter().map(|step| format!("    {}(memory, pass);\n{lap}", step.name)).collect();
     format!(
         "/// {doc}\n{}fn {name}(memory: &mut rt::Memory, pass: &Pass<'_>) {{\n{first}{calls}}}\n",
-        if name == "front" { "" } else { "pub(super) " }
+        if name == "front" { "" } else { "pub(super) " },
     )
 }
 
@@ -131,7 +131,8 @@ impl<'a> GraphModule<'a> {
     fn front_call(&self) -> String {
         let Some(front) = &self.plan.front else { return String::new() };
         let kept = front.kept.iter().map(|index| &self.plan.buffers[*index]);
-        let kept: Vec<String> = kept.map(|buffer| format!("{:?}", buffer.offset..buffer.offset + buffer.len)).collect();
+        let kept: Vec<String> =
+            kept.map(|buffer| format!("[{}, {}]", buffer.offset, buffer.offset + buffer.len)).collect();
         let fields = self.fields.iter().map(|field| {
             let name = &field.name;
             let input = self.names.inputs.iter().position(|input| input == name).map(|index| &self.graph.inputs[index]);

@@ -60,16 +60,18 @@ pub(super) fn front(graph: &Graph, run: &[Step], placement: &Placement) -> Optio
 }
 
 impl Front {
-    /// The most floats per image that values of a batch take, all memory of threads among them; `arena` is what all steps take.
-    pub fn arena(&self, arena: usize) -> usize {
-        // An image for each thread, in batches of twice as many images or more.
-        arena.max(arena.div_ceil(2) + self.rest + self.floats)
+    /// The most floats that values of a batch take, all memory of threads among them; `arena` is what all steps take of an image.
+    pub fn arena(&self, arena: usize, images: usize) -> usize {
+        // Threads have an image each where there are two for each of them, or more.
+        let kept = (self.rest + self.floats).saturating_mul(images);
+        let apart = if images < 2 { 0 } else { arena.saturating_mul(images / 2).saturating_add(kept) };
+        arena.saturating_mul(images).max(apart)
     }
 }
 
 /// Whether a step does for some images what it does for all.
 fn goes_by_image(graph: &Graph, step: &Step) -> bool {
-    graph.ty(step.value).batched && matches!(step.kernel.split, Split::Images | Split::Strips(_) | Split::Pieces(_))
+    graph.ty(step.value).batched && matches!(step.kernel.split, Split::Images | Split::Strips(_))
 }
 
 /// Floats of values, per image, and of weights that a step reads and writes.

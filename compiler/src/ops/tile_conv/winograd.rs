@@ -100,6 +100,7 @@ pub(super) fn strips(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
     let point_weights = weights / products;
     let next = next(point_weights, weights);
     let room = products * winograd_pitch(rows * columns) * BLOCK;
+    let all_room = blocks * room;
     let finish = conv.finish(cut.plane, &quote!(offset));
     let offset = if conv.shortcut { quote!(let offset = y.offset();) } else { quote!() };
     let activate = conv.activate();
@@ -116,7 +117,7 @@ pub(super) fn strips(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
         let tiles = #count;
         // An odd number of cache lines, so that the numbers of a tile fall into different sets of the cache.
         let pitch = tiles | 1;
-        let (v, m) = scratch.split_at_mut(#blocks * #room);
+        let (v, m) = scratch.split_at_mut(#all_room);
         for block in 0..#blocks {
             isa.winograd_input(&TILES, first, rows, pitch, &x0[block * #plane_in..], &mut v[block * #room..]);
         }

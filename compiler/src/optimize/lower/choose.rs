@@ -18,11 +18,11 @@ const MEMORY: f64 = 12.0;
 const CORES: f64 = 2.0;
 /// Tasks that a large layer is cut into at least, so that threads end at about the same time.
 const TASKS: usize = 8;
-/// The same of direct convolution, where small tasks repeat nothing, so that a thread that others hold up is waited for
-/// less.
-const TASKS_OF_DIRECT: usize = 32;
 /// The same in training, where a batch of images makes tasks enough.
 const TASKS_OF_BATCHES: usize = 2;
+/// The same of direct convolution, where small tasks repeat little, so that a thread that others hold up is waited for
+/// less.
+const TASKS_OF_DIRECT: usize = 32;
 /// Multiply-adds of a task that is worth the hand-over.
 const TASK: u64 = 100_000;
 /// Multiply-adds of a task of direct convolution, where there would be more than [`TASKS`].
