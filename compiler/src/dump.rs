@@ -45,7 +45,10 @@ pub fn dump(graph: &Graph, after: &str, input_gradients: bool) -> Result<String,
         before = now;
     });
     if pass == "plan" {
-        text = plan_yaml(&end, &plan(&end, half == "inference"), &point);
+        let plan = plan(&end, half == "inference");
+        // As compiled with all that the net has: where there is training, deployment has no front.
+        let front = plan.front.filter(|_| graph.loss.is_none());
+        text = plan_yaml(&end, &Plan { front, ..plan }, &point);
     }
     Ok(text)
 }

@@ -5,6 +5,7 @@
 
 #[cfg(feature = "harness")]
 use core::time::Duration;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::vec::Vec;
 
@@ -55,11 +56,37 @@ impl Front {
         regions: &[[usize; 2]],
         work: &Steps<'_>,
     ) {
-        let Self { threads, kept, .. } = self;
-        for thread in threads.iter_mut() {
+        let len: usize = regions.iter().map(|[start, end]| end - start).sum();
+        for thread in &mut self.threads {
             own(thread).prepared = prepared.lent();
         }
-        let len: usize = regions.iter().map(|[start, end]| end - start).sum();
+        // What is lent comes back whatever happens: the caller may go on after a panic.
+        let done = catch_unwind(AssertUnwindSafe(|| self.steps(pool, scratch, (count, len), regions, work)));
+        for thread in &mut self.threads {
+            own(thread).prepared = Prepared::default();
+        }
+        if let Err(panic) = done {
+            resume_unwind(panic);
+        }
+        for (image, mut kept) in self.kept[..count * len].chunks(len).enumerate() {
+            for [start, end] in regions {
+                let (values, rest) = kept.split_at(end - start);
+                arena[count * start + image * values.len()..][..values.len()].copy_from_slice(values);
+                kept = rest;
+            }
+        }
+    }
+
+    /// Does the steps for `count` images, of which `len` floats each are kept.
+    fn steps(
+        &mut self,
+        pool: &mut Pool,
+        scratch: &mut Scratch,
+        (count, len): (usize, usize),
+        regions: &[[usize; 2]],
+        work: &Steps<'_>,
+    ) {
+        let Self { threads, kept, .. } = self;
         let (alone, together) = kept[..count * len].split_at_mut(count / threads.len() * threads.len() * len);
         pool.images(BatchMut::dense(alone, len), scratch, &|image, kept, _| {
             let mut memory = free(threads);
@@ -75,28 +102,22 @@ impl Front {
         // Too few images for all threads: all threads for each image.
         let first = alone.len() / len;
         let memory = own(&mut threads[0]);
+        let mut exchange = |memory: &mut Memory| {
+            core::mem::swap(&mut memory.pool, pool);
+            core::mem::swap(&mut memory.scratch, scratch);
+        };
         for (index, kept) in together.chunks_mut(len).enumerate() {
-            let mut exchange = |memory: &mut Memory| {
-                core::mem::swap(&mut memory.pool, pool);
-                core::mem::swap(&mut memory.scratch, scratch);
-            };
+            let image = first + index;
             exchange(memory);
-            work(memory, first + index..first + index + 1);
+            let done = catch_unwind(AssertUnwindSafe(|| work(memory, image..image + 1)));
             exchange(memory);
+            if let Err(panic) = done {
+                resume_unwind(panic);
+            }
             keep(kept, &memory.arena, regions);
         }
         #[cfg(feature = "harness")]
         take_times(&mut self.times, memory, 1);
-        for thread in threads {
-            own(thread).prepared = Prepared::default();
-        }
-        for (image, mut kept) in kept[..count * len].chunks(len).enumerate() {
-            for [start, end] in regions {
-                let (values, rest) = kept.split_at(end - start);
-                arena[count * start + image * values.len()..][..values.len()].copy_from_slice(values);
-                kept = rest;
-            }
-        }
     }
 }
 
@@ -139,4 +160,38 @@ fn lock(thread: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
 
 fn own(thread: &mut Mutex<Memory>) -> &mut Memory {
     thread.get_mut().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BATCH: usize = 5;
+
+    /// Steps that write the image's number where they are told to keep it, with a weight that was made ready.
+    fn numbers(memory: &mut Memory, images: core::ops::Range<usize>) {
+        let weight = memory.prepared[0];
+        memory.arena[images.len() * 2..images.len() * 3].copy_from_slice(&[weight * images.start as f32]);
+    }
+
+    #[test]
+    fn after_a_panic_all_is_as_before() {
+        let sizes = Sizes { arena: 3, front: 8, kept: 1, prepared: 1, scratch: 1, ..Sizes::default() };
+        let mut memory = Memory::new(&Options { batch: BATCH, threads: 2, ..Options::default() }, &sizes);
+        // The last image is left over, for both threads.
+        for bad in 0..BATCH {
+            let mut pass = || {
+                memory.front(BATCH, &[[2, 3]], &|memory, images| {
+                    assert!(images.start != bad, "the bad image");
+                    numbers(memory, images);
+                });
+            };
+            assert!(catch_unwind(AssertUnwindSafe(&mut pass)).is_err(), "image {bad}");
+            assert_eq!(memory.pool.threads(), 2, "the pool is back");
+            memory.prepared[0] = bad as f32 + 2.0;
+            memory.front(BATCH, &[[2, 3]], &numbers);
+            let expected: Vec<f32> = (0..BATCH).map(|image| image as f32 * (bad as f32 + 2.0)).collect();
+            assert_eq!(memory.arena[2 * BATCH..3 * BATCH], expected);
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod compare;
+pub mod counting;
 pub mod generate;
 pub mod tensors;
 pub mod uses;

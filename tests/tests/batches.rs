@@ -1,9 +1,7 @@
 //! A batch is answered as its images are alone, whichever threads do which steps for which images.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use cnnc_runtime::{Network, Options};
+use cnnc_tests::counting::{Counting, allocations};
 
 cnnc_macros::net! {
     /// Large values and few weights in front, which threads do image by image: values with a shortcut, a concatenation, two
@@ -16,25 +14,6 @@ cnnc_macros::net! {
         output map = both |> conv(16, 3, stride: 2, pad: 1) |> sigmoid
         features = map |> flatten |> dense(160) |> relu
         output scores = features |> dense(10)
-    }
-}
-
-/// The system's allocator, with a count.
-struct Counting;
-
-static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call is passed on to the system's allocator as it is.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(memory, layout) }
     }
 }
 
@@ -108,11 +87,8 @@ fn allocates_nothing() {
         return;
     }
     let (images, mut network) = (images(), network(MOST, 2));
-    let mut round = || {
-        let before = ALLOCATIONS.load(Ordering::Relaxed);
+    let round = || {
         network.infer_batch(&images).expect("a batch that fits");
-        ALLOCATIONS.load(Ordering::Relaxed) - before
     };
-    // Threads that start and the test harness allocate at times of their own; a network that did would do so each time.
-    assert_eq!((0..10).map(|_| round()).min(), Some(0));
+    assert_eq!(allocations(round), 0);
 }

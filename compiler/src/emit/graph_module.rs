@@ -10,14 +10,11 @@ use super::steps::{StepWriter, WrittenStep};
 use crate::graph::{Graph, Kind, Named, ValueId};
 use crate::plan::{Area, Plan, Root};
 
-/// A function that does `first` and then calls the functions of steps in order.
-fn calls(doc: &str, name: &str, first: &str, steps: &[WrittenStep], profile: bool) -> String {
+/// A function that does `first` and then calls the functions of steps in order; `head` is `fn` and its name.
+fn calls(doc: &str, head: &str, first: &str, steps: &[WrittenStep], profile: bool) -> String {
     let lap = if profile { "    memory.profile.lap();\n" } else { "" };
     let calls: String = steps.iter().map(|step| format!("    {}(memory, pass);\n{lap}", step.name)).collect();
-    format!(
-        "/// {doc}\n{}fn {name}(memory: &mut rt::Memory, pass: &Pass<'_>) {{\n{first}{calls}}}\n",
-        if name == "front" { "" } else { "pub(super) " },
-    )
+    format!("/// {doc}\n{head}(memory: &mut rt::Memory, pass: &Pass<'_>) {{\n{first}{calls}}}\n")
 }
 
 /// A graph as a module of functions.
@@ -105,16 +102,22 @@ impl<'a> GraphModule<'a> {
         let pass = format!("/// What a pass works on.\npub(super) struct Pass<'a> {{\n{fields}}}\n");
         let prepare = self.prepares().then(|| {
             let doc = "What follows from the weights alone, to be done once after they change.";
-            calls(doc, "prepare", "", &self.prepare, false)
+            calls(doc, "pub(super) fn prepare", "", &self.prepare, false)
         });
         let start = if profile { "    memory.profile.start();\n" } else { "" };
         let (front, behind) = self.run.split_at(self.plan.front.as_ref().map_or(0, |front| front.steps));
-        let run = calls("All steps in order.", "run", &format!("{start}{}", self.front_call()), behind, profile);
+        let run = calls(
+            "All steps in order.",
+            "pub(super) fn run",
+            &format!("{start}{}", self.front_call()),
+            behind,
+            profile,
+        );
         let front = (!front.is_empty()).then(|| {
             let again = if profile { "    memory.profile.again();\n" } else { "" };
             calls(
                 "The steps in front, which in large batches each thread does for images of its own.",
-                "front",
+                "fn front",
                 again,
                 front,
                 profile,

@@ -12,7 +12,7 @@ use crate::ops::Split;
 const LARGE: usize = 128 * 1024;
 
 /// The steps in front, which threads do each for images of its own.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize)]
 pub struct Front {
     /// How many of the steps of a run they are.
     pub steps: usize,
