@@ -47,7 +47,7 @@ proptest! {
             Step::RandomCrop { pad: 6 },
             Step::Rotate(20.0),
             Step::Shear(15.0),
-            Step::Warp(Warp { strength: 0.05, places: 4 }),
+            Step::Warp(Warp { strength: 0.05, places: 2 }),
         ][kind].clone();
         // Far enough from the sides to stay in the picture.
         let before = marked(64, 64, x, y, 14, 1);
@@ -55,7 +55,10 @@ proptest! {
         let (centre, area) = white(&after.raster);
         let middle = after.points[4];
         prop_assert!((centre[0] - middle[0]).abs() < 1.0 && (centre[1] - middle[1]).abs() < 1.0, "{:?} {:?}", centre, middle);
-        prop_assert!((area / 196.0 - 1.0).abs() < 0.3);
+        // A warp moves nodes 32 pixels apart by up to 3.2 pixels each, so no slope of it is above 0.2, and what takes areas to
+        // areas, 1 / |I + slopes|, is between 1 / (1.2^2 + 0.2^2) and 1 / (0.8^2 - 0.2^2).
+        let allowed = if kind == 4 { 0.67..1.68 } else { 0.9..1.1 };
+        prop_assert!(allowed.contains(&(area / 196.0)), "an area of {}", area);
         let (b, class) = after.boxes[0];
         prop_assert_eq!(class, 5);
         // The box is the smallest one around the corners, but for sides that bend.
