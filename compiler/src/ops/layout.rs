@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{Cut, Gradient, Kernel, KernelContext, Mismatch, Operator, Split};
 use crate::graph::{BLOCK, Layout, Type, show_shape, winograd_pitch};
-use crate::ops::tile_conv::winograd::Tiling;
+use crate::ops::tile_conv::{two, winograd::Tiling};
 use crate::reference::{Evaluation, Tensor};
 
 /// From plain order to blocks or back.
@@ -63,6 +63,16 @@ pub struct Spread {
     /// Elements of each axis of the result; zeros follow the last one that was there.
     pub size: Vec<usize>,
 }
+
+/// Every so many elements of each axis of space, of blocked values: what windows of a single tap see with a stride.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Pick {
+    /// Distance between elements.
+    pub stride: Vec<usize>,
+}
+
+/// Tasks that picking pixels is cut into at most.
+const PICKS: usize = 8;
 
 fn mismatch(title: &str, ty: &Type) -> Mismatch {
     Mismatch::new("layout-C1", title).found(ty.to_string()).fits("what lowering makes")
@@ -351,9 +361,8 @@ impl Operator for Spread {
     }
 
     fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
-        let two = |n: &[usize]| if n.len() == 1 { [1, n[0]] } else { [n[0], n[1]] };
         let (x, y) = (&cx.inputs[0], cx.output);
-        let ([h, w], [oh, ow], [sh, sw]) = (two(x.spatial()), two(y.spatial()), two(&self.stride));
+        let ([h, w], [oh, ow], [sh, sw]) = (two(x.spatial(), 1), two(y.spatial(), 1), two(&self.stride, 1));
         let lanes = if x.layout == Layout::Blocked { BLOCK } else { 1 };
         let (row, out_row, distance) = (w * lanes, ow * lanes, sw * lanes);
         let step = if sh == 1 { quote!() } else { quote!(.step_by(#sh)) };
@@ -370,5 +379,58 @@ impl Operator for Spread {
         };
         Kernel::new(format!("spread_{}_to_{}", shape_name(x), shape_name(y)), Split::Images, body)
             .doc(" Zeros between neighbours: what a stride skipped.")
+    }
+}
+
+impl Operator for Pick {
+    fn name(&self) -> &'static str {
+        "pick"
+    }
+
+    fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
+        let mut ty = inputs[0].clone();
+        if ty.layout != Layout::Blocked || ty.spatial().len() > 2 || ty.spatial().len() != self.stride.len() {
+            return Err(mismatch("these are no blocked values with a stride for each axis of space", inputs[0]));
+        }
+        for (size, stride) in ty.shape[1..].iter_mut().zip(&self.stride) {
+            *size = size.div_ceil(*stride);
+        }
+        Ok(ty)
+    }
+
+    fn knows_layouts(&self) -> bool {
+        true
+    }
+
+    /// Lowering comes after differentiation.
+    fn gradient(&self, _cx: &mut Gradient<'_>) {}
+
+    fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
+        let mut y = cx.zeros();
+        let ([h, w], [oh, ow], [sh, sw]) =
+            (two(cx.types[0].spatial(), 1), two(cx.output.spatial(), 1), two(&self.stride, 1));
+        for (i, y) in y.data.iter_mut().enumerate() {
+            let (plane, row, column) = (i / (oh * ow), i / ow % oh, i % ow);
+            *y = cx.inputs[0].data[(plane * h + row * sh) * w + column * sw];
+        }
+        y
+    }
+
+    fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
+        let (x, y) = (&cx.inputs[0], cx.output);
+        let ([h, w], [oh, ow], [sh, sw]) = (two(x.spatial(), 1), two(y.spatial(), 1), two(&self.stride, 1));
+        let (from, plane) = (h * w * BLOCK, oh * ow * BLOCK);
+        let body = quote! {
+            const ROWS: rt::Stage = rt::Stage {
+                planes: 1, lanes: 16, input: [#h, #w], pad: [0, 0], row_step: #sh, stride: #sw,
+                phases: 1, columns: #ow, plane: #plane,
+            };
+            for block in y.planes() {
+                isa.stage(&ROWS, &x0[block * #from..], 0, #oh, y.plane(block));
+            }
+        };
+        let cut = Cut { plane, strip: plane, planes: y.blocks().div_ceil(PICKS) };
+        Kernel::new(format!("pick_{}_to_{}", shape_name(x), shape_name(y)), Split::Strips(cut), body)
+            .doc(" Pixels that a stride does not skip, side by side.")
     }
 }

@@ -216,6 +216,8 @@ operators! {
     WinogradTiles(layout::WinogradTiles),
     /// Zeros between the elements: what a stride skipped.
     Spread(layout::Spread),
+    /// What a stride does not skip, side by side.
+    Pick(layout::Pick),
     /// Convolution of blocked tensors.
     TileConv(tile_conv::TileConv),
     /// Its gradient by the weights.

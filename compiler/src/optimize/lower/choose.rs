@@ -23,6 +23,10 @@ const TASKS_OF_BATCHES: usize = 2;
 /// The same of direct convolution, where small tasks repeat little, so that a thread that others hold up is waited for
 /// less.
 const TASKS_OF_DIRECT: usize = 32;
+/// The same where each task lays its rows out with their padding first, for its filters alone.
+const TASKS_OF_STAGED: usize = 16;
+/// Pixels of a strip that is long enough to bring a task's weights for.
+const STRIP: usize = 56;
 /// Multiply-adds of a task that is worth the hand-over.
 const TASK: u64 = 100_000;
 /// Multiply-adds of a task of direct convolution, where there would be more than [`TASKS`].
@@ -47,6 +51,8 @@ struct Layer {
     /// Elements of the window's side.
     window: usize,
     lanes: usize,
+    /// Whether rows are laid out before tiles walk over them.
+    staged: bool,
     /// Whether there are several images at a time, as in training.
     batches: bool,
 }
@@ -157,6 +163,7 @@ impl Layer {
             stride: window.stride[0],
             window: window.kernel[0],
             lanes: *lanes,
+            staged: window.pad.iter().any(|p| *p != (0, 0)) || window.stride.iter().any(|s| *s > 1),
             batches: mode == Mode::Training,
         }
     }
@@ -176,7 +183,8 @@ impl Layer {
 
     /// How many tasks of direct convolution are worth having.
     fn direct_tasks(&self) -> usize {
-        let more = if self.batches { 1 } else { self.tasks_of(SMALL_TASK, TASKS_OF_DIRECT) };
+        let most = if self.staged { TASKS_OF_STAGED } else { TASKS_OF_DIRECT };
+        let more = if self.batches { 1 } else { self.tasks_of(SMALL_TASK, most) };
         self.tasks().max(more)
     }
 
@@ -309,7 +317,10 @@ impl Layer {
         let strips = self.rows.div_ceil(rows);
         let (mut rows, mut planes) = (self.rows.div_ceil(strips), self.blocks());
         while self.rows.div_ceil(rows) * self.blocks().div_ceil(planes) < self.direct_tasks() {
-            if planes > 2 {
+            // What is laid out for some filters would have to be again for others.
+            if self.staged && rows > 1 && rows.div_ceil(2) * self.columns >= STRIP {
+                rows = rows.div_ceil(2);
+            } else if planes > 2 {
                 planes = pairs(planes);
             } else if rows > 1 {
                 rows = rows.div_ceil(2);

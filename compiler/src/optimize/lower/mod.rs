@@ -9,11 +9,13 @@ mod choose;
 pub use choose::{Lighter, candidates, lighter};
 use choose::{choose, workload};
 
+use std::collections::HashMap;
+
 use crate::graph::{BLOCK, Graph, Kind, Layout, Rewrite, Type, ValueId};
 use crate::ops::Op;
 use crate::ops::conv::{Conv, ConvGradWeight};
 use crate::ops::conv_transpose::ConvTranspose;
-use crate::ops::layout::{Pack, Reorder, Spread, Unpack, WinogradTiles, WinogradWeights};
+use crate::ops::layout::{Pack, Pick, Reorder, Spread, Unpack, WinogradTiles, WinogradWeights};
 use crate::ops::tile_conv::winograd::{fits, points, side};
 use crate::ops::tile_conv::{Algorithm, TileConv, TileConvGradWeight, grad_weight_pays};
 use crate::ops::window::Window;
@@ -36,6 +38,7 @@ fn lower(graph: &Graph, mode: Mode) -> Graph {
         rewrite: Rewrite::of(graph),
         plain: vec![None; graph.nodes.len()],
         blocked: vec![None; graph.nodes.len()],
+        thinned: HashMap::new(),
     };
     for value in graph.values() {
         lowering.node(value);
@@ -54,6 +57,8 @@ struct Lowering<'a> {
     /// What stands for an old value, in plain order and in blocks, as far as it exists.
     plain: Vec<Option<ValueId>>,
     blocked: Vec<Option<ValueId>>,
+    /// What a stride of single taps leaves of an old value, in blocks.
+    thinned: HashMap<(ValueId, Vec<usize>), ValueId>,
 }
 
 impl Lowering<'_> {
@@ -127,15 +132,37 @@ impl Lowering<'_> {
         let node = graph.node(value);
         let x = node.inputs[0];
         let blocked = self.is_blocked(x);
-        let Some(workload) = workload(&conv.window, conv.groups, graph.ty(x), &node.ty, blocked, false) else {
+        let Some(seen) = workload(&conv.window, conv.groups, graph.ty(x), &node.ty, blocked, false) else {
             return false;
         };
-        let x = if workload.lanes == 1 { self.plain(x) } else { self.blocked(x) };
         let w = self.plain(node.inputs[1]);
         let bias = node.inputs.get(2).map(|b| self.blocked(*b));
-        let new = self.tiles(value, conv, &workload, x, w, bias);
+        let new = if seen.lanes == BLOCK && skips(&conv.window) {
+            let (x, window) = self.thinned(value, x, &conv.window);
+            let conv = Conv { window, ..conv.clone() };
+            let thin = self.rewrite.new.ty(x).laid_out(Layout::Plain);
+            let seen = workload(&conv.window, conv.groups, &thin, &node.ty, true, false).expect("as before");
+            self.tiles(value, &conv, &seen, x, w, bias)
+        } else {
+            let x = if seen.lanes == 1 { self.plain(x) } else { self.blocked(x) };
+            self.tiles(value, conv, &seen, x, w, bias)
+        };
         self.set(value, new);
         true
+    }
+
+    /// What a window that [`skips`] sees of a value, in blocks, and the window that sees all of that. The pixels are picked once
+    /// and then lie side by side: for all filters, and for the gradient by the weights, too.
+    fn thinned(&mut self, at: ValueId, x: ValueId, window: &Window) -> (ValueId, Window) {
+        let all = Window { stride: vec![1; window.stride.len()], ..window.clone() };
+        let key = (x, window.stride.clone());
+        if let Some(value) = self.thinned.get(&key) {
+            return (*value, all);
+        }
+        let blocked = self.blocked(x);
+        let value = self.rewrite.push_like(at, Pick { stride: window.stride.clone() }, &[blocked]);
+        self.thinned.insert(key, value);
+        (value, all)
     }
 
     /// Adds a convolution of tiles, with its weights packed.
@@ -239,15 +266,24 @@ impl Lowering<'_> {
         if !self.is_blocked(dy) || !whole_groups || !few_axes {
             return false;
         }
-        let x = if lanes == 1 { self.plain(x) } else { self.blocked(x) };
         let dy = self.blocked(dy);
+        let (x, window) = match lanes {
+            1 => (self.plain(x), conv.window.clone()),
+            _ if skips(&conv.window) => self.thinned(value, x, &conv.window),
+            _ => (self.blocked(x), conv.window.clone()),
+        };
         let winograd = lanes == BLOCK && winograd_pays(graph, conv, x_type, dy_type);
-        let op = TileConvGradWeight { window: conv.window.clone(), groups: conv.groups, winograd };
+        let op = TileConvGradWeight { window, groups: conv.groups, winograd };
         let packed = self.rewrite.push_like(value, op, &[x, dy]);
         let new = self.rewrite.push_like(value, Unpack, &[packed]);
         self.set(value, new);
         true
     }
+}
+
+/// Whether a window is a single tap that steps over pixels: a projection between stages of a residual network.
+fn skips(window: &Window) -> bool {
+    window.len() == 1 && window.stride.iter().any(|s| *s > 1) && window.pad.iter().all(|p| *p == (0, 0))
 }
 
 /// Whether Winograd's algorithm is possible for the gradient by the weights, allowed, and faster.

@@ -39,6 +39,58 @@ fn copy_apart(from: &[f32], from_step: usize, to: &mut [f32], to_step: usize) {
     }
 }
 
+/// Calls a function that is compiled once more for windows of one and of nine elements, which most weights have.
+macro_rules! for_usual_taps {
+    ($function:ident($taps:expr, $($argument:expr),*)) => {
+        match $taps {
+            1 => $function(1, $($argument),*),
+            9 => $function(9, $($argument),*),
+            taps => $function(taps, $($argument),*),
+        }
+    };
+}
+
+/// Sixteen filters, `row` floats apart, by sixteen channels: to `[taps][channels][filters]`.
+#[inline(always)]
+fn pack_whole(taps: usize, row: usize, w: &[f32], y: &mut [f32]) {
+    let w: [&[f32]; BLOCK] = core::array::from_fn(|filter| &w[filter * row..][..BLOCK * taps]);
+    let y = &mut y[..taps * BLOCK * BLOCK];
+    for tap in 0..taps {
+        for lane in 0..BLOCK {
+            let y = &mut y[(tap * BLOCK + lane) * BLOCK..][..BLOCK];
+            for (y, w) in y.iter_mut().zip(&w) {
+                *y = w[lane * taps + tap];
+            }
+        }
+    }
+}
+
+/// Sixteen filters as the channels that they are seen from the other side, of one of its filters: taps turned round.
+#[inline(always)]
+fn pack_lane_backwards(taps: usize, lane: usize, w: &[f32], y: &mut [f32]) {
+    let w = &w[..BLOCK * taps];
+    for tap in 0..taps {
+        let y = &mut y[(tap * BLOCK + lane) * BLOCK..][..BLOCK];
+        for (i, y) in y.iter_mut().enumerate() {
+            *y = w[i * taps + taps - 1 - tap];
+        }
+    }
+}
+
+/// The other way of [`pack_whole`].
+#[inline(always)]
+fn unpack_whole(taps: usize, row: usize, w: &[f32], y: &mut [f32]) {
+    let w = &w[..taps * BLOCK * BLOCK];
+    for filter in 0..BLOCK {
+        let y = &mut y[filter * row..][..BLOCK * taps];
+        for lane in 0..BLOCK {
+            for tap in 0..taps {
+                y[lane * taps + tap] = w[(tap * BLOCK + lane) * BLOCK + filter];
+            }
+        }
+    }
+}
+
 per_isa! {
     /// Packs the weights of one block of sixteen filters.
     pub fn pack(packing: &Packing, block: usize, w: &[f32], y: &mut [f32]) {
@@ -46,10 +98,19 @@ per_isa! {
         let filters = (packing.filters - block * BLOCK).min(BLOCK);
         for (outer, y) in y.chunks_exact_mut(taps * lanes * BLOCK).enumerate() {
             let here = (channels - outer * lanes).min(lanes);
+            let whole = filters == BLOCK && here == BLOCK;
             if filters < BLOCK || here < lanes {
                 y.fill(0.0);
             }
-            if backwards {
+            if whole && backwards {
+                for lane in 0..BLOCK {
+                    let w = &w[packing.plain(block * BLOCK, outer * lanes + lane, taps - 1)..];
+                    for_usual_taps!(pack_lane_backwards(taps, lane, w, y));
+                }
+            } else if whole {
+                let w = &w[packing.plain(block * BLOCK, outer * lanes, 0)..];
+                for_usual_taps!(pack_whole(taps, channels * taps, w, y));
+            } else if backwards {
                 for lane in 0..here {
                     let w = &w[packing.plain(block * BLOCK, outer * lanes + lane, taps - 1)..][..filters * taps];
                     for tap in 0..taps {
@@ -76,6 +137,12 @@ per_isa! {
         // Some channels of all filters before the next ones: what is read of them stays in the cache.
         for outer in 0..outers {
             let here = (channels - outer * lanes).min(lanes);
+            if here == BLOCK && first.is_multiple_of(BLOCK) && y.len() == BLOCK * channels * taps {
+                let (pair, block) = (first / (2 * BLOCK), first / BLOCK % 2);
+                let w = &w[((pair * outers + outer) * 2 + block) * part..];
+                for_usual_taps!(unpack_whole(taps, channels * taps, w, &mut y[outer * BLOCK * taps..]));
+                continue;
+            }
             for (i, y) in y.chunks_exact_mut(channels * taps).enumerate() {
                 let (pair, block, filter) = ((first + i) / (2 * BLOCK), (first + i) / BLOCK % 2, (first + i) % BLOCK);
                 let w = &w[((pair * outers + outer) * 2 + block) * part..][..part];
