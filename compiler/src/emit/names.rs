@@ -99,7 +99,8 @@ fn constant(name: &str) -> String {
 
 /// Whether Rust keeps a word for itself; `gen` only since the edition that emitted crates have.
 fn keyword(name: &str) -> bool {
-    name == "gen" || syn::parse_str::<Ident>(name).is_err()
+    let letters = name.bytes().all(|byte| byte.is_ascii_alphabetic());
+    name == "gen" || letters && syn::parse_str::<Ident>(name).is_err()
 }
 
 /// An identifier.

@@ -37,6 +37,16 @@ pub struct WrittenStep {
     work: String,
 }
 
+/// What a step does, wherever its memory is: equal for steps that may share a function.
+#[derive(PartialEq, Eq, Hash)]
+struct Form<'a> {
+    work: &'a str,
+    /// From where, whether it is written, and how many regions.
+    borrows: Vec<(Vector, bool, usize)>,
+    /// What the regions are called.
+    regions: Vec<&'a str>,
+}
+
 /// Memory that a step borrows from one vector: the output first, if it is in there.
 struct Borrow {
     from: Vector,
@@ -52,7 +62,7 @@ struct Region {
 }
 
 /// The vectors of `rt::Memory`, and the weights.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Vector {
     Arena,
     Fixed,
@@ -97,23 +107,23 @@ impl<'a> StepWriter<'a> {
     /// The functions of written steps, in their order. Where several differ only in where their memory is, one function
     /// does what all of them do: else deep networks would have the compiler translate the same for each block.
     pub fn functions(mut self, steps: &[&WrittenStep]) -> Vec<String> {
-        let forms: Vec<String> = steps.iter().map(|step| step.form()).collect();
-        let mut counts: HashMap<&str, usize> = HashMap::new();
-        for form in &forms {
-            *counts.entry(form).or_default() += 1;
+        let mut counts: HashMap<Form<'_>, usize> = HashMap::new();
+        for step in steps {
+            *counts.entry(step.form()).or_default() += 1;
         }
-        let mut shared: HashMap<&str, Ident> = HashMap::new();
+        let mut shared: HashMap<Form<'_>, Ident> = HashMap::new();
         let mut functions = Vec::new();
-        for (step, form) in steps.iter().zip(&forms) {
-            if counts[form.as_str()] == 1 {
+        for step in steps {
+            let form = step.form();
+            if counts[&form] == 1 {
                 functions.push(step.alone());
                 continue;
             }
-            match shared.get(form.as_str()) {
+            match shared.get(&form) {
                 Some(name) => functions.push(step.call(name)),
                 None => {
                     let name = self.names.take(&step.kernel.to_string());
-                    functions.extend([step.call(&name), step.shared(&name, form)]);
+                    functions.extend([step.call(&name), step.shared(&name)]);
                     shared.insert(form, name);
                 }
             }
@@ -354,9 +364,11 @@ impl WrittenStep {
         self.borrows.iter().flat_map(|borrow| &borrow.regions)
     }
 
-    /// The statements, with regions by their names.
-    fn form(&self) -> String {
-        self.body(|region| region.name.clone())
+    /// What it does, wherever its memory is.
+    fn form(&self) -> Form<'_> {
+        let borrow = |b: &'_ Borrow| (b.from, b.writes, b.regions.len());
+        let regions = self.regions().map(|region| region.name.as_str()).collect();
+        Form { work: &self.work, borrows: self.borrows.iter().map(borrow).collect(), regions }
     }
 
     fn body(&self, at: impl Fn(&Region) -> String) -> String {
@@ -389,7 +401,7 @@ impl WrittenStep {
     }
 
     /// What such steps have in common; they say where their memory is.
-    fn shared(&self, name: &Ident, form: &str) -> String {
+    fn shared(&self, name: &Ident) -> String {
         let regions: Vec<&str> = self.regions().map(|region| region.name.as_str()).collect();
         let region = match regions.as_slice() {
             [region] => format!("{region}: core::ops::Range<usize>"),
@@ -397,7 +409,8 @@ impl WrittenStep {
         };
         let parameters = ["memory: &mut rt::Memory".to_owned(), format!("{}: &Pass<'_>", self.pass()), region];
         let head = list(0, &format!("fn {name}("), &parameters, ") {");
-        format!("/// `kernels::{}` on memory that a step names.\n#[inline(never)]\n{head}{form}}}\n", self.kernel)
+        let body = self.body(|region| region.name.clone());
+        format!("/// `kernels::{}` on memory that a step names.\n#[inline(never)]\n{head}{body}}}\n", self.kernel)
     }
 }
 
