@@ -4,7 +4,7 @@ use super::ast::{Binding, Definition, Expr, ExprKind, File, Item, Pattern, Stmt,
 use crate::diagnostics::{Diagnostic, FileId, Span};
 
 /// What is meant by it.
-const WHOLE_PART: &str = "`//` starts a comment; the whole part of a division is `floor(a / 2.0)`";
+pub(super) const WHOLE_PART: &str = "`//` starts a comment; the whole part of a division is `floor(a / 2.0)`";
 
 /// Bindings of arithmetic behind which, at most a space apart, a comment is a number or a name of the file and nothing else:
 /// the value would silently be another than what was meant.

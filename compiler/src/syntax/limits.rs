@@ -1,5 +1,6 @@
 //! What is checked before the grammar sees a text, so that no text can exhaust the stack or the patience.
 
+use super::division::WHOLE_PART;
 use crate::diagnostics::{Diagnostic, FileId, Span};
 
 /// Largest text in bytes.
@@ -51,7 +52,7 @@ pub fn check(file: FileId, text: &str) -> Result<(), Diagnostic> {
                 }
             }
             bracket @ (b')' | b']' | b'}') => {
-                close(&mut open, i, bracket, at)?;
+                close(text, &mut open, i, bracket, at)?;
                 elses.pop();
                 let row = elses.last_mut().expect("the outermost stays");
                 *row = if continues(&text[i + 1..]) { *row + 1 } else { 0 };
@@ -67,8 +68,11 @@ pub fn check(file: FileId, text: &str) -> Result<(), Diagnostic> {
     }
     match open.pop() {
         None => Ok(()),
-        Some((start, bracket)) => Err(Diagnostic::new(at(start, start + 1), "this bracket is never closed")
-            .fits(format!("`{}` to match `{}`", partner(bracket) as char, bracket as char))),
+        Some((start, bracket)) => {
+            let error = Diagnostic::new(at(start, start + 1), "this bracket is never closed")
+                .fits(format!("`{}` to match `{}`", partner(bracket) as char, bracket as char));
+            Err(closed_in_comment(error, text, start, bracket))
+        }
     }
 }
 
@@ -91,6 +95,7 @@ fn string_end(bytes: &[u8], start: usize) -> usize {
 }
 
 fn close(
+    text: &str,
     open: &mut Vec<(usize, u8)>,
     i: usize,
     bracket: u8,
@@ -100,14 +105,24 @@ fn close(
         Some((_, start)) if partner(start) == bracket => Ok(()),
         Some((place, start)) => {
             let expected = partner(start) as char;
-            Err(Diagnostic::new(
+            let error = Diagnostic::new(
                 at(i, i + 1),
                 format!("`{}` closes a bracket that was not opened here", bracket as char),
             )
             .also(at(place, place + 1), "this one is open")
-            .fits(format!("`{expected}`")))
+            .fits(format!("`{expected}`"));
+            Err(closed_in_comment(error, text, place, start))
         }
         None => Err(Diagnostic::new(at(i, i + 1), format!("`{}` without an opening bracket", bracket as char))),
+    }
+}
+
+/// Where what would close a bracket stands behind `//` on its line, as in `(n // 2)`, says so.
+fn closed_in_comment(error: Diagnostic, text: &str, open: usize, bracket: u8) -> Diagnostic {
+    let line = text[open..].lines().next().unwrap_or_default();
+    match line.split_once("//") {
+        Some((_, comment)) if comment.contains(partner(bracket) as char) => error.hint(WHOLE_PART),
+        _ => error,
     }
 }
 
