@@ -173,6 +173,8 @@ pub struct Eval {
     pub batch: usize,
     /// Where ROC curves are drawn, as SVG, of a network that tells same from different; the folder is made where missing.
     pub roc: PathBuf,
+    /// Where it is drawn, as PNG, what a network that tells classes apart took for what; the folder is made where missing.
+    pub confusion: PathBuf,
     /// Prints JSON.
     pub json: bool,
 }

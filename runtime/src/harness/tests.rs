@@ -98,16 +98,24 @@ fn train_eval_and_predict_go_together() {
         picture: None,
         batch: 32,
         roc: folder.path("none/roc.svg"),
+        confusion: folder.path("drawn/confusion.png"),
         json,
     };
     let text = run(&Job::Eval(eval(false))).expect("evaluated");
     assert!(text.starts_with("loss: 0.") && text.contains("accuracy: 100.00 % (100 of 100)\n"), "{text}");
-    assert!(text.ends_with("mean over classes: precision 100.00 %, recall 100.00 %, F1 100.00 %\n"), "{text}");
+    let classes = "mean over classes: precision 100.00 %, recall 100.00 %, F1 100.00 %\nwhat is (a row) was taken for what (a column):\n";
+    let (_, matrix) = text.split_once(classes).expect("what was taken for what");
+    assert!(matrix.starts_with("        dark  left  top  bright\n  dark  "), "{matrix}");
+    let drawn = folder.path("drawn/confusion.png");
+    assert!(matrix.ends_with(&std::format!("\nconfusion matrix: {}\n", drawn.display())), "{matrix}");
+    assert!(Raster::read(&drawn).is_ok_and(|picture| picture.width > picture.height));
     let json: serde_json::Value = serde_json::from_str(&run(&Job::Eval(eval(true))).expect("evaluated")).expect("JSON");
     assert_eq!(
         (&json["accuracy"], &json["images"], &json["outputs"][0]["correct"]),
         (&1.0.into(), &100.into(), &100.into())
     );
+    let matrix: Vec<Vec<u64>> = serde_json::from_value(json["outputs"][0]["confusion"].clone()).expect("a matrix");
+    assert_eq!((matrix.concat().iter().sum::<u64>(), matrix[0][1]), (100, 0));
 
     // Checkpoints are weights, too.
     let last = job.checkpoints.folder.join("last.safetensors");

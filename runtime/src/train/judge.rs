@@ -152,7 +152,7 @@ mod tests {
         let example = |(bytes, points): (&[u8; 5], &Vec<[f32; 2]>)| {
             let raster = Raster { width: 5, height: 1, channels: 1, bytes: bytes.to_vec() };
             let pixels = Pixels::Memory(std::sync::Arc::new(raster));
-            Example { pixels, class: None, boxes: Vec::new(), points: points.clone() }
+            Example { points: points.clone(), ..Example::new(pixels) }
         };
         let examples = answers.iter().zip(points).map(example).collect();
         let collection = Collection { examples, classes: Vec::new() };

@@ -298,14 +298,22 @@ impl Recipe {
             picture: Some(self.picture.clone()),
             batch: self.written.batch,
             roc: self.folder().join("roc.svg"),
+            confusion: self.folder().join("confusion.png"),
             json,
         }))
     }
 }
 
 /// What training and evaluation leave in their folder.
-const RESULTS: [&str; 6] =
-    ["weights.safetensors", "best.safetensors", "last.safetensors", "epochs.csv", "report.html", "roc.svg"];
+const RESULTS: [&str; 7] = [
+    "weights.safetensors",
+    "best.safetensors",
+    "last.safetensors",
+    "epochs.csv",
+    "report.html",
+    "roc.svg",
+    "confusion.png",
+];
 
 /// Refuses networks, which are easily taken for recipes.
 fn is_recipe(path: &Path) -> Result<(), Failed> {

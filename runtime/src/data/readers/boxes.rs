@@ -38,7 +38,7 @@ pub fn boxes(table: &Path, images: &Path, split: Option<&str>, classes: &[String
         if row[file] != last {
             let path = images.join(row[file]);
             (last, size) = (row[file], size_of_picture(&path).map_err(|e| at(e.to_string()))?);
-            examples.push(Example { pixels: Pixels::File(path), class: None, boxes: Vec::new(), points: Vec::new() });
+            examples.push(Example::new(Pixels::File(path)));
         }
         let corners = corners(&sides, row).and_then(|b| inside(b, size.0, size.1)).map_err(at)?;
         let class = names.number(row[class]).map_err(at)?;
