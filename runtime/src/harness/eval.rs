@@ -2,11 +2,11 @@
 
 use std::format;
 use std::path::{Path, PathBuf};
-use std::string::String;
+use std::string::{String, ToString};
 use std::vec;
 use std::vec::Vec;
 
-use serde_json::json;
+use serde_json::{Map, json};
 
 use super::about::About;
 use super::confusion::{picture, table};
@@ -20,7 +20,7 @@ use crate::draw::roc;
 use crate::files::{FileError, write_atomically};
 use crate::job::Eval;
 use crate::metrics::{ClassMetrics, Confusion, Roc};
-use crate::train::{Answers, Metric, Metrics, evaluate};
+use crate::train::{Answers, Metric, Metrics, evaluate_by};
 use crate::{Network, Spec, weights};
 
 /// Sides of the pieces that answers are averaged over, as a share of the picture's: 224 of 256 pixels.
@@ -36,12 +36,12 @@ impl Harness<'_> {
         let views = views(job, network.spec(), about.picture.as_ref())?;
         let classes = if job.classes.is_empty() { &about.classes } else { &job.classes };
         let metrics = match (&views[..], others) {
-            ([all], []) => evaluate(&mut *network, all, job.batch)?,
+            ([all], []) => evaluate_by(&mut *network, all, job.batch, &job.measures)?,
             _ if Detector::of(network.spec()).is_some() && views[0].has_boxes() => {
                 let message = "boxes are not averaged: a detector takes one file of weights, and whole pictures";
                 return Err(Failure::new(message));
             }
-            _ => averaged(&mut *network, others, &views, job.batch)?,
+            _ => averaged(&mut *network, others, &views, job)?,
         };
         if metrics.is_empty() {
             let compares = if views.len() > 1 || !others.is_empty() { "; embeddings are not averaged" } else { "" };
@@ -94,14 +94,13 @@ impl Harness<'_> {
 
     /// How well classes are told apart.
     fn print_classes(&mut self, metric: &Metric, confusion: &Confusion, classes: &[String]) -> Result<(), Failure> {
-        let [accuracy, top5] = [metric.accuracy, metric.top5].map(|share| share.map(percent));
-        if let Some(accuracy) = accuracy {
+        if let Some(accuracy) = metric.accuracy.map(percent) {
             let [right, all] = [confusion.correct(), confusion.total()].map(thousands);
             let of = if metric.mean_iou.is_some() { format!("{all} pixels") } else { all };
             writeln!(self.out, "accuracy: {} ({right} of {of})", accuracy.trim_start())?;
         }
-        if let Some(top5) = top5 {
-            writeln!(self.out, "top-5 accuracy: {}", top5.trim_start())?;
+        for (k, share) in &metric.top {
+            writeln!(self.out, "top-{k} accuracy: {}", percent(*share).trim_start())?;
         }
         if let Some(iou) = metric.mean_iou {
             writeln!(self.out, "{}", iou_line(iou))?;
@@ -126,8 +125,8 @@ pub(super) fn verification_line(roc: &Roc) -> String {
 }
 
 /// `PCK@0.1: 83.10 %`
-pub(super) fn pck_line(pck: f64) -> String {
-    format!("PCK@0.1: {}", percent(pck).trim_start())
+pub(super) fn pck_line((near, found): (f32, f64)) -> String {
+    format!("PCK@{near}: {}", percent(found).trim_start())
 }
 
 /// `mean IoU: 61.20 %`
@@ -178,19 +177,14 @@ fn views(job: &Eval, spec: &Spec, picture: Option<&Picture>) -> Result<Vec<Datas
 }
 
 /// The mean answers of a network as it is and with other weights, to all views of the data.
-fn averaged(
-    network: &mut dyn Network,
-    others: &[PathBuf],
-    views: &[Dataset],
-    batch: usize,
-) -> Result<Metrics, Failure> {
-    let mut answers = Answers::new(network.spec());
+fn averaged(network: &mut dyn Network, others: &[PathBuf], views: &[Dataset], job: &Eval) -> Result<Metrics, Failure> {
+    let (batch, mut answers) = (job.batch, Answers::new(network.spec()));
     views.iter().try_for_each(|view| answers.add(network, view, batch))?;
     for path in others {
         weights::load(network, path)?;
         views.iter().try_for_each(|view| answers.add(network, view, batch))?;
     }
-    Ok(answers.metrics(&views[0], batch)?)
+    Ok(answers.metrics_by(&views[0], batch, &job.measures)?)
 }
 
 /// How well each class is told from the others.
@@ -221,10 +215,10 @@ fn as_json(metrics: &Metrics, classes: &[String], job: &Eval) -> serde_json::Val
                 "loss": metric.loss,
                 "accuracy": metric.accuracy,
                 "correct": metric.correct,
-                "top5": metric.top5,
+                "top": metric.top.iter().map(|(k, share)| (k.to_string(), json!(share))).collect::<Map<_, _>>(),
                 "mean_iou": metric.mean_iou,
                 "verification": metric.roc.as_ref().map(verification_json),
-                "pck": metric.pck,
+                "pck": metric.pck.map(|(_, found)| found),
                 "classes": metric.confusion.as_ref().map(|confusion| by_class(confusion, classes)),
                 "confusion": metric.confusion.as_ref().map(matrix),
             })

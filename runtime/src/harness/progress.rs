@@ -149,7 +149,7 @@ fn held_out(test: &Metrics) -> String {
         test.loss().map(|loss| scores(loss, test.accuracy())),
         test.mean_iou().map(|iou| format!("mean IoU {}", percent(iou))),
         test.roc().map(|roc| format!("AUC {}  EER {}", percent(roc.auc()), percent(roc.equal_error().0))),
-        test.pck().map(|pck| format!("PCK@0.1 {}", percent(pck))),
+        test.pck().map(|(near, found)| format!("PCK@{near} {}", percent(found))),
         test.boxes.as_ref().map(|b| format!("mAP@0.5 {}  COCO mAP {}", percent(b.map50), percent(b.coco.ap.max(0.0)))),
     ];
     parts.into_iter().flatten().map(|part| format!(" {part} ")).collect::<String>().trim_end().into()

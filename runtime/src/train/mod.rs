@@ -15,7 +15,7 @@ use std::vec::Vec;
 
 pub use detect::{ClassPrecision, Detected, Precision, detect};
 pub use error::TrainError;
-pub use evaluate::{Answers, Metric, Metrics, evaluate};
+pub use evaluate::{Answers, Measures, Metric, Metrics, evaluate, evaluate_by};
 pub use options::{Checkpoints, FitOptions};
 pub use verify::verify;
 
@@ -139,7 +139,7 @@ pub fn fit(
             return Ok(ended(&run, epochs));
         };
         run.swap_average();
-        let test = test.map(|test| evaluate(run.network, test, options.batch)).transpose();
+        let test = test.map(|test| evaluate_by(run.network, test, options.batch, &options.measures)).transpose();
         run.swap_average();
         let test = test?;
         let best = run.end_epoch(&train, test.as_ref())?;
@@ -179,6 +179,7 @@ fn check(network: &dyn Network, data: &Dataset, options: &FitOptions) -> Result<
     }
     options.clip.map_or(Ok(()), |clip| clip.check()).or_else(complain)?;
     options.optimizer.check().or_else(complain)?;
+    options.measures.check().or_else(complain)?;
     options.schedule.check().or_else(complain)
 }
 

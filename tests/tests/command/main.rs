@@ -541,7 +541,10 @@ optimizer: { adam: { learning_rate: 0.005 } }
     assert!(precision > 75.0, "{learnt}");
     // What is held out is measured after each epoch, and decides which is the best one.
     let epochs = learnt.lines().filter(|line| line.starts_with("epoch ")).collect::<Vec<_>>();
-    assert!(epochs.iter().all(|line| line.contains("  held out: mAP@0.5 ") && line.contains("  COCO mAP ")), "{learnt}");
+    assert!(
+        epochs.iter().all(|line| line.contains("  held out: mAP@0.5 ") && line.contains("  COCO mAP ")),
+        "{learnt}"
+    );
     let table = std::fs::read_to_string(home.path().join("runs/r/epochs.csv")).expect("a table");
     let column = table.lines().next().and_then(|heading| heading.split(',').position(|name| name == "held_out_map50"));
     let held_out = |line: &str| line.split(',').nth(column.expect("a column")).and_then(|x| x.parse::<f64>().ok());
@@ -555,7 +558,10 @@ optimizer: { adam: { learning_rate: 0.005 } }
     let measured = said(home.path(), &["eval", "r.yaml", "--json"]);
     let json: serde_json::Value = serde_json::from_str(&measured).expect("JSON");
     assert!((100.0 * json["map50"].as_f64().expect("a precision") - precision).abs() < 0.01, "{measured}");
-    assert_eq!((json["coco"].as_object().map(serde_json::Map::len), &json["coco"]["AP"]), (Some(12), &json["coco_map"]));
+    assert_eq!(
+        (json["coco"].as_object().map(serde_json::Map::len), &json["coco"]["AP"]),
+        (Some(12), &json["coco_map"])
+    );
 
     let found = said(home.path(), &["predict", "r.yaml", "21.png", "-o", "found.png"]);
     assert!(found.starts_with("21.png: ") && found.contains(" % square, from ("), "{found}");

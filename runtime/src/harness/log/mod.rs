@@ -34,7 +34,7 @@ impl Row {
                 test.accuracy(),
                 roc.map(Roc::auc),
                 roc.map(|roc| roc.equal_error().0),
-                test.pck(),
+                test.pck().map(|(_, found)| found),
                 test.mean_iou(),
                 boxes.map(|boxes| boxes.map50),
                 boxes.map(|boxes| boxes.coco.ap),

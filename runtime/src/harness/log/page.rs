@@ -53,7 +53,7 @@ fn diagrams(rows: &[Row]) -> String {
         ),
         ("Boxes found (%)", [held_out("mAP at an IoU of 0.5", "map50"), held_out("mAP of COCO", "coco_map")]),
         ("Same or different (%)", [held_out("area under the curve", "auc"), held_out("equal error rate", "eer")]),
-        ("Points found (%)", [curve("learnt", &|_| None), held_out("within a tenth of their extent", "pck")]),
+        ("Points found (%)", [curve("learnt", &|_| None), held_out("near enough (PCK), held out", "pck")]),
         ("Learning rate", [curve("learning rate", &|row| Some(row.learning_rate)), curve("", &|_| None)]),
     ];
     let diagram = |(title, all): (&str, [Curve; 2])| {

@@ -5,7 +5,7 @@ use std::vec::Vec;
 
 use super::scores::{probabilities, rows};
 use super::sums::Sums;
-use super::{Metrics, Pair, each, pairs};
+use super::{Measures, Metrics, Pair, each, pairs};
 use crate::data::Dataset;
 use crate::{Error, Network, Spec, TargetKind};
 
@@ -81,12 +81,20 @@ impl Answers {
         sums.iter().map(|sum| sum / self.added.max(1) as f32).collect()
     }
 
-    /// Compares the means with the targets of the data set, `size` images at a time.
+    /// Compares the means with the targets of the data set, `size` images at a time, by the default [`Measures`].
     ///
     /// # Errors
     /// Where a photo cannot be read.
     pub fn metrics(&self, data: &Dataset, size: usize) -> Result<Metrics, Error> {
-        let mut sums = Sums::of(&self.pairs, self.spec, data);
+        self.metrics_by(data, size, &Measures::default())
+    }
+
+    /// The same by other measures.
+    ///
+    /// # Errors
+    /// Where a photo cannot be read.
+    pub fn metrics_by(&self, data: &Dataset, size: usize, measures: &Measures) -> Result<Metrics, Error> {
+        let mut sums = Sums::of(&self.pairs, self.spec, data, measures);
         let means: Vec<Vec<f32>> = self.pairs.iter().map(|pair| self.mean(pair.target)).collect();
         each(data, self.spec, size, 1, |batch, numbers| {
             let targets = batch.targets();

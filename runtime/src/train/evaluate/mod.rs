@@ -1,6 +1,7 @@
 //! How good a network is.
 
 mod answers;
+mod measures;
 mod scores;
 mod sums;
 mod tally;
@@ -17,6 +18,7 @@ use crate::{Error, Network, Spec, TargetKind};
 use sums::Sums;
 
 pub use answers::Answers;
+pub use measures::Measures;
 pub(super) use tally::Tally;
 
 /// How well one output matches one target.
@@ -34,17 +36,17 @@ pub struct Metric {
     pub accuracy: Option<f64>,
     /// How many these are.
     pub correct: Option<usize>,
-    /// For more than five classes of images, the fraction of images whose right class is among the five largest outputs.
-    pub top5: Option<f64>,
+    /// For classes of images, the fractions of images whose right class is among the k largest outputs, with k; see
+    /// [`Measures::top`].
+    pub top: Vec<(usize, f64)>,
     /// For maps of classes, the mean intersection over union of the classes that occur (Long, Shelhamer & Darrell 2015, section 5).
     pub mean_iou: Option<f64>,
     /// For classes, what was taken for what.
     pub confusion: Option<Confusion>,
     /// For a number that is to be 0 or 1, how well the output tells them apart.
     pub roc: Option<Roc>,
-    /// For points of photos, the share that is found: within a tenth of the longer side of the box around the true ones (Yang &
-    /// Ramanan 2013).
-    pub pck: Option<f64>,
+    /// For points of photos, how near is near enough, see [`Measures::pck`], and the share that is found.
+    pub pck: Option<(f32, f64)>,
 }
 
 /// How well a network does on a data set.
@@ -88,8 +90,8 @@ impl Metrics {
         self.rocs().next().map(|(_, roc)| roc)
     }
 
-    /// The share of the points that are found, of the first output that finds some.
-    pub fn pck(&self) -> Option<f64> {
+    /// How near is near enough, and the share of the points that are found, of the first output that is to find some.
+    pub fn pck(&self) -> Option<(f32, f64)> {
         self.metrics.iter().find_map(|metric| metric.pck)
     }
 
@@ -143,7 +145,7 @@ fn pairs(spec: &Spec) -> Vec<Pair> {
 }
 
 /// Runs inference over a whole data set, at most `size` images at a time, and compares outputs with targets, and boxes of
-/// detectors with those of photos.
+/// detectors with those of photos, by the default [`Measures`].
 ///
 /// An output of classes that is nowhere negative and sums to 1 is taken for probabilities, any other for their
 /// logarithms up to a constant ("logits").
@@ -151,9 +153,22 @@ fn pairs(spec: &Spec) -> Vec<Pair> {
 /// # Errors
 /// Where the network refuses an image, or a photo cannot be read.
 pub fn evaluate(network: &mut dyn Network, data: &Dataset, size: usize) -> Result<Metrics, Error> {
+    evaluate_by(network, data, size, &Measures::default())
+}
+
+/// The same by other measures.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_by(
+    network: &mut dyn Network,
+    data: &Dataset,
+    size: usize,
+    measures: &Measures,
+) -> Result<Metrics, Error> {
     let spec = network.spec();
     let pairs = pairs(spec);
-    let mut sums = Sums::of(&pairs, spec, data);
+    let mut sums = Sums::of(&pairs, spec, data, measures);
     let mut finder = Finder::of(spec, Detected::THRESHOLDS).filter(|_| data.has_boxes());
     if !sums.is_empty() || finder.is_some() {
         let threads = network.memory().pool.threads();

@@ -4,7 +4,7 @@ use std::string::ToString;
 use std::vec::Vec;
 
 use super::scores::{are_probabilities, cross_entropy, largest, rows};
-use super::{Metric, Pair};
+use super::{Measures, Metric, Pair};
 use crate::data::Dataset;
 use crate::metrics::{Confusion, top_k};
 use crate::train::judge::Judge;
@@ -28,18 +28,19 @@ struct Classes {
     places: usize,
     /// The label of what has no class.
     ignore: Option<u32>,
-    top5: usize,
+    /// For each k how many have their right class among the k largest.
+    top: Vec<(usize, usize)>,
     confusion: Confusion,
 }
 
 impl Sums {
     /// For each pair; none where the data has no targets.
-    pub(super) fn of(pairs: &[Pair], spec: &Spec, data: &Dataset) -> Vec<Self> {
+    pub(super) fn of(pairs: &[Pair], spec: &Spec, data: &Dataset, measures: &Measures) -> Vec<Self> {
         let sums = |pair: &Pair| {
             let target = &spec.targets[pair.target];
             let answers = match target.kind {
-                TargetKind::Class(classes) => Answers::Classes(Classes::new(target, classes)),
-                TargetKind::Float => Answers::Floats(Judge::of(pair.target, spec, data)),
+                TargetKind::Class(classes) => Answers::Classes(Classes::new(target, classes, measures)),
+                TargetKind::Float => Answers::Floats(Judge::of(pair.target, spec, data, measures.pck)),
             };
             Self { images: 0, loss: 0.0, answers }
         };
@@ -68,7 +69,7 @@ impl Sums {
             loss: self.loss / self.images.max(1) as f64,
             accuracy: None,
             correct: None,
-            top5: None,
+            top: Vec::new(),
             mean_iou: None,
             confusion: None,
             roc: None,
@@ -76,10 +77,10 @@ impl Sums {
         };
         match self.answers {
             Answers::Floats(judge) => Metric { pck: judge.pck(), roc: judge.roc(), ..empty },
-            Answers::Classes(Classes { places, top5, confusion, .. }) => Metric {
+            Answers::Classes(Classes { places, top, confusion, .. }) => Metric {
                 accuracy: Some(confusion.accuracy()),
                 correct: Some(confusion.correct() as usize),
-                top5: (places == 1 && confusion.classes() > 5).then(|| top5 as f64 / confusion.total().max(1) as f64),
+                top: top.into_iter().map(|(k, among)| (k, among as f64 / confusion.total().max(1) as f64)).collect(),
                 mean_iou: (places > 1).then(|| confusion.mean_iou()),
                 confusion: Some(confusion),
                 ..empty
@@ -89,9 +90,11 @@ impl Sums {
 }
 
 impl Classes {
-    fn new(target: &ValueSpec, classes: usize) -> Self {
+    fn new(target: &ValueSpec, classes: usize, measures: &Measures) -> Self {
         let (places, ignore) = (target.image_len(), target.ignore);
-        Self { places, ignore, top5: 0, confusion: Confusion::new(classes) }
+        // Of pixels nobody asks for it.
+        let top = measures.top.iter().filter(|k| places == 1 && **k < classes).map(|k| (*k, 0)).collect();
+        Self { places, ignore, top, confusion: Confusion::new(classes) }
     }
 
     /// Counts the answers, and returns the sum over the images of the mean cross-entropy of their places, as losses have it.
@@ -106,9 +109,7 @@ impl Classes {
             {
                 counted += 1;
                 sum += cross_entropy(row, *label, is_probability);
-                if self.places == 1 {
-                    self.top5 += top_k(row, classes, &[*label], 5);
-                }
+                self.top.iter_mut().for_each(|(k, among)| *among += top_k(row, classes, &[*label], *k));
                 self.confusion.add(*label as usize, largest(row));
             }
             sum / counted.max(1) as f64
