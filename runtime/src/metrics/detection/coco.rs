@@ -28,7 +28,7 @@ const IOUS: usize = 10;
 const AREAS: [(f64, f64); 4] = [(0.0, 1e10), (0.0, 1024.0), (1024.0, 9216.0), (9216.0, 1e10)];
 
 impl Coco {
-    /// All twelve, named as the evaluation prints them, in its order.
+    /// All twelve with short names, in the order in which COCO's evaluation prints them.
     pub fn numbers(&self) -> [(&'static str, f64); 12] {
         let ([small, medium, large], [one, ten, hundred]) = (self.ap_by_area, self.ar);
         let [ar_small, ar_medium, ar_large] = self.ar_by_area;
@@ -52,15 +52,17 @@ impl Coco {
 /// COCO's evaluation of boxes (Lin et al. 2014; the same numbers as `pycocotools.cocoeval`). COCO has no difficult boxes, which are
 /// taken for boxes of an area that is not asked for: they need not be found.
 pub fn coco(truths: &[TrueBox], found: &[Found]) -> Coco {
-    let mut groups: BTreeMap<(u32, u64), (Vec<&TrueBox>, Vec<&Found>)> = BTreeMap::new();
+    let mut groups: BTreeMap<(u32, u64), Boxes<'_>> = BTreeMap::new();
     truths.iter().for_each(|t| groups.entry((t.class, t.image)).or_default().0.push(t));
     found.iter().for_each(|f| groups.entry((f.class, f.image)).or_default().1.push(f));
-    let group = |((class, _), (truths, found)): ((u32, u64), (Vec<_>, Vec<_>))| {
-        let mut found = by_score(found.into_iter());
-        found.truncate(100);
-        (class, Group::new(truths, found))
-    };
-    let groups: Vec<(u32, Group<'_>)> = groups.into_iter().map(group).collect();
+    let groups: Vec<(u32, Group<'_>)> = groups
+        .into_iter()
+        .map(|((class, _), (truths, found))| {
+            let mut found = by_score(found.into_iter());
+            found.truncate(100);
+            (class, Group::new(truths, found))
+        })
+        .collect();
     let of = |area: usize, most: usize| Accumulated::new(&groups, area, most);
     let all = of(0, 100);
     let sizes = [of(1, 100), of(2, 100), of(3, 100)];
@@ -78,7 +80,10 @@ fn iou_threshold(i: usize) -> f64 {
     0.5 + 0.05 * i as f64
 }
 
-/// The boxes of one class in one picture.
+/// The true boxes and the found ones of one class in one picture.
+type Boxes<'a> = (Vec<&'a TrueBox>, Vec<&'a Found>);
+
+/// These, as they are matched.
 struct Group<'a> {
     truths: Vec<&'a TrueBox>,
     found: Vec<&'a Found>,
