@@ -263,6 +263,8 @@ fn wrong_recipes_are_explained() {
             "schedule: { decay: { one_cycle: { momentum: [1, 2] } } }\n",
         ),
         ("clip", good.to_owned() + "clip: { norm: 0 }\n", "`norm` is 0, but it must be above 0"),
+        ("top", good.to_owned() + "metrics: { top: [1, 0] }\n", "`top` has 0, but all its numbers must be at least 1"),
+        ("pck", good.to_owned() + "metrics: { pck: 2 }\n", "`pck` is 2, but it must be above 0 and at most 1"),
         ("average", good.to_owned() + "average: 1\n", "from 0 to below 1"),
         ("accumulate", good.to_owned() + "accumulate: 0\n", "from 1 to 65536"),
         ("decay_on", good.to_owned() + "decay_on: biases\n", "weights"),
