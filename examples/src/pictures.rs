@@ -45,7 +45,7 @@ fn pieces(photos: &[Raster], count: usize, random: &mut Random) -> Collection {
             &mut |_: &mut Random| -> std::result::Result<Sample, Infallible> { unreachable!("no step joins photos") };
         let Ok(piece) = pipeline.apply(photo, random, alone);
         let pixels = Pixels::Memory(Arc::new(piece.raster.stretched(SIDE, SIDE)));
-        Example { pixels, class: Some(class as u32), boxes: vec![], points: vec![] }
+        Example { class: Some(class as u32), ..Example::new(pixels) }
     });
     Collection { examples: examples.collect(), classes: vec![] }
 }

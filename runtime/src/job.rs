@@ -17,6 +17,7 @@ pub use crate::data::{Answer, Part, Picture};
 use crate::init::Scheme;
 use crate::optimizer::{Clip, DecayOn, Rule};
 use crate::schedule::Schedule;
+pub use crate::train::Measures;
 
 /// One run of a network's program.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -86,6 +87,8 @@ pub struct Train {
     pub augment: Pipeline,
     /// What targets hold, where their shapes do not say so.
     pub targets: Vec<(String, Answer)>,
+    /// What answers to held-out images are measured by.
+    pub measures: Measures,
     /// Where the run is saved.
     pub checkpoints: Checkpoints,
     /// Weights to start from instead of random ones.
@@ -164,6 +167,9 @@ pub struct Eval {
     /// What targets hold, where their shapes do not say so.
     #[serde(default)]
     pub targets: Vec<(String, Answer)>,
+    /// What answers are measured by.
+    #[serde(default)]
+    pub measures: Measures,
     /// Names of the classes, in order; empty where there are none.
     #[serde(default)]
     pub classes: Vec<String>,
@@ -173,6 +179,8 @@ pub struct Eval {
     pub batch: usize,
     /// Where ROC curves are drawn, as SVG, of a network that tells same from different; the folder is made where missing.
     pub roc: PathBuf,
+    /// Where it is drawn, as PNG, what a network that tells classes apart took for what; the folder is made where missing.
+    pub confusion: PathBuf,
     /// Prints JSON.
     pub json: bool,
 }

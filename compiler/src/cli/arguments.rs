@@ -343,6 +343,9 @@ Of several weights the answers are averaged: an ensemble. So are those to pieces
 width and height: the middle and the four corners, with 10 also the mirror images of these. Digits and letters
 are not to be mirrored.
 
+In the folder of the recipe's checkpoints, `confusion.png` shows what was taken for what, and `roc.svg` how
+well same and different are told apart, where the network does so.
+
 Examples:
   cnnc eval specs/lenet5.yaml --weights runs/lenet5/weights.safetensors
   cnnc eval specs/lenet5.yaml --weights a.safetensors b.safetensors c.safetensors

@@ -4,7 +4,19 @@ use super::columns::{Values, copy_floats};
 use super::dataset::Content;
 use super::{Dataset, Draw};
 use crate::files::FileError;
+use crate::metrics::TrueBox;
 use crate::{Buffer, Spec, TargetKind, Targets, ValueSpec};
+
+/// A photo of a batch, as it was before it was stretched to the network's input.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Photo {
+    /// In pixels.
+    pub width: usize,
+    /// In pixels.
+    pub height: usize,
+    /// What a detector is to find in it, in its pixels; [`TrueBox::image`] is the number in the data set.
+    pub boxes: Vec<TrueBox>,
+}
 
 /// Memory for one batch, filled again and again.
 #[derive(Debug)]
@@ -16,6 +28,7 @@ pub struct BatchData {
     is_class: Vec<bool>,
     input_lens: Vec<usize>,
     target_lens: Vec<usize>,
+    photos: Vec<Photo>,
     count: usize,
 }
 
@@ -30,14 +43,19 @@ impl BatchData {
             is_class: spec.targets.iter().map(|v| v.kind != TargetKind::Float).collect(),
             input_lens: spec.inputs.iter().map(ValueSpec::image_len).collect(),
             target_lens: spec.targets.iter().map(ValueSpec::image_len).collect(),
+            photos: Vec::new(),
             count: 0,
         }
     }
 
     /// Copies the images with these numbers, at most as many as there is memory for. Photos are read and augmented as `draw`
-    /// decides; of a photo that cannot be read the error names the file.
+    /// decides.
+    ///
+    /// # Errors
+    /// Where a photo cannot be read; the error names its file.
     pub fn load(&mut self, data: &Dataset, numbers: &[usize], draw: Draw) -> Result<(), FileError> {
         self.count = numbers.len();
+        self.photos.clear();
         let positions = || numbers.iter().map(|number| data.position(*number));
         match data.content() {
             Content::Columns(columns) => {
@@ -62,7 +80,11 @@ impl BatchData {
                 let inputs = self.inputs.iter_mut().enumerate().map(|(n, x)| &mut x[part(n, &self.input_lens)]);
                 let floats = self.floats.iter_mut().enumerate().map(|(n, y)| &mut y[part(n, &self.target_lens)]);
                 let classes = self.classes.iter_mut().map(|y| &mut y[i]);
-                photos.write(position, data.range(), draw, inputs.collect(), floats.collect(), classes.collect())
+                let (inputs, floats, classes) = (inputs.collect(), floats.collect(), classes.collect());
+                let mut photo = photos.write(position, data.range(), draw, inputs, floats, classes)?;
+                photo.boxes.iter_mut().for_each(|b| b.image = numbers[i] as u64);
+                self.photos.push(photo);
+                Ok(())
             }),
         }
     }
@@ -70,6 +92,11 @@ impl BatchData {
     /// Number of images.
     pub fn count(&self) -> usize {
         self.count
+    }
+
+    /// Of photos, what each image was made of; empty where the data is none.
+    pub fn photos(&self) -> &[Photo] {
+        &self.photos
     }
 
     /// The inputs, as networks take them.

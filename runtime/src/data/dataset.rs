@@ -141,6 +141,14 @@ impl Dataset {
         }
     }
 
+    /// Whether there are boxes for a detector to be judged by: on photos only.
+    pub fn has_boxes(&self) -> bool {
+        match &self.content {
+            Content::Columns(_) => false,
+            Content::Photos(photos) => photos.have_boxes(&self.range),
+        }
+    }
+
     /// What a target (by position) holds, where that is known: of photos.
     pub fn answer(&self, target: usize) -> Option<&Answer> {
         match &self.content {

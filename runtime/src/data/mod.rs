@@ -10,7 +10,7 @@ mod photos;
 mod picture;
 pub mod readers;
 
-pub use batch::BatchData;
+pub use batch::{BatchData, Photo};
 pub use columns::TargetValues;
 pub use dataset::{Dataset, Draw};
 pub use idx::Idx;

@@ -8,10 +8,11 @@ use std::sync::Arc;
 #[cfg(feature = "harness")]
 use serde::{Deserialize, Serialize};
 
-use super::{Draw, Picture, Raster};
+use super::{Draw, Photo, Picture, Raster};
 use crate::augment::{Pipeline, Sample};
 use crate::boxes::{Centered, ClassScores, Corners, Grid, Shape, Truth};
 use crate::files::FileError;
+use crate::metrics::TrueBox;
 use crate::random::{Random, mix};
 use crate::{Spec, TargetKind, ValueSpec};
 
@@ -31,14 +32,25 @@ pub struct Example {
     pub pixels: Pixels,
     /// What it shows as a whole.
     pub class: Option<u32>,
-    /// Boxes in pixels and their classes.
+    /// Boxes to learn from, in pixels, and their classes.
     pub boxes: Vec<(Corners, u32)>,
+    /// The boxes that a detector is judged by, where more is known of them than `boxes` can say: what is difficult, crowds, areas.
+    /// Where it is empty these are `boxes`. Their [`image`](TrueBox::image) says nothing.
+    pub truths: Vec<TrueBox>,
     /// Points in pixels, in a fixed order.
     pub points: Vec<[f32; 2]>,
 }
 
 impl Example {
+    /// A photo of which nothing is known.
+    pub fn new(pixels: Pixels) -> Self {
+        Self { pixels, class: None, boxes: Vec::new(), truths: Vec::new(), points: Vec::new() }
+    }
+
     /// The photo as it is.
+    ///
+    /// # Errors
+    /// Where its file cannot be read or is no picture; the error names it.
     pub fn read(&self) -> Result<Sample, FileError> {
         let raster = match &self.pixels {
             Pixels::File(path) => Raster::read(path)?,
@@ -47,6 +59,19 @@ impl Example {
         let classes = self.class.map(|class| (class, 1.0)).into_iter().collect();
         Ok(Sample { raster, classes, boxes: self.boxes.clone(), points: self.points.clone() })
     }
+
+    /// The boxes that a detector is judged by.
+    fn truths(&self) -> Vec<TrueBox> {
+        match self.truths.is_empty() {
+            true => unmarked(&self.boxes),
+            false => self.truths.clone(),
+        }
+    }
+}
+
+/// Boxes as most data sets have them.
+fn unmarked(boxes: &[(Corners, u32)]) -> Vec<TrueBox> {
+    boxes.iter().map(|&(corners, class)| TrueBox::new(0, class, corners)).collect()
 }
 
 /// Photos and the names of their classes.
@@ -178,6 +203,11 @@ impl Photos {
         self.examples.get(position)?.class
     }
 
+    /// Whether any of these photos has a box.
+    pub(super) fn have_boxes(&self, range: &Range<usize>) -> bool {
+        self.examples[range.clone()].iter().any(|example| !example.boxes.is_empty() || !example.truths.is_empty())
+    }
+
     /// A photo, augmented; others that are joined with it come from `range`.
     pub(super) fn sample(&self, position: usize, range: &Range<usize>, draw: Draw) -> Result<Sample, FileError> {
         let mut random = Random::numbered(mix(draw.seed.wrapping_add(mix(draw.epoch))), position as u64);
@@ -190,7 +220,7 @@ impl Photos {
         self.augment.apply(self.examples[position].read()?, random, &mut other)
     }
 
-    /// Writes inputs and targets of one item.
+    /// Writes inputs and targets of one item, and says what its photo is.
     pub(super) fn write(
         &self,
         position: usize,
@@ -199,7 +229,7 @@ impl Photos {
         inputs: Vec<&mut [f32]>,
         floats: Vec<&mut [f32]>,
         classes: Vec<&mut u32>,
-    ) -> Result<(), FileError> {
+    ) -> Result<Photo, FileError> {
         let mut random = Random::numbered(mix(draw.seed.wrapping_add(mix(draw.epoch))), position as u64);
         let sample = self.augmented(position, range, &mut random)?;
         let partners = self.partners(position, range, &mut random);
@@ -219,7 +249,10 @@ impl Photos {
                 _ => self.answer(answer, shape, &samples[0], y),
             }
         }
-        Ok(())
+        let Sample { raster: Raster { width, height, .. }, boxes, .. } = &samples[0];
+        // Of boxes that have moved no more is known than where they are.
+        let boxes = if self.augment.is_empty() { self.examples[position].truths() } else { unmarked(boxes) };
+        Ok(Photo { width: *width, height: *height, boxes })
     }
 
     fn error(&self, position: usize, message: String) -> FileError {

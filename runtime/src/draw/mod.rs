@@ -98,7 +98,8 @@ pub fn confusion(confusion: &Confusion, classes: &[String]) -> Raster {
     let names: Vec<String> = (0..count).map(|class| name(classes, class as u32)).collect();
     let wide = |text: &str| (text.chars().count() as i64 * 4 + 1) * SCALE as i64;
     let left = names.iter().map(|name| wide(name)).max().unwrap_or(0) + 8;
-    let cell = left.max(44);
+    let counts = (0..count).flat_map(|row| (0..count).map(move |column| confusion.count(row, column).to_string()));
+    let cell = counts.map(|text| wide(&text) + 8).max().unwrap_or(0).max(left).max(44);
     let (width, height) = (left + cell * count as i64, HEIGHT * (1 + count as i64));
     let bytes = vec![255; (width * height * 3) as usize];
     let mut raster = Raster { width: width as usize, height: height as usize, channels: 3, bytes };

@@ -4,83 +4,63 @@ use std::format;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::draw::percent;
 use super::predict::{class_name, to_input};
 use super::{Failure, Harness, thousands};
 use crate::boxes::{Detection, Detector, Thresholds, nms};
-use crate::data::{Dataset, Picture, Raster};
+use crate::data::{Picture, Raster};
 use crate::files::FileError;
 use crate::job::Predict;
-use crate::metrics::{coco, voc};
-use crate::train::{Detected, detect};
+use crate::train::{ClassPrecision, Precision};
 use crate::{Network, draw};
 
-/// How good a detector is.
-pub(super) struct Precision {
-    images: usize,
-    boxes: usize,
-    map50: f64,
-    coco: f64,
-    /// Class, number of true boxes, average precision.
-    classes: Vec<(u32, usize, f64)>,
+/// The line that scripts look for.
+pub(super) fn precision_line(boxes: &Precision) -> String {
+    format!("mAP@0.5: {}", percent(boxes.map50).trim_start())
 }
 
-impl Precision {
-    /// Of a detector on photos; `None` where the network is none, or the data has no boxes.
-    pub(super) fn measure(network: &mut dyn Network, data: &Dataset, batch: usize) -> Result<Option<Self>, Failure> {
-        if Detector::of(network.spec()).is_none() || !data.is_slow() {
-            return Ok(None);
-        }
-        let Detected { truths, found } = detect(network, data, batch, &Detected::THRESHOLDS)?;
-        if truths.is_empty() {
-            return Ok(None);
-        }
-        let ap = voc(&truths, &found, 0.5, false);
-        let of_class = |&(class, ap): &(u32, f64)| (class, truths.iter().filter(|t| t.class == class).count(), ap);
-        Ok(Some(Self {
-            images: data.len(),
-            boxes: truths.len(),
-            map50: ap.mean,
-            coco: coco(&truths, &found).ap,
-            classes: ap.classes.iter().map(of_class).collect(),
-        }))
-    }
+/// What is said of a detector as JSON.
+pub(super) fn precision_json(boxes: &Precision, names: &[String]) -> Map<String, Value> {
+    let of_class = |of: &ClassPrecision| json!({ "name": class_name(names, of.class as usize), "boxes": of.boxes, "ap50": of.ap50 });
+    let coco: Map<String, Value> =
+        boxes.coco.numbers().into_iter().map(|(name, x)| (name.to_string(), json!(x))).collect();
+    let numbers = [
+        ("boxes", json!(boxes.boxes)),
+        ("map50", json!(boxes.map50)),
+        ("coco_map", json!(boxes.coco.ap)),
+        ("coco", Value::Object(coco)),
+        ("classes", boxes.classes.iter().map(of_class).collect()),
+    ];
+    numbers.into_iter().map(|(name, value)| (name.to_string(), value)).collect()
+}
 
-    /// The line that scripts look for.
-    pub(super) fn line(&self) -> String {
-        format!("mAP@0.5: {}", percent(self.map50).trim_start())
-    }
-
-    fn as_json(&self, names: &[String]) -> Value {
-        let of_class = |&(class, boxes, ap): &(u32, usize, f64)| json!({ "name": class_name(names, class as usize), "boxes": boxes, "ap50": ap });
-        json!({
-            "images": self.images,
-            "boxes": self.boxes,
-            "map50": self.map50,
-            "coco_map": self.coco,
-            "classes": self.classes.iter().map(of_class).collect::<Vec<_>>(),
-        })
-    }
+/// `84.20 %`; COCO says -1 of areas without boxes.
+fn share(x: f64) -> String {
+    if x < 0.0 { String::from("no boxes") } else { percent(x).trim_start().to_string() }
 }
 
 impl Harness<'_> {
+    /// How well a detector finds boxes.
     pub(super) fn print_precision(
         &mut self,
-        precision: &Precision,
+        boxes: &Precision,
+        images: usize,
         classes: &[String],
-        json: bool,
     ) -> Result<(), Failure> {
-        if json {
-            return Ok(writeln!(self.out, "{:#}", precision.as_json(classes))?);
-        }
-        let (boxes, images) = (thousands(precision.boxes), thousands(precision.images));
-        writeln!(self.out, "{} ({boxes} boxes in {images} images)", precision.line())?;
-        writeln!(self.out, "COCO mAP (IoU from 0.5 to 0.95): {}", percent(precision.coco).trim_start())?;
-        for &(class, boxes, ap) in &precision.classes {
-            let name = class_name(classes, class as usize);
-            writeln!(self.out, "  {name}: {} ({} boxes)", percent(ap).trim_start(), thousands(boxes))?;
+        let of = format!("{} boxes in {} images", thousands(boxes.boxes), thousands(images));
+        writeln!(self.out, "{} ({of})", precision_line(boxes))?;
+        let coco = &boxes.coco;
+        writeln!(self.out, "COCO mAP (IoU from 0.5 to 0.95): {}", share(coco.ap))?;
+        writeln!(self.out, "  from an IoU of 0.5: {}, of 0.75: {}", share(coco.ap50), share(coco.ap75))?;
+        let [small, medium, large] = coco.ap_by_area.map(share);
+        writeln!(self.out, "  small boxes: {small}, medium: {medium}, large: {large}")?;
+        let [one, ten, hundred] = coco.ar.map(share);
+        writeln!(self.out, "  recall with 1 box: {one}, with 10: {ten}, with 100: {hundred}")?;
+        for of in &boxes.classes {
+            let name = class_name(classes, of.class as usize);
+            writeln!(self.out, "  {name}: {} ({} boxes)", share(of.ap50), thousands(of.boxes))?;
         }
         Ok(())
     }

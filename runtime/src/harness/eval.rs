@@ -2,30 +2,32 @@
 
 use std::format;
 use std::path::{Path, PathBuf};
-use std::string::String;
+use std::string::{String, ToString};
 use std::vec;
 use std::vec::Vec;
 
-use serde_json::json;
+use serde_json::{Map, json};
 
 use super::about::About;
-use super::detect::Precision;
+use super::confusion::{picture, table};
+use super::detect::precision_json;
 use super::draw::percent;
 use super::{Failure, Harness, Reading, load, thousands};
 use crate::augment::{Pipeline, crops};
+use crate::boxes::Detector;
 use crate::data::{Dataset, Picture};
 use crate::draw::roc;
 use crate::files::{FileError, write_atomically};
 use crate::job::Eval;
 use crate::metrics::{ClassMetrics, Confusion, Roc};
-use crate::train::{Answers, Metrics, evaluate};
+use crate::train::{Answers, Metric, Metrics, evaluate_by};
 use crate::{Network, Spec, weights};
 
 /// Sides of the pieces that answers are averaged over, as a share of the picture's: 224 of 256 pixels.
 const SHARE: f32 = 0.875;
 
 impl Harness<'_> {
-    /// Prints loss and accuracy of given weights, or the average precision of a detector.
+    /// Prints all that is measured of given weights on a data set, and draws curves and what was taken for what.
     pub(super) fn eval(&mut self, job: &Eval) -> Result<(), Failure> {
         let mut network = self.network(&job.machine, None, job.batch)?;
         let [first, others @ ..] = &job.weights[..] else { return Err(Failure::new("there are no weights")) };
@@ -33,33 +35,29 @@ impl Harness<'_> {
         let about = About::read(loaded.metadata.as_deref());
         let views = views(job, network.spec(), about.picture.as_ref())?;
         let classes = if job.classes.is_empty() { &about.classes } else { &job.classes };
-        if let Some(precision) = Precision::measure(&mut *network, &views[0], job.batch)? {
-            return match (&views[..], others) {
-                ([_], []) => self.print_precision(&precision, classes, job.json),
-                _ => Err(Failure::new(
-                    "boxes are not averaged: a detector takes one file of weights, and whole pictures",
-                )),
-            };
-        }
         let metrics = match (&views[..], others) {
-            ([all], []) => evaluate(&mut *network, all, job.batch)?,
-            _ => averaged(&mut *network, others, &views, job.batch)?,
+            ([all], []) => evaluate_by(&mut *network, all, job.batch, &job.measures)?,
+            _ if Detector::of(network.spec()).is_some() && views[0].has_boxes() => {
+                let message = "boxes are not averaged: a detector takes one file of weights, and whole pictures";
+                return Err(Failure::new(message));
+            }
+            _ => averaged(&mut *network, others, &views, job)?,
         };
         if metrics.is_empty() {
             let compares = if views.len() > 1 || !others.is_empty() { "; embeddings are not averaged" } else { "" };
             let message = format!("no output of {} has the shape of a target{compares}", network.spec().name);
             return Err(Failure::new(message));
         }
-        let drawn = draw_roc(&metrics, network.spec(), &job.roc)?;
+        let drawn = [
+            draw_confusion(&metrics, classes, &job.confusion)?.then_some(("confusion matrix", &job.confusion)),
+            draw_roc(&metrics, network.spec(), &job.roc)?.then_some(("ROC curve", &job.roc)),
+        ];
         if job.json {
             return Ok(writeln!(self.out, "{:#}", as_json(&metrics, classes, job))?);
         }
         self.say_what_is_averaged(job)?;
-        self.print_metrics(&metrics)?;
-        match drawn {
-            true => Ok(writeln!(self.out, "ROC curve: {}", job.roc.display())?),
-            false => Ok(()),
-        }
+        self.print_metrics(&metrics, classes)?;
+        drawn.into_iter().flatten().try_for_each(|(what, path)| Ok(writeln!(self.out, "{what}: {}", path.display())?))
     }
 
     fn say_what_is_averaged(&mut self, job: &Eval) -> Result<(), Failure> {
@@ -72,29 +70,17 @@ impl Harness<'_> {
         Ok(())
     }
 
-    fn print_metrics(&mut self, metrics: &Metrics) -> Result<(), Failure> {
+    fn print_metrics(&mut self, metrics: &Metrics, classes: &[String]) -> Result<(), Failure> {
+        if let Some(boxes) = &metrics.boxes {
+            self.print_precision(boxes, metrics.images, classes)?;
+        }
         for metric in &metrics.metrics {
             if metrics.metrics.len() > 1 {
                 writeln!(self.out, "{} for {}", metric.output, metric.target)?;
             }
             writeln!(self.out, "loss: {:.6}", metric.loss)?;
-            if let (Some(accuracy), Some(correct)) = (metric.accuracy, metric.correct) {
-                writeln!(
-                    self.out,
-                    "accuracy: {} ({} of {})",
-                    percent(accuracy).trim_start(),
-                    thousands(correct),
-                    thousands(metrics.images)
-                )?;
-            }
-            if let Some(top5) = metric.top5 {
-                writeln!(self.out, "top-5 accuracy: {}", percent(top5).trim_start())?;
-            }
             if let Some(confusion) = &metric.confusion {
-                let mean = confusion.mean();
-                let [precision, recall, f1] = [mean.precision, mean.recall, mean.f1].map(percent);
-                let [precision, recall, f1] = [&precision, &recall, &f1].map(|text| text.trim_start());
-                writeln!(self.out, "mean over classes: precision {precision}, recall {recall}, F1 {f1}")?;
+                self.print_classes(metric, confusion, classes)?;
             }
             for line in metric.roc.iter().map(verification_line).chain(metric.pck.map(pck_line)) {
                 writeln!(self.out, "{line}")?;
@@ -104,6 +90,30 @@ impl Harness<'_> {
             writeln!(self.out, "embeddings: {}", verification_line(roc))?;
         }
         Ok(())
+    }
+
+    /// How well classes are told apart.
+    fn print_classes(&mut self, metric: &Metric, confusion: &Confusion, classes: &[String]) -> Result<(), Failure> {
+        if let Some(accuracy) = metric.accuracy.map(percent) {
+            let [right, all] = [confusion.correct(), confusion.total()].map(thousands);
+            let of = if metric.mean_iou.is_some() { format!("{all} pixels") } else { all };
+            writeln!(self.out, "accuracy: {} ({right} of {of})", accuracy.trim_start())?;
+        }
+        for (k, share) in &metric.top {
+            writeln!(self.out, "top-{k} accuracy: {}", percent(*share).trim_start())?;
+        }
+        if let Some(iou) = metric.mean_iou {
+            writeln!(self.out, "{}", iou_line(iou))?;
+        }
+        let mean = confusion.mean();
+        let [precision, recall, f1] = [mean.precision, mean.recall, mean.f1].map(percent);
+        let [precision, recall, f1] = [&precision, &recall, &f1].map(|text| text.trim_start());
+        writeln!(self.out, "mean over classes: precision {precision}, recall {recall}, F1 {f1}")?;
+        let lines = table(confusion, classes);
+        if !lines.is_empty() {
+            writeln!(self.out, "what is (a row) was taken for what (a column):")?;
+        }
+        lines.iter().try_for_each(|line| Ok(writeln!(self.out, "{line}")?))
     }
 }
 
@@ -115,8 +125,26 @@ pub(super) fn verification_line(roc: &Roc) -> String {
 }
 
 /// `PCK@0.1: 83.10 %`
-pub(super) fn pck_line(pck: f64) -> String {
-    format!("PCK@0.1: {}", percent(pck).trim_start())
+pub(super) fn pck_line((near, found): (f32, f64)) -> String {
+    format!("PCK@{near}: {}", percent(found).trim_start())
+}
+
+/// `mean IoU: 61.20 %`
+pub(super) fn iou_line(iou: f64) -> String {
+    format!("mean IoU: {}", percent(iou).trim_start())
+}
+
+/// Draws what was taken for what, and says whether there is anything to draw.
+fn draw_confusion(metrics: &Metrics, classes: &[String], path: &Path) -> Result<bool, FileError> {
+    let Some(picture) = picture(metrics, classes) else { return Ok(false) };
+    make_folder_of(path)?;
+    picture.write_png(path)?;
+    Ok(true)
+}
+
+fn make_folder_of(path: &Path) -> Result<(), FileError> {
+    let folder = path.parent().unwrap_or(path);
+    std::fs::create_dir_all(folder).map_err(|e| FileError::io(folder, &e))
 }
 
 /// Draws how well a network tells same from different, and says whether it does so at all.
@@ -126,8 +154,7 @@ fn draw_roc(metrics: &Metrics, spec: &Spec, path: &Path) -> Result<bool, FileErr
         return Ok(false);
     }
     let picture = roc(&format!("{}: {} images", spec.name, thousands(metrics.images)), &verifiers);
-    let folder = path.parent().unwrap_or(path);
-    std::fs::create_dir_all(folder).map_err(|e| FileError::io(folder, &e))?;
+    make_folder_of(path)?;
     write_atomically(path, |file| file.write_all(picture.as_bytes()))?;
     Ok(true)
 }
@@ -150,19 +177,14 @@ fn views(job: &Eval, spec: &Spec, picture: Option<&Picture>) -> Result<Vec<Datas
 }
 
 /// The mean answers of a network as it is and with other weights, to all views of the data.
-fn averaged(
-    network: &mut dyn Network,
-    others: &[PathBuf],
-    views: &[Dataset],
-    batch: usize,
-) -> Result<Metrics, Failure> {
-    let mut answers = Answers::new(network.spec());
+fn averaged(network: &mut dyn Network, others: &[PathBuf], views: &[Dataset], job: &Eval) -> Result<Metrics, Failure> {
+    let (batch, mut answers) = (job.batch, Answers::new(network.spec()));
     views.iter().try_for_each(|view| answers.add(network, view, batch))?;
     for path in others {
         weights::load(network, path)?;
         views.iter().try_for_each(|view| answers.add(network, view, batch))?;
     }
-    Ok(answers.metrics(&views[0], batch)?)
+    Ok(answers.metrics_by(&views[0], batch, &job.measures)?)
 }
 
 /// How well each class is told from the others.
@@ -170,9 +192,16 @@ fn by_class(confusion: &Confusion, names: &[String]) -> serde_json::Value {
     let one = |class: usize| {
         let ClassMetrics { support, precision, recall, f1 } = confusion.class(class);
         let name = super::predict::class_name(names, class);
-        json!({ "name": name, "images": support, "precision": precision, "recall": recall, "f1": f1 })
+        let iou = confusion.iou(class);
+        json!({ "name": name, "images": support, "precision": precision, "recall": recall, "f1": f1, "iou": iou })
     };
     (0..confusion.classes()).map(one).collect()
+}
+
+/// A row for each class that is, with a number for each that it was taken for.
+fn matrix(confusion: &Confusion) -> Vec<Vec<u64>> {
+    let classes = 0..confusion.classes();
+    classes.clone().map(|truth| classes.clone().map(|answer| confusion.count(truth, answer)).collect()).collect()
 }
 
 fn as_json(metrics: &Metrics, classes: &[String], job: &Eval) -> serde_json::Value {
@@ -186,14 +215,16 @@ fn as_json(metrics: &Metrics, classes: &[String], job: &Eval) -> serde_json::Val
                 "loss": metric.loss,
                 "accuracy": metric.accuracy,
                 "correct": metric.correct,
-                "top5": metric.top5,
+                "top": metric.top.iter().map(|(k, share)| (k.to_string(), json!(share))).collect::<Map<_, _>>(),
+                "mean_iou": metric.mean_iou,
                 "verification": metric.roc.as_ref().map(verification_json),
-                "pck": metric.pck,
+                "pck": metric.pck.map(|(_, found)| found),
                 "classes": metric.confusion.as_ref().map(|confusion| by_class(confusion, classes)),
+                "confusion": metric.confusion.as_ref().map(matrix),
             })
         })
         .collect();
-    json!({
+    let mut all = json!({
         "images": metrics.images,
         "networks": job.weights.len(),
         "crops": job.crops,
@@ -201,5 +232,9 @@ fn as_json(metrics: &Metrics, classes: &[String], job: &Eval) -> serde_json::Val
         "accuracy": metrics.accuracy(),
         "embeddings": metrics.verification.as_ref().map(verification_json),
         "outputs": outputs,
-    })
+    });
+    if let (Some(all), Some(boxes)) = (all.as_object_mut(), &metrics.boxes) {
+        all.extend(precision_json(boxes, classes));
+    }
+    all
 }

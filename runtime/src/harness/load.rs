@@ -16,6 +16,9 @@ pub(super) struct Reading<'a> {
 }
 
 /// The photos of a source; `None` for tensors, which are no photos.
+///
+/// # Errors
+/// Where a file is missing or says what does not fit; the error names it, and the line where it has lines.
 pub fn collect(files: &Files, classes: &[String]) -> Result<Option<Collection>, FileError> {
     Ok(Some(match files {
         Files::Tensors { .. } => return Ok(None),

@@ -10,6 +10,7 @@
 
 mod about;
 mod bench;
+mod confusion;
 mod detect;
 mod draw;
 mod eval;

@@ -126,7 +126,7 @@ impl Observer for Lines<'_> {
         let seconds = self.epoch.map_or(0.0, |(start, _)| start.elapsed().as_secs_f64());
         let mut line =
             format!("epoch {:>width$}/{}  {}", train.epoch + 1, train.epochs, scores(train.loss, train.accuracy));
-        if let Some(test) = epoch.test.as_ref().filter(|test| !test.is_empty()) {
+        if let Some(test) = &epoch.test {
             line.push_str(&format!("  held out:{}", held_out(test)));
         }
         line.push_str(&format!("  {} images/s  {seconds:.2} s", thousands(self.speed.round())));
@@ -142,10 +142,17 @@ impl Observer for Lines<'_> {
 
 /// ` loss 0.3102  accuracy 91.02 %`, with what else there is to say.
 fn held_out(test: &Metrics) -> String {
-    let loss = test.loss().map(|loss| scores(loss, test.accuracy()));
-    let same = test.roc().map(|roc| format!("AUC {}  EER {}", percent(roc.auc()), percent(roc.equal_error().0)));
-    let found = test.pck().map(|pck| format!("PCK@0.1 {}", percent(pck)));
-    loss.into_iter().chain(same).chain(found).map(|part| format!(" {part} ")).collect::<String>().trim_end().into()
+    if test.is_empty() {
+        return String::from(" nothing can be compared");
+    }
+    let parts = [
+        test.loss().map(|loss| scores(loss, test.accuracy())),
+        test.mean_iou().map(|iou| format!("mean IoU {}", percent(iou))),
+        test.roc().map(|roc| format!("AUC {}  EER {}", percent(roc.auc()), percent(roc.equal_error().0))),
+        test.pck().map(|(near, found)| format!("PCK@{near} {}", percent(found))),
+        test.boxes.as_ref().map(|b| format!("mAP@0.5 {}  COCO mAP {}", percent(b.map50), percent(b.coco.ap.max(0.0)))),
+    ];
+    parts.into_iter().flatten().map(|part| format!(" {part} ")).collect::<String>().trim_end().into()
 }
 
 /// `loss 0.3102  accuracy 91.02 %`

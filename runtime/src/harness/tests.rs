@@ -5,7 +5,9 @@ use crate::job::{Checkpoints, Eval, Files, Picture, Predict, Run, Show, Source, 
 use crate::optimizer::{DecayOn, Sgd};
 use crate::schedule::Schedule;
 use crate::tensors::{Tensor, TensorFile, Values, write};
+use crate::testing::points::{MAPS, Points};
 use crate::testing::{CLASSES, Folder, PIXELS, SIDE, SPEC, Tiny, pictures};
+use crate::train::Measures;
 use crate::weights;
 use std::vec;
 use std::vec::Vec;
@@ -15,12 +17,15 @@ fn construct(options: &Options) -> Result<Box<dyn Network>, Error> {
 }
 
 fn run(job: &Job) -> Result<String, Failure> {
+    run_with(&construct, job)
+}
+
+fn run_with(construct: &Construct<'_>, job: &Job) -> Result<String, Failure> {
     // As it goes through the file.
     let text = serde_json::to_string(job).expect("JSON");
     let job: Job = serde_json::from_str(&text).expect("a job");
     let mut out = Vec::new();
-    Harness { construct: &construct, out: &mut out, terminal: false, color: false, start: std::time::Instant::now() }
-        .run(&job)?;
+    Harness { construct, out: &mut out, terminal: false, color: false, start: std::time::Instant::now() }.run(&job)?;
     Ok(String::from_utf8(out).expect("text"))
 }
 
@@ -59,6 +64,7 @@ fn train_job(folder: &Folder) -> Train {
         init: None,
         augment: Pipeline::default(),
         targets: Vec::new(),
+        measures: Measures::default(),
         checkpoints: Checkpoints {
             folder: folder.path("run"),
             resume: true,
@@ -94,20 +100,30 @@ fn train_eval_and_predict_go_together() {
         crops: 1,
         data: job.test.clone().expect("held-out data"),
         targets: Vec::new(),
+        measures: Measures { top: vec![2, 3], ..Measures::default() },
         classes: Vec::new(),
         picture: None,
         batch: 32,
         roc: folder.path("none/roc.svg"),
+        confusion: folder.path("drawn/confusion.png"),
         json,
     };
     let text = run(&Job::Eval(eval(false))).expect("evaluated");
     assert!(text.starts_with("loss: 0.") && text.contains("accuracy: 100.00 % (100 of 100)\n"), "{text}");
-    assert!(text.ends_with("mean over classes: precision 100.00 %, recall 100.00 %, F1 100.00 %\n"), "{text}");
+    assert!(text.contains("\ntop-2 accuracy: 100.00 %\ntop-3 accuracy: 100.00 %\nmean "), "{text}");
+    let classes = "mean over classes: precision 100.00 %, recall 100.00 %, F1 100.00 %\nwhat is (a row) was taken for what (a column):\n";
+    let (_, matrix) = text.split_once(classes).expect("what was taken for what");
+    assert!(matrix.starts_with("        dark  left  top  bright\n  dark  "), "{matrix}");
+    let drawn = folder.path("drawn/confusion.png");
+    assert!(matrix.ends_with(&std::format!("\nconfusion matrix: {}\n", drawn.display())), "{matrix}");
+    assert!(Raster::read(&drawn).is_ok_and(|picture| picture.width > picture.height));
     let json: serde_json::Value = serde_json::from_str(&run(&Job::Eval(eval(true))).expect("evaluated")).expect("JSON");
     assert_eq!(
         (&json["accuracy"], &json["images"], &json["outputs"][0]["correct"]),
         (&1.0.into(), &100.into(), &100.into())
     );
+    let matrix: Vec<Vec<u64>> = serde_json::from_value(json["outputs"][0]["confusion"].clone()).expect("a matrix");
+    assert_eq!((matrix.concat().iter().sum::<u64>(), matrix[0][1]), (100, 0));
 
     // Checkpoints are weights, too.
     let last = job.checkpoints.folder.join("last.safetensors");
@@ -153,6 +169,47 @@ fn train_eval_and_predict_go_together() {
     let shown = Train { show: Show::File(path), ..job };
     let text = run(&Job::Train(Box::new(shown))).expect("trained");
     assert!(text.contains("left.png: the network says left (9"), "{text}");
+}
+
+#[test]
+fn maps_of_classes_are_measured_by_pixel() {
+    let folder = Folder::new("maps");
+    let weights = folder.path("none.safetensors");
+    write(&weights, &[], None).expect("written");
+    // Three classes at four places of two images; the highest score is that of class 1, but for the first place.
+    let scores: Vec<f32> =
+        (0..24).map(|i| if i % 12 / 4 == 1 || i == 0 { 5.0 } else { i as f32 / 10.0 - 1.0 }).collect();
+    let labels = [0, 1, 1, 255, 1, 2, 1, 255];
+    let (images, path) = ([2, 3, 2, 2], folder.path("maps.safetensors"));
+    let map = Tensor { name: String::from("map"), shape: vec![2, 2, 2], values: Values::Classes(&labels) };
+    write(&path, &[Tensor::new("scores", &images, &scores), map], None).expect("written");
+    let eval = |json| {
+        Job::Eval(Eval {
+            machine: Machine::default(),
+            weights: vec![weights.clone()],
+            crops: 1,
+            data: Source { files: Files::Tensors { path: path.clone() }, part: Part::All },
+            targets: Vec::new(),
+            measures: Measures::default(),
+            classes: ["sky", "tree", "road"].map(String::from).to_vec(),
+            picture: None,
+            batch: 2,
+            roc: folder.path("roc.svg"),
+            confusion: folder.path("confusion.png"),
+            json,
+        })
+    };
+    let construct =
+        |options: &Options| -> Result<Box<dyn Network>, Error> { Ok(Box::new(Points::new(&MAPS, options.batch))) };
+    let text = run_with(&construct, &eval(false)).expect("evaluated");
+    assert!(text.contains("\naccuracy: 83.33 % (5 of 6 pixels)\n"), "{text}");
+    // Of class 0 all, of class 1 four fifths, of class 2 nothing.
+    assert!(text.contains("\nmean IoU: 60.00 %\n"), "{text}");
+    assert!(text.contains("\n      sky  tree  road\n sky    1     0     0\n"), "{text}");
+    let json: serde_json::Value =
+        serde_json::from_str(&run_with(&construct, &eval(true)).expect("evaluated")).expect("JSON");
+    let output = &json["outputs"][0];
+    assert_eq!((&output["classes"][1]["iou"], &output["confusion"][2][1]), (&0.8.into(), &1.into()));
 }
 
 #[test]

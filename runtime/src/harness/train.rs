@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::vec::Vec;
 
 use super::about::About;
-use super::detect::Precision;
+use super::detect::precision_line;
 use super::draw::percent;
-use super::eval::{pck_line, verification_line};
+use super::eval::{iou_line, pck_line, verification_line};
 use super::log::Log;
 use super::progress::Lines;
 use super::{Failure, Harness, Reading, load, plural, thousands};
@@ -17,7 +17,7 @@ use crate::data::{BatchData, Dataset, Draw, Raster};
 use crate::files::FileError;
 use crate::job::{Show, Train};
 use crate::tensors::TensorFile;
-use crate::train::{Checkpoints, FitOptions, evaluate, fit, load_best};
+use crate::train::{Checkpoints, FitOptions, evaluate_by, fit, load_best};
 use crate::weights::{self, Lenience, Loaded};
 use crate::{Network, Role, init};
 
@@ -64,6 +64,7 @@ impl Harness<'_> {
             average: job.average,
             patience: job.patience,
             seed: job.seed,
+            measures: job.measures.clone(),
             checkpoints: Some(checkpoints.clone()),
         };
         let title = format!("{} on {} images", network.spec().name, thousands(data.len()));
@@ -84,7 +85,7 @@ impl Harness<'_> {
         }
         weights::save(network, &job.output, Some(&about))?;
         if let Some(test) = &test {
-            self.say_how_good(network, test, job.batch)?;
+            self.say_how_good(network, test, job)?;
         }
         writeln!(self.out, "weights: {}", job.output.display())?;
         self.show(network, job, test.as_ref())
@@ -133,20 +134,20 @@ impl Harness<'_> {
     }
 
     /// The line that scripts look for.
-    fn say_how_good(&mut self, network: &mut dyn Network, test: &Dataset, size: usize) -> Result<(), Failure> {
-        if let Some(precision) = Precision::measure(network, test, size)? {
-            return Ok(writeln!(self.out, "{}", precision.line())?);
-        }
-        let metrics = evaluate(network, test, size)?;
+    fn say_how_good(&mut self, network: &mut dyn Network, test: &Dataset, job: &Train) -> Result<(), Failure> {
+        let metrics = evaluate_by(network, test, job.batch, &job.measures)?;
         if let Some(accuracy) = metrics.accuracy() {
             writeln!(self.out, "accuracy: {}", percent(accuracy).trim_start())?;
         } else if let Some(loss) = metrics.loss() {
             writeln!(self.out, "loss: {loss:.6}")?;
         }
-        for line in metrics.roc().map(verification_line).into_iter().chain(metrics.pck().map(pck_line)) {
-            writeln!(self.out, "{line}")?;
-        }
-        Ok(())
+        let others = [
+            metrics.mean_iou().map(iou_line),
+            metrics.roc().map(verification_line),
+            metrics.pck().map(pck_line),
+            metrics.boxes.as_ref().map(precision_line),
+        ];
+        others.into_iter().flatten().try_for_each(|line| Ok(writeln!(self.out, "{line}")?))
     }
 
     fn show(&mut self, network: &mut dyn Network, job: &Train, test: Option<&Dataset>) -> Result<(), Failure> {

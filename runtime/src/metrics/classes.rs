@@ -2,8 +2,8 @@
 
 use super::total;
 
-/// For how many rows of `scores`, `classes` numbers each, the right class is among the `k` largest. Of equal numbers the first
-/// ones count as larger.
+/// For how many rows of `scores`, `classes` numbers each, the right class is among the `k` largest; all others are ImageNet's
+/// top-k errors (Russakovsky et al. 2015: k is 5). Of equal numbers the first ones count as larger.
 pub fn top_k(scores: &[f32], classes: usize, labels: &[u32], k: usize) -> usize {
     let is_in = |(row, &label): (&[f32], &u32)| {
         let Some(&right) = row.get(label as usize) else { return false };
@@ -13,7 +13,8 @@ pub fn top_k(scores: &[f32], classes: usize, labels: &[u32], k: usize) -> usize 
     scores.chunks_exact(classes.max(1)).zip(labels).filter(|&pair| is_in(pair)).count()
 }
 
-/// How often what was taken for what.
+/// How often what was taken for what: a confusion matrix, and what follows from it (Fawcett 2006, section 2; of maps of classes
+/// Long, Shelhamer & Darrell 2015, section 5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confusion {
     classes: usize,
@@ -63,16 +64,41 @@ impl Confusion {
         self.counts.iter().sum()
     }
 
+    /// How many answers are right.
+    pub fn correct(&self) -> u64 {
+        (0..self.classes).map(|class| self.count(class, class)).sum()
+    }
+
     /// The share of right answers; 0 where there are none.
     pub fn accuracy(&self) -> f64 {
-        share((0..self.classes).map(|class| self.count(class, class)).sum(), self.total())
+        share(self.correct(), self.total())
+    }
+
+    /// Of what is of this class or was taken for it, the share of which both are true: intersection over union. `None` where
+    /// there is none of both.
+    pub fn iou(&self, class: usize) -> Option<f64> {
+        let right = self.count(class, class);
+        let union = self.class(class).support + self.taken(class) - right;
+        (union > 0).then(|| share(right, union))
+    }
+
+    /// The mean intersection over union (Long, Shelhamer & Darrell 2015, section 5) of the classes that occur, in truth or in an
+    /// answer; 0 where none does.
+    pub fn mean_iou(&self) -> f64 {
+        let ious: Vec<f64> = (0..self.classes).filter_map(|class| self.iou(class)).collect();
+        total(ious.iter().copied()) / ious.len().max(1) as f64
+    }
+
+    /// How many were taken for a class.
+    fn taken(&self, class: usize) -> u64 {
+        (0..self.classes).map(|truth| self.count(truth, class)).sum()
     }
 
     /// Precision, recall and F1 of one class against all others.
     pub fn class(&self, class: usize) -> ClassMetrics {
         let right = self.count(class, class);
         let support = (0..self.classes).map(|answer| self.count(class, answer)).sum();
-        let taken = (0..self.classes).map(|truth| self.count(truth, class)).sum();
+        let taken = self.taken(class);
         ClassMetrics {
             support,
             precision: share(right, taken),
@@ -133,5 +159,7 @@ mod tests {
         assert_eq!(confusion.mean().recall, (2.0 / 3.0 + 0.5) / 3.0);
         assert_eq!(confusion.mean_of_present().recall, (2.0 / 3.0 + 0.5) / 2.0);
         assert_eq!(Confusion::new(2).mean_of_present().f1, 0.0);
+        assert_eq!([0, 1, 2].map(|class| confusion.iou(class)), [Some(2.0 / 5.0), Some(2.0 / 5.0), None]);
+        assert_eq!((confusion.mean_iou(), Confusion::new(2).mean_iou()), (2.0 / 5.0, 0.0));
     }
 }

@@ -1,6 +1,6 @@
 //! Finders of points.
 
-/// The percentage of correct key points (Yang & Ramanan 2013), as a share from 0 to 1: how many of the `found` points lie within
+/// The percentage of correct key points (Yang & Ramanan 2013, "Articulated human detection with flexible mixtures of parts"), as a share from 0 to 1: how many of the `found` points lie within
 /// `share` times the reference length of the true ones. Points are x, y pairs, `points` of them for each picture; `lengths`
 /// has one reference length for each picture: the side of a box or the size of a head ("PCKh"). Points whose truth is NaN are
 /// not visible and do not count; 0 where none does.

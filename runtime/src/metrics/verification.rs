@@ -1,6 +1,8 @@
-//! Verifiers, which tell by a distance whether two pictures show the same: ROC curve, AUC and equal error rate.
+//! Verifiers, which tell by a distance whether two pictures show the same: ROC curve, AUC and equal error rate (Fawcett 2006,
+//! "An introduction to ROC analysis").
 
-/// A curve of true over false acceptances: what is accepted when the threshold goes from the strictest to the laxest.
+/// A curve of true over false acceptances: what is accepted when the threshold goes from the strictest to the laxest (Fawcett
+/// 2006; equal scores make one point).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Roc {
     points: Vec<RocPoint>,
@@ -49,7 +51,8 @@ impl Roc {
         &self.points
     }
 
-    /// The area under the curve: how probably a same pair has a higher score than a different one.
+    /// The area under the curve: how probably a same pair has a higher score than a different one; equal scores count half
+    /// (Fawcett 2006, section 7).
     pub fn auc(&self) -> f64 {
         let area = |pair: &[RocPoint]| {
             (pair[1].false_positive_rate - pair[0].false_positive_rate)
@@ -59,8 +62,8 @@ impl Roc {
         self.points.windows(2).map(area).sum()
     }
 
-    /// The rate at which as many same pairs are refused as different ones accepted, on the line between the two points of
-    /// the curve around it, and the threshold of the nearer of these.
+    /// The equal error rate, as verifiers are compared by it: where as many same pairs are refused as different ones accepted, on the
+    /// line between the two points of the curve around it. Also the threshold of the nearer of these.
     pub fn equal_error(&self) -> (f64, f32) {
         // From -1 at the strictest threshold to 1.
         let excess = |p: &RocPoint| p.false_positive_rate - (1.0 - p.true_positive_rate);

@@ -21,14 +21,16 @@ const AVERAGE: &str = "average";
 /// How good an epoch was.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Score {
-    pub(super) accuracy: Option<f64>,
+    /// Of what is held out; see [`Metrics::rating`](super::Metrics::rating).
+    pub(super) rating: Option<f64>,
+    /// Of what is held out, or of learning where that has none.
     pub(super) loss: f64,
 }
 
 impl Score {
-    /// A higher accuracy is better; with the same, or none, a lower loss.
+    /// A higher rating is better; with the same, or none, a lower loss.
     fn beats(&self, other: &Self) -> bool {
-        match (self.accuracy, other.accuracy) {
+        match (self.rating, other.rating) {
             (Some(a), Some(b)) if a != b => a > b,
             _ => self.loss < other.loss,
         }
@@ -77,7 +79,7 @@ impl Position {
                 "cooling": self.plateau.cooling,
             },
             "best": self.best.map(|(epoch, score)| json!({
-                "epoch": epoch, "accuracy": score.accuracy, "loss": score.loss,
+                "epoch": epoch, "rating": score.rating, "loss": score.loss,
             })),
         })
     }
@@ -86,14 +88,14 @@ impl Position {
         let best = match value.get("best")? {
             Value::Null => None,
             best => {
-                let score = Score { accuracy: best.get("accuracy")?.as_f64(), loss: best.get("loss")?.as_f64()? };
+                let score = Score { rating: best.get("rating")?.as_f64(), loss: best.get("loss")?.as_f64()? };
                 Some((best.get("epoch")?.as_u64()?, score))
             }
         };
         let tally = Tally {
             images: value.get("images")?.as_u64()? as usize,
             loss_sum: value.get("loss_sum")?.as_f64()?,
-            correct: value.get("correct")?.as_u64().map(|n| n as usize),
+            correct: serde_json::from_value(value.get("correct")?.clone()).ok()?,
         };
         let seen = value.get("plateau")?;
         let plateau = Plateau {

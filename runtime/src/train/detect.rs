@@ -1,14 +1,14 @@
 //! What a detector finds in photos, beside what is there.
 
 use std::format;
-use std::string::String;
+use std::ops::ControlFlow;
 use std::vec::Vec;
 
 use super::TrainError;
-use crate::Network;
-use crate::boxes::{Corners, Detector, Thresholds, nms};
-use crate::data::{BatchData, Dataset, Draw};
-use crate::metrics::{Found, TrueBox};
+use crate::boxes::{Detector, Thresholds, nms};
+use crate::data::{BatchData, Dataset, Draw, each_batch};
+use crate::metrics::{Coco, Found, TrueBox, coco, voc};
+use crate::{Network, Spec};
 
 /// Boxes of photos, in pixels of these; images are numbered as in the data set.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,13 +19,82 @@ pub struct Detected {
     pub found: Vec<Found>,
 }
 
+/// How well a detector finds boxes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Precision {
+    /// Boxes that are to be found: neither difficult nor crowds.
+    pub boxes: usize,
+    /// By class; classes without a box that is to be found are left out.
+    pub classes: Vec<ClassPrecision>,
+    /// The mean of their average precisions as Pascal VOC has them: the area under the curve, at an IoU of 0.5.
+    pub map50: f64,
+    /// COCO's twelve numbers.
+    pub coco: Coco,
+}
+
+/// How well a detector finds the boxes of one class.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClassPrecision {
+    /// Which.
+    pub class: u32,
+    /// Boxes that are to be found.
+    pub boxes: usize,
+    /// Average precision as Pascal VOC has it: the area under the curve, at an IoU of 0.5.
+    pub ap50: f64,
+}
+
 impl Detected {
     /// Thresholds to measure by: nearly all scores count, and no more than a hundred boxes of a photo, as COCO has it.
     pub const THRESHOLDS: Thresholds = Thresholds { score: 0.005, iou: 0.5, most: 100 };
+
+    /// How well what is there was found, as Pascal VOC (Everingham et al. 2010) and COCO (Lin et al. 2014) measure it.
+    pub fn precision(&self) -> Precision {
+        let ap = voc(&self.truths, &self.found, 0.5, false);
+        let boxes = |class: u32| self.truths.iter().filter(|t| t.class == class && !t.is_optional()).count();
+        let of_class = |&(class, ap50): &(u32, f64)| ClassPrecision { class, boxes: boxes(class), ap50 };
+        let classes: Vec<ClassPrecision> = ap.classes.iter().map(of_class).collect();
+        let boxes = classes.iter().map(|class| class.boxes).sum();
+        Precision { boxes, classes, map50: ap.mean, coco: coco(&self.truths, &self.found) }
+    }
 }
 
-/// Looks at all photos of `data` without augmentation, in batches of `size`. Fails where the network is no
-/// [detector](Detector::of) or the data has no photos.
+/// Gathers what a detector finds in batches of photos.
+pub(super) struct Finder {
+    detector: Detector,
+    /// Width and height of the network's input.
+    size: (f32, f32),
+    thresholds: Thresholds,
+    pub(super) detected: Detected,
+}
+
+impl Finder {
+    /// `None` for networks that are no detectors of photos.
+    pub(super) fn of(spec: &Spec, thresholds: Thresholds) -> Option<Self> {
+        let detector = Detector::of(spec)?;
+        let &[_, height, width] = spec.inputs.first()?.shape else { return None };
+        Some(Self { detector, size: (width as f32, height as f32), thresholds, detected: Detected::default() })
+    }
+
+    /// Adds what the network has just found in a batch: the images with these numbers.
+    pub(super) fn add(&mut self, network: &dyn Network, batch: &BatchData, numbers: &[usize]) {
+        let found = self.detector.read(network, batch.count(), self.thresholds.score);
+        for ((found, photo), &number) in found.iter().zip(batch.photos()).zip(numbers) {
+            let scale = (photo.width as f32 / self.size.0, photo.height as f32 / self.size.1);
+            self.detected.found.extend(nms(found, &self.thresholds).into_iter().map(|d| Found {
+                image: number as u64,
+                class: d.class,
+                corners: d.corners.scaled(scale.0, scale.1),
+                score: d.score,
+            }));
+            self.detected.truths.extend_from_slice(&photo.boxes);
+        }
+    }
+}
+
+/// Looks at all photos of `data` without augmentation, in batches of `size`.
+///
+/// # Errors
+/// Where the network is no [detector](Detector::of) of photos, the data has no photos, or one of them cannot be read.
 pub fn detect(
     network: &mut dyn Network,
     data: &Dataset,
@@ -34,28 +103,20 @@ pub fn detect(
 ) -> Result<Detected, TrainError> {
     let spec = network.spec();
     let no = |what: &str| TrainError::Options(format!("{} {what}", spec.name));
-    let detector = Detector::of(spec).ok_or_else(|| no("has no output of boxes"))?;
-    let &[_, height, width] = spec.inputs[0].shape else { return Err(no("does not take photos")) };
-    let (mut batch, mut all) = (BatchData::new(spec, size), Detected::default());
-    let numbers: Vec<usize> = (0..data.len()).collect();
-    for numbers in numbers.chunks(size.max(1)) {
-        batch.load(data, numbers, Draw::default())?;
-        network.infer(numbers.len(), &batch.inputs())?;
-        let found = detector.read(network, numbers.len(), thresholds.score);
-        for (found, &number) in found.iter().zip(numbers) {
-            let photos = || TrainError::Options(String::from("boxes are compared on photos, but the data has none"));
-            let photo = data.sample(number, Draw::default()).ok_or_else(photos)??;
-            let (image, raster) = (number as u64, &photo.raster);
-            let scale = (raster.width as f32 / width as f32, raster.height as f32 / height as f32);
-            all.found.extend(nms(found, thresholds).into_iter().map(|d| Found {
-                image,
-                class: d.class,
-                corners: d.corners.scaled(scale.0, scale.1),
-                score: d.score,
-            }));
-            let truth = |&(corners, class): &(Corners, u32)| TrueBox::new(image, class, corners);
-            all.truths.extend(photo.boxes.iter().map(truth));
-        }
+    let mut finder = Finder::of(spec, *thresholds).ok_or_else(|| no("finds no boxes in photos"))?;
+    if !data.is_slow() {
+        return Err(no("is compared on photos, but the data has none"));
     }
-    Ok(all)
+    let numbers: Vec<usize> = (0..data.len()).collect();
+    let threads = network.memory().pool.threads();
+    let failed = each_batch(data, spec, &numbers, size, Draw::default(), threads, |batch, numbers| {
+        match network.infer(numbers.len(), &batch.inputs()) {
+            Ok(()) => {
+                finder.add(&*network, batch, numbers);
+                ControlFlow::Continue(())
+            }
+            Err(error) => ControlFlow::Break(error),
+        }
+    })?;
+    failed.map_or(Ok(finder.detected), |error| Err(error.into()))
 }

@@ -6,9 +6,6 @@ use crate::data::{Answer, Dataset};
 use crate::metrics::{Roc, pck};
 use crate::{Spec, TargetKind};
 
-/// How near a point must be to count as found, as a share of the longer side of the box around the true points.
-const SHARE: f32 = 0.1;
-
 /// Answers and truths of all images, of a target that is judged as a whole.
 pub(super) enum Judge {
     /// A number that is to be 0 or 1.
@@ -20,14 +17,14 @@ pub(super) enum Judge {
 }
 
 impl Judge {
-    /// Of a target, by position.
-    pub(super) fn of(target: usize, spec: &Spec, data: &Dataset) -> Self {
+    /// Of a target, by position; a point is found within this share of the longer side of the box around the true points.
+    pub(super) fn of(target: usize, spec: &Spec, data: &Dataset, share: f32) -> Self {
         let value = &spec.targets[target];
         let size = match spec.inputs {
             [input, ..] if input.shape.len() == 3 => [input.shape[2] as f32, input.shape[1] as f32],
             _ => [1.0, 1.0],
         };
-        let points = |seen: bool| Points::new(seen, (value.image_len() - usize::from(seen)) / 2, size);
+        let points = |seen: bool| Points::new(seen, (value.image_len() - usize::from(seen)) / 2, size, share);
         match data.answer(target) {
             Some(Answer::Points) => Self::Points(points(false)),
             Some(Answer::SeenPoints) => Self::Points(points(true)),
@@ -53,10 +50,12 @@ impl Judge {
         }
     }
 
-    /// The share of the points that are found, if there are any.
-    pub(super) fn pck(&self) -> Option<f64> {
+    /// How near is near enough, and the share of the points that are found, if there are any.
+    pub(super) fn pck(&self) -> Option<(f32, f64)> {
         match self {
-            Self::Points(p) if !p.lengths.is_empty() => Some(pck(&p.found, &p.truth, p.points, &p.lengths, SHARE)),
+            Self::Points(p) if !p.lengths.is_empty() => {
+                Some((p.share, pck(&p.found, &p.truth, p.points, &p.lengths, p.share)))
+            }
             _ => None,
         }
     }
@@ -85,6 +84,8 @@ pub(super) struct Points {
     points: usize,
     /// Width and height of the input.
     size: [f32; 2],
+    /// How near a point must be to count as found.
+    share: f32,
     found: Vec<f32>,
     truth: Vec<f32>,
     /// The longer side of the box around the points of each picture.
@@ -92,8 +93,8 @@ pub(super) struct Points {
 }
 
 impl Points {
-    fn new(seen: bool, points: usize, size: [f32; 2]) -> Self {
-        Self { seen, points, size, found: Vec::new(), truth: Vec::new(), lengths: Vec::new() }
+    fn new(seen: bool, points: usize, size: [f32; 2], share: f32) -> Self {
+        Self { seen, points, size, share, found: Vec::new(), truth: Vec::new(), lengths: Vec::new() }
     }
 
     fn add(&mut self, answers: &[f32], targets: &[f32]) {
@@ -132,7 +133,7 @@ mod tests {
     use super::*;
     use crate::data::{Collection, Example, Picture, Pixels, Plan, Raster, TargetValues};
     use crate::testing::points::{PLACED, Points as Network, SCORES};
-    use crate::train::evaluate;
+    use crate::train::{Measures, evaluate, evaluate_by};
 
     #[test]
     fn numbers_that_are_0_or_1_have_a_curve() {
@@ -152,7 +153,7 @@ mod tests {
         let example = |(bytes, points): (&[u8; 5], &Vec<[f32; 2]>)| {
             let raster = Raster { width: 5, height: 1, channels: 1, bytes: bytes.to_vec() };
             let pixels = Pixels::Memory(std::sync::Arc::new(raster));
-            Example { pixels, class: None, boxes: Vec::new(), points: points.clone() }
+            Example { points: points.clone(), ..Example::new(pixels) }
         };
         let examples = answers.iter().zip(points).map(example).collect();
         let collection = Collection { examples, classes: Vec::new() };
@@ -166,6 +167,10 @@ mod tests {
         let points = [vec![[0.5, 0.0], [4.5, 1.0]], Vec::new()];
         let answers = [[255, 31, 0, 204, 255], [255, 255, 255, 255, 255]];
         let metrics = evaluate(&mut Network::new(&PLACED, 2), &pictures(&answers, &points), 2).expect("metrics");
-        assert_eq!(metrics.pck(), Some(0.5));
+        assert_eq!(metrics.pck(), Some((0.1, 0.5)));
+        let lax = Measures { pck: 0.2, ..Measures::default() };
+        let metrics =
+            evaluate_by(&mut Network::new(&PLACED, 2), &pictures(&answers, &points), 2, &lax).expect("metrics");
+        assert_eq!(metrics.pck(), Some((0.2, 1.0)));
     }
 }

@@ -13,9 +13,9 @@ use std::ops::ControlFlow;
 use std::string::String;
 use std::vec::Vec;
 
-pub use detect::{Detected, detect};
+pub use detect::{ClassPrecision, Detected, Precision, detect};
 pub use error::TrainError;
-pub use evaluate::{Answers, Metric, Metrics, evaluate};
+pub use evaluate::{Answers, Measures, Metric, Metrics, evaluate, evaluate_by};
 pub use options::{Checkpoints, FitOptions};
 pub use verify::verify;
 
@@ -44,7 +44,8 @@ pub struct Progress {
     pub of_images: usize,
     /// Mean loss of these images.
     pub loss: f64,
-    /// How many of them were classified right, as a fraction, where there is something to classify.
+    /// How many of them were classified right, as a fraction, where there is something to classify; of maps of classes, how many
+    /// of their pixels.
     pub accuracy: Option<f64>,
     /// The learning rate of the last step.
     pub learning_rate: f64,
@@ -92,13 +93,17 @@ pub struct Outcome {
     pub finished: bool,
     /// Whether it ended for lack of progress.
     pub early: bool,
-    /// Which epoch was best (from 0): the highest accuracy on held-out data, or area under the curve of embeddings; the lowest
-    /// loss where there is neither.
+    /// Which epoch was best (from 0): the highest [rating](Metrics::rating) on held-out data; the lowest loss where there is none, or
+    /// several have the same. Where held-out data has no loss, or there is none, it is that of learning.
     pub best: Option<u64>,
 }
 
 /// Learns from `data`, evaluating on `test` after every epoch. The same seed gives bitwise the same weights at any number
 /// of threads.
+///
+/// # Errors
+/// Where an option is out of its range, the network does not learn or refuses the data, a photo cannot be read, the loss or a weight is
+/// no longer a finite number, or a file of the run cannot be written or read.
 pub fn fit(
     network: &mut dyn Network,
     data: &Dataset,
@@ -134,7 +139,7 @@ pub fn fit(
             return Ok(ended(&run, epochs));
         };
         run.swap_average();
-        let test = test.map(|test| evaluate(run.network, test, options.batch)).transpose();
+        let test = test.map(|test| evaluate_by(run.network, test, options.batch, &options.measures)).transpose();
         run.swap_average();
         let test = test?;
         let best = run.end_epoch(&train, test.as_ref())?;
@@ -174,6 +179,7 @@ fn check(network: &dyn Network, data: &Dataset, options: &FitOptions) -> Result<
     }
     options.clip.map_or(Ok(()), |clip| clip.check()).or_else(complain)?;
     options.optimizer.check().or_else(complain)?;
+    options.measures.check().or_else(complain)?;
     options.schedule.check().or_else(complain)
 }
 
@@ -319,13 +325,10 @@ impl Run<'_> {
     /// Moves to the next epoch, and saves. Returns whether the one that ends is the best so far.
     fn end_epoch(&mut self, train: &Progress, test: Option<&Metrics>) -> Result<bool, TrainError> {
         self.check_weights(train.loss as f32, train.learning_rate)?;
-        let score = match test {
-            Some(test) => checkpoint::Score { accuracy: test.rating(), loss: test.loss().unwrap_or(train.loss) },
-            None => checkpoint::Score { accuracy: None, loss: train.loss },
-        };
-        let best = self.position.rate(score);
+        let loss = test.and_then(Metrics::loss).unwrap_or(train.loss);
+        let best = self.position.rate(checkpoint::Score { rating: test.and_then(Metrics::rating), loss });
         if let Decay::OnPlateau(rule) = &self.options.schedule.decay {
-            self.position.plateau.note(score.loss, rule);
+            self.position.plateau.note(test.and_then(Metrics::shortfall).unwrap_or(train.loss), rule);
         }
         self.position.step = 0;
         self.position.epoch += 1;
@@ -376,6 +379,9 @@ fn kept(error: FileError, checkpoints: &Checkpoints) -> FileError {
 }
 
 /// Puts the weights of the best epoch of a run into its network.
+///
+/// # Errors
+/// Where there is no such file, or it does not fit the network.
 pub fn load_best(network: &mut dyn Network, checkpoints: &Checkpoints) -> Result<(), Error> {
     crate::weights::load(network, checkpoints.best()).map(|_| ())
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::string::String;
 
+use super::Measures;
 use crate::optimizer::{Clip, DecayOn, Rule};
 use crate::schedule::Schedule;
 
@@ -29,6 +30,8 @@ pub struct FitOptions {
     pub patience: Option<u64>,
     /// Decides the order of the images and which units drop.
     pub seed: u64,
+    /// What answers to held-out data are measured by.
+    pub measures: Measures,
     /// Where the run is saved, if at all.
     pub checkpoints: Option<Checkpoints>,
 }
@@ -47,6 +50,7 @@ impl Default for FitOptions {
             average: None,
             patience: None,
             seed: 0,
+            measures: Measures::default(),
             checkpoints: None,
         }
     }

@@ -25,6 +25,9 @@ fn embedding(spec: &Spec) -> Option<usize> {
 /// Compares the pairs of a data set, as it draws them without augmentation, by the distances of their embeddings: of three pictures
 /// the first with the second, which is of its class, and with the third, which is not. `None` for networks that compare no embeddings,
 /// and for data without pairs of both kinds.
+///
+/// # Errors
+/// Where the network refuses a picture, or one cannot be read.
 pub fn verify(network: &mut dyn Network, data: &Dataset, size: usize) -> Result<Option<Roc>, Error> {
     let spec = network.spec();
     let Some(output) = embedding(spec) else { return Ok(None) };

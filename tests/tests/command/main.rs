@@ -263,6 +263,8 @@ fn wrong_recipes_are_explained() {
             "schedule: { decay: { one_cycle: { momentum: [1, 2] } } }\n",
         ),
         ("clip", good.to_owned() + "clip: { norm: 0 }\n", "`norm` is 0, but it must be above 0"),
+        ("top", good.to_owned() + "metrics: { top: [1, 0] }\n", "`top` has 0, but all its numbers must be at least 1"),
+        ("pck", good.to_owned() + "metrics: { pck: 2 }\n", "`pck` is 2, but it must be above 0 and at most 1"),
         ("average", good.to_owned() + "average: 1\n", "from 0 to below 1"),
         ("accumulate", good.to_owned() + "accumulate: 0\n", "from 1 to 65536"),
         ("decay_on", good.to_owned() + "decay_on: biases\n", "weights"),
@@ -539,10 +541,29 @@ optimizer: { adam: { learning_rate: 0.005 } }
     let precision = learnt.split("mAP@0.5: ").nth(1).and_then(|rest| rest.split(' ').next());
     let precision: f64 = precision.and_then(|text| text.parse().ok()).expect("a precision");
     assert!(precision > 75.0, "{learnt}");
+    // What is held out is measured after each epoch, and decides which is the best one.
+    let epochs = learnt.lines().filter(|line| line.starts_with("epoch ")).collect::<Vec<_>>();
+    assert!(
+        epochs.iter().all(|line| line.contains("  held out: mAP@0.5 ") && line.contains("  COCO mAP ")),
+        "{learnt}"
+    );
+    let table = std::fs::read_to_string(home.path().join("runs/r/epochs.csv")).expect("a table");
+    let column = table.lines().next().and_then(|heading| heading.split(',').position(|name| name == "held_out_map50"));
+    let held_out = |line: &str| line.split(',').nth(column.expect("a column")).and_then(|x| x.parse::<f64>().ok());
+    let precisions: Vec<f64> = table.lines().skip(1).filter_map(held_out).collect();
+    let best = precisions.iter().copied().fold(0.0, f64::max);
+    assert!(precisions.len() == 60 && (100.0 * best - precision).abs() < 0.01, "{table}");
+    let report = std::fs::read_to_string(home.path().join("runs/r/report.html")).expect("a page");
+    assert!(report.contains("Boxes found (%)"), "{report}");
     let measured = said(home.path(), &["eval", "r.yaml"]);
     assert!(measured.starts_with("mAP@0.5: ") && measured.contains(" % (4 boxes in 4 images)\nCOCO mAP"), "{measured}");
     let measured = said(home.path(), &["eval", "r.yaml", "--json"]);
-    assert!(measured.contains("\"map50\": ") && measured.contains("\"coco_map\": "), "{measured}");
+    let json: serde_json::Value = serde_json::from_str(&measured).expect("JSON");
+    assert!((100.0 * json["map50"].as_f64().expect("a precision") - precision).abs() < 0.01, "{measured}");
+    assert_eq!(
+        (json["coco"].as_object().map(serde_json::Map::len), &json["coco"]["AP"]),
+        (Some(12), &json["coco_map"])
+    );
 
     let found = said(home.path(), &["predict", "r.yaml", "21.png", "-o", "found.png"]);
     assert!(found.starts_with("21.png: ") && found.contains(" % square, from ("), "{found}");

@@ -274,6 +274,7 @@ impl Recipe {
             init: self.written.init,
             augment: self.written.augment.clone(),
             targets: self.targets(),
+            measures: self.written.metrics.clone(),
             checkpoints: Checkpoints { folder, resume, every_steps: self.written.save_every, recipe },
             weights: self.written.weights.as_ref().map(|w| self.home().join(w)),
             transfer: self.written.transfer.as_ref().map(|transfer| self.home().join(&transfer.from)),
@@ -294,18 +295,27 @@ impl Recipe {
             crops,
             data: self.source(data),
             targets: self.targets(),
+            measures: self.written.metrics.clone(),
             classes: self.classes.clone(),
             picture: Some(self.picture.clone()),
             batch: self.written.batch,
             roc: self.folder().join("roc.svg"),
+            confusion: self.folder().join("confusion.png"),
             json,
         }))
     }
 }
 
 /// What training and evaluation leave in their folder.
-const RESULTS: [&str; 6] =
-    ["weights.safetensors", "best.safetensors", "last.safetensors", "epochs.csv", "report.html", "roc.svg"];
+const RESULTS: [&str; 7] = [
+    "weights.safetensors",
+    "best.safetensors",
+    "last.safetensors",
+    "epochs.csv",
+    "report.html",
+    "roc.svg",
+    "confusion.png",
+];
 
 /// Refuses networks, which are easily taken for recipes.
 fn is_recipe(path: &Path) -> Result<(), Failed> {

@@ -55,7 +55,11 @@ impl<'a> Page<'a> {
         if recipe.early_stopping == Some(0) {
             wrong("early_stopping", "0".to_owned(), "a whole number of epochs, at least 1");
         }
-        let mut checks = vec![("optimizer", recipe.optimizer.check()), ("schedule", recipe.schedule.check())];
+        let mut checks = vec![
+            ("optimizer", recipe.optimizer.check()),
+            ("schedule", recipe.schedule.check()),
+            ("metrics", recipe.metrics.check()),
+        ];
         checks.extend(recipe.clip.map(|clip| ("clip", clip.check())));
         checks.extend(recipe.augment.0.iter().map(|step| (step.name(), step.check())));
         for (name, result) in checks {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use cnnc_runtime::augment::Pipeline;
 use cnnc_runtime::data::{Answer, Picture};
 use cnnc_runtime::init::Scheme;
+use cnnc_runtime::job::Measures;
 use cnnc_runtime::optimizer::{Clip, DecayOn, Rule, Sgd};
 use cnnc_runtime::schedule::Schedule;
 use serde::Deserialize;
@@ -66,6 +67,9 @@ pub(super) struct Written {
     /// What targets hold.
     #[serde(default, with = "serde_yaml::with::singleton_map_recursive")]
     pub(super) targets: BTreeMap<String, Answer>,
+    /// What answers are measured by.
+    #[serde(default)]
+    pub(super) metrics: Measures,
     /// Decides initial weights, order of images and dropout.
     #[serde(default)]
     pub(super) seed: u64,

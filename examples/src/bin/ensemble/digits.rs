@@ -116,10 +116,8 @@ impl Data {
 /// Digits with a margin, of which the network sees what `piece` cuts out.
 fn dataset(digits: &Digits, piece: Pipeline) -> Result<Dataset> {
     let example = |i: usize| Example {
-        pixels: Pixels::Memory(Arc::new(digits.picture(i, MARGIN))),
         class: Some(digits.labels[i]),
-        boxes: Vec::new(),
-        points: Vec::new(),
+        ..Example::new(Pixels::Memory(Arc::new(digits.picture(i, MARGIN))))
     };
     let collection = Collection { examples: (0..digits.len()).map(example).collect(), ..Collection::default() };
     let picture = Picture { mean: vec![0.1307], std: vec![0.3081], ..Picture::default() };

@@ -17,10 +17,15 @@ const IMAGE: ValueSpec = value("image", &[1, SIDE, SIDE], TargetKind::Float);
 /// Pictures of brightness 10 times their number, of three classes.
 fn collection(count: usize) -> Collection {
     let example = |i: usize| Example {
-        pixels: Pixels::Memory(Arc::new(Raster { width: 8, height: 8, channels: 1, bytes: vec![10 * i as u8; 64] })),
         class: Some(i as u32 % 3),
         boxes: vec![(Corners::from_corner(2.0, 0.0, 4.0, 8.0), i as u32 % 3)],
         points: vec![[4.0, 2.0]],
+        ..Example::new(Pixels::Memory(Arc::new(Raster {
+            width: 8,
+            height: 8,
+            channels: 1,
+            bytes: vec![10 * i as u8; 64],
+        })))
     };
     Collection { examples: (0..count).map(example).collect(), classes: Vec::new() }
 }

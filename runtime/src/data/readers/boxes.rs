@@ -13,6 +13,10 @@ const COLUMNS: [&str; 6] = ["file", "class", "xmin", "ymin", "xmax", "ymax"];
 
 /// Reads the boxes of one split, such as `train`, or all where none is named; pictures are looked up in `images`. `classes` gives
 /// the order of the classes, else it is that of their names in the whole table.
+///
+/// # Errors
+/// Where the table or a picture cannot be read, a column or a number is missing, or a box lies outside of its picture. The error names
+/// the line.
 pub fn boxes(table: &Path, images: &Path, split: Option<&str>, classes: &[String]) -> Result<Collection, FileError> {
     let text = read_text(table)?;
     let mut lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
@@ -38,7 +42,7 @@ pub fn boxes(table: &Path, images: &Path, split: Option<&str>, classes: &[String
         if row[file] != last {
             let path = images.join(row[file]);
             (last, size) = (row[file], size_of_picture(&path).map_err(|e| at(e.to_string()))?);
-            examples.push(Example { pixels: Pixels::File(path), class: None, boxes: Vec::new(), points: Vec::new() });
+            examples.push(Example::new(Pixels::File(path)));
         }
         let corners = corners(&sides, row).and_then(|b| inside(b, size.0, size.1)).map_err(at)?;
         let class = names.number(row[class]).map_err(at)?;

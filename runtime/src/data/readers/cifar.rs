@@ -51,12 +51,7 @@ pub fn cifar(path: &Path, kind: Cifar) -> Result<Collection, FileError> {
         let planes = &record_bytes[labels..];
         let bytes = (0..3 * PLANE).map(|i| planes[i % 3 * PLANE + i / 3]).collect();
         let raster = Raster { width: SIDE, height: SIDE, channels: 3, bytes };
-        Ok(Example {
-            pixels: Pixels::Memory(Arc::new(raster)),
-            class: Some(label.into()),
-            boxes: Vec::new(),
-            points: Vec::new(),
-        })
+        Ok(Example { class: Some(label.into()), ..Example::new(Pixels::Memory(Arc::new(raster))) })
     };
     let examples = bytes.chunks_exact(record).enumerate().map(example).collect::<Result<_, _>>()?;
     Ok(Collection { examples, classes: Vec::new() })

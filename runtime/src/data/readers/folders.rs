@@ -22,12 +22,8 @@ pub fn folders(root: &Path, classes: &[String]) -> Result<Collection, FileError>
         if pictures.is_empty() {
             return Err(FileError::new(&folder, "there is no picture in it"));
         }
-        examples.extend(pictures.into_iter().map(|path| Example {
-            pixels: Pixels::File(path),
-            class: Some(class),
-            boxes: Vec::new(),
-            points: Vec::new(),
-        }));
+        let example = |path| Example { class: Some(class), ..Example::new(Pixels::File(path)) };
+        examples.extend(pictures.into_iter().map(example));
     }
     Ok(Collection { examples, classes: names.names })
 }

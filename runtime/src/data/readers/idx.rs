@@ -29,12 +29,7 @@ pub fn idx(images: &Path, labels: &Path) -> Result<Collection, FileError> {
     let example = |(planes, &label): (&[u8], &u8)| {
         let bytes = (0..planes.len()).map(|i| planes[i % channels * pixels + i / channels]).collect();
         let raster = Raster { width, height, channels, bytes };
-        Example {
-            pixels: Pixels::Memory(Arc::new(raster)),
-            class: Some(label.into()),
-            boxes: Vec::new(),
-            points: Vec::new(),
-        }
+        Example { class: Some(label.into()), ..Example::new(Pixels::Memory(Arc::new(raster))) }
     };
     let examples = pictures.bytes.chunks_exact((channels * pixels).max(1)).zip(&answers.bytes).map(example).collect();
     Ok(Collection { examples, classes: Vec::new() })

@@ -41,7 +41,7 @@ pub fn landmarks(table: &Path, images: &Path) -> Result<Collection, FileError> {
             let message = format!("the point ({x}, {y}) lies outside of its picture of {width} x {height}");
             return Err(at_line(table, number, message));
         }
-        examples.push(Example { pixels: Pixels::File(path), class: None, boxes: Vec::new(), points });
+        examples.push(Example { points, ..Example::new(Pixels::File(path)) });
     }
     match examples.is_empty() {
         true => Err(FileError::new(table, "there is no picture in it: `file, x1, y1, x2, y2, ...` is needed")),

@@ -97,6 +97,12 @@ fn voc_counts_from_one() {
         (VOC.replace("<ymin>5</ymin>", ""), "a.xml: line 6: `bndbox` has no `ymin`"),
         (VOC.replace("</object>", ""), "a.xml: line 8: no valid XML"),
         (VOC.replace("<xmin>1", "<xmin>21"), "a.xml: line 6: the box from (20, 4) to (20, 30) has no area"),
+        (
+            VOC.replace("<name>dog", "<difficult>no</difficult><name>dog"),
+            "a.xml: line 5: `difficult` is `no`, but it must",
+        ),
+        (VOC.replace("<width>40", "<width>80"), "a.xml: line 3: the size is 80 x 30, but the picture has 40 x 30"),
+        (VOC.replace("<filename>a.png", "<filename>b.png"), "a.xml: line 2: "),
     ];
     for (text, expected) in cases {
         std::fs::write(all.path("labels/a.xml"), text).expect("written");
@@ -105,28 +111,53 @@ fn voc_counts_from_one() {
     }
 }
 
+#[test]
+fn difficult_objects_are_learnt_from_and_marked() {
+    let object = |difficult: u8, xmax: u8| {
+        format!(
+            "<object><name>dog</name><difficult>{difficult}</difficult>\
+             <bndbox><xmin>1</xmin><ymin>1</ymin><xmax>{xmax}</xmax><ymax>9</ymax></bndbox></object>"
+        )
+    };
+    let size = "<filename>a.png</filename><size><width>40</width><height>30</height></size>";
+    let text = format!("<annotation>{size}{}{}</annotation>", object(1, 10), object(0, 20));
+    let all = folder(&[("labels/a.xml", &text), ("images/a.png", "")]);
+    let found = voc(&all.path("labels"), &all.path("images"), &[]).expect("a collection");
+    let [a] = &found.examples[..] else { panic!("one picture") };
+    assert_eq!((a.boxes.len(), a.truths.iter().map(|t| t.difficult).collect::<Vec<_>>()), (2, vec![true, false]));
+}
+
 const COCO: &str = r#"{"images": [{"id": 7, "file_name": "a.png", "width": 40, "height": 30}],
 "categories": [{"id": 18, "name": "dog"}, {"id": 3, "name": "car"}],
-"annotations": [{"image_id": 7, "category_id": 18, "bbox": [1, 2, 10, 20], "iscrowd": 0}]}"#;
+"annotations": [{"id": 5, "image_id": 7, "category_id": 18, "bbox": [1, 2, 10, 20], "iscrowd": 0}]}"#;
 
 #[test]
 fn coco_numbers_classes_anew() {
-    let all = folder(&[("a.json", COCO)]);
+    let all = folder(&[("a.json", COCO), ("images/a.png", "")]);
     let read = || coco(&all.path("a.json"), &all.path("images"));
     let found = read().expect("a collection");
     assert_eq!((&found.classes[..], found.examples.len()), (&["car".to_owned(), "dog".into()][..], 1));
     assert_eq!(found.examples[0].boxes, [(Corners::from_corner(1.0, 2.0, 10.0, 20.0), 1)]);
     let cases = [
-        (COCO.replace("\"image_id\": 7", "\"image_id\": 8"), "a.json: annotations[0]: there is no image with the id 8"),
+        (
+            COCO.replace("\"image_id\": 7", "\"image_id\": 8"),
+            "a.json: line 3: annotations[0] (id 5): there is no image with the id 8",
+        ),
         (
             COCO.replace("\"category_id\": 18", "\"category_id\": 1"),
-            "a.json: annotations[0]: there is no category with the id 1",
+            "a.json: line 3: annotations[0] (id 5): there is no category with the id 1",
         ),
-        (COCO.replace("[1, 2, 10, 20]", "[1, 2, 10]"), "a.json: annotations[0]: `bbox` is [1,2,10]"),
+        (COCO.replace("[1, 2, 10, 20]", "[1, 2, 10]"), "a.json: line 3: annotations[0] (id 5): `bbox` is [1,2,10]"),
         (
             COCO.replace("[1, 2, 10, 20]", "[1, 2, 50, 20]"),
-            "a.json: annotations[0]: the box from (1, 2) to (51, 22) lies outside",
+            "a.json: line 3: annotations[0] (id 5): the box from (1, 2) to (51, 22) lies outside",
         ),
+        (
+            COCO.replace("\"width\": 40", "\"width\": 80"),
+            "a.json: line 1: images[0] (id 7): it is 80 x 30, but the picture has 40 x 30",
+        ),
+        (COCO.replace("a.png", "b.png"), "a.json: line 1: images[0] (id 7): "),
+        (COCO.replace("{\"id\": 3", "\n\n{\"no\": 3"), "a.json: line 4: categories[1]: it has no `id`"),
         (COCO.replace("\"images\"", "\"pictures\""), "a.json: it has no list `images`"),
         (COCO[..90].to_owned(), "a.json: line 2, column"),
     ];
@@ -135,6 +166,18 @@ fn coco_numbers_classes_anew() {
         let said = complaint(read());
         assert!(said.starts_with(expected), "`{said}` should be `{expected}`");
     }
+}
+
+#[test]
+fn crowds_and_empty_boxes_of_coco_are_only_judged_by() {
+    let more = r#"{"image_id": 7, "category_id": 3, "bbox": [0, 0, 30, 30], "iscrowd": 1, "area": 555.5},
+{"image_id": 7, "category_id": 3, "bbox": [4, 4, 9, 0], "area": 8}, {"id": 5,"#;
+    let all = folder(&[("a.json", &COCO.replace("{\"id\": 5,", more)), ("images/a.png", "")]);
+    let found = coco(&all.path("a.json"), &all.path("images")).expect("a collection");
+    let [a] = &found.examples[..] else { panic!("one picture") };
+    assert_eq!(a.boxes, [(Corners::from_corner(1.0, 2.0, 10.0, 20.0), 1)]);
+    let marks: Vec<_> = a.truths.iter().map(|t| (t.crowd, t.area, t.class)).collect();
+    assert_eq!(marks, [(true, Some(555.5), 0), (false, Some(8.0), 0), (false, None, 1)]);
 }
 
 #[test]

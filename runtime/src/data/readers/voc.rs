@@ -4,33 +4,56 @@ use std::path::{Path, PathBuf};
 
 use roxmltree::{Document, Node};
 
-use super::{Names, at_line, files, inside, read_text};
+use super::{Names, at_line, files, inside, read_text, size_of_picture};
 use crate::boxes::Corners;
 use crate::data::{Collection, Example, Pixels};
 use crate::files::FileError;
+use crate::metrics::TrueBox;
 
-/// A photo with boxes and the line and name of each one's class.
-type Annotated = (PathBuf, PathBuf, Vec<(Corners, usize, String)>);
+/// What a file says of its picture.
+struct Annotated {
+    file: PathBuf,
+    photo: PathBuf,
+    objects: Vec<Object>,
+}
+
+/// A thing in a picture.
+struct Object {
+    corners: Corners,
+    difficult: bool,
+    name: String,
+    /// Where the file speaks of it.
+    line: usize,
+}
 
 /// Boxes of all XML files of a folder; pictures are looked up in `images` under the name that the file says. Pixels count from
 /// 1 there, and the last ones are part of the box. `classes` gives their order; if it is empty it is that of their names.
+///
+/// Objects that are marked `difficult` are learnt from like others, as SSD does (Liu et al. 2016, its code's `use_difficult_gt`),
+/// but finding them is neither right nor wrong (Everingham et al. 2010).
+///
+/// # Errors
+/// Where a file cannot be read, is no such XML, has a box outside of its picture or a class that is not among `classes`, or where a
+/// picture is missing or has another size than the file says. The error names the file and the line.
 pub fn voc(annotations: &Path, images: &Path, classes: &[String]) -> Result<Collection, FileError> {
     let files = files(annotations, &["xml"])?;
     if files.is_empty() {
         return Err(FileError::new(annotations, "there is no XML file in it"));
     }
     let all = files.into_iter().map(|file| read(file, images)).collect::<Result<Vec<Annotated>, _>>()?;
-    let names = Names::new(classes, all.iter().flat_map(|a| a.2.iter().map(|b| b.2.clone())).collect());
-    let example = |(file, photo, boxes): Annotated| {
-        let number = |(corners, line, name): (Corners, usize, String)| match names.number(&name) {
-            Ok(class) => Ok((corners, class)),
-            Err(message) => Err(at_line(&file, line, message)),
-        };
-        let boxes = boxes.into_iter().map(number).collect::<Result<_, _>>()?;
-        Ok(Example { pixels: Pixels::File(photo), class: None, boxes, points: Vec::new() })
-    };
-    let examples = all.into_iter().map(example).collect::<Result<_, FileError>>()?;
+    let names = Names::new(classes, all.iter().flat_map(|a| a.objects.iter().map(|o| o.name.clone())).collect());
+    let examples = all.into_iter().map(|annotated| example(annotated, &names)).collect::<Result<_, FileError>>()?;
     Ok(Collection { examples, classes: names.names })
+}
+
+fn example(Annotated { file, photo, objects }: Annotated, names: &Names) -> Result<Example, FileError> {
+    let truth = |object: &Object| match names.number(&object.name) {
+        Ok(class) => Ok(TrueBox { difficult: object.difficult, ..TrueBox::new(0, class, object.corners) }),
+        Err(message) => Err(at_line(&file, object.line, message)),
+    };
+    let truths = objects.iter().map(truth).collect::<Result<Vec<_>, _>>()?;
+    let boxes = truths.iter().map(|truth| (truth.corners, truth.class)).collect();
+    Ok(Example { boxes, truths, ..Example::new(Pixels::File(photo)) })
 }
 
 fn read(file: PathBuf, images: &Path) -> Result<Annotated, FileError> {
@@ -54,8 +77,15 @@ fn read(file: PathBuf, images: &Path) -> Result<Annotated, FileError> {
     };
     let root = document.root_element();
     let size = node(child(root, "size")?);
-    let (width, height) = (number(size, "width")?, number(size, "height")?);
-    let mut boxes = Vec::new();
+    let said = (number(size, "width")?, number(size, "height")?);
+    let name = node(child(root, "filename")?);
+    let photo = images.join(text_of(root, "filename")?);
+    let (width, height) = size_of_picture(&photo).map_err(|e| at_line(&file, line(name), e))?;
+    if said != (width, height) {
+        let message = format!("the size is {} x {}, but the picture has {width} x {height}", said.0, said.1);
+        return Err(at_line(&file, line(size), message));
+    }
+    let mut objects = Vec::new();
     for object in root.children().filter(|child| child.has_tag_name("object")) {
         let place = node(child(object, "bndbox")?);
         let corners = Corners {
@@ -65,10 +95,11 @@ fn read(file: PathBuf, images: &Path) -> Result<Annotated, FileError> {
             y2: number(place, "ymax")?,
         };
         let corners = inside(corners, width, height).map_err(|message| at_line(&file, line(place), message))?;
-        boxes.push((corners, line(object), text_of(object, "name")?));
+        let marked = object.children().any(|child| child.has_tag_name("difficult"));
+        let difficult = marked && number(object, "difficult")? != 0.0;
+        objects.push(Object { corners, difficult, name: text_of(object, "name")?, line: line(object) });
     }
-    let photo = images.join(text_of(root, "filename")?);
-    Ok((file, photo, boxes))
+    Ok(Annotated { file, photo, objects })
 }
 
 /// A message without the place, which stands in front of it already.

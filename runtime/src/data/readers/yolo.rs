@@ -18,7 +18,7 @@ pub fn yolo(labels: &Path, images: &Path, classes: &[String]) -> Result<Collecti
     let example = |path: std::path::PathBuf| {
         let file = labels.join(path.file_stem().unwrap_or_default()).with_extension("txt");
         let boxes = if file.exists() { boxes(&file, size_of_picture(&path)?, classes)? } else { Vec::new() };
-        Ok(Example { pixels: Pixels::File(path), class: None, boxes, points: Vec::new() })
+        Ok(Example { boxes, ..Example::new(Pixels::File(path)) })
     };
     let examples = pictures.into_iter().map(example).collect::<Result<_, FileError>>()?;
     Ok(Collection { examples, classes: classes.to_vec() })

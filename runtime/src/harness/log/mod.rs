@@ -11,7 +11,7 @@ use crate::train::{Epoch, Metrics};
 use tensorboard::Events;
 
 /// What is measured on held-out data, in the order of the table.
-const HELD_OUT: [&str; 5] = ["loss", "accuracy", "auc", "eer", "pck"];
+const HELD_OUT: [&str; 8] = ["loss", "accuracy", "auc", "eer", "pck", "mean_iou", "map50", "coco_map"];
 
 /// An epoch in the table.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,8 +28,17 @@ struct Row {
 impl Row {
     fn new(epoch: &Epoch) -> Self {
         let held_out = epoch.test.as_ref().map_or([None; HELD_OUT.len()], |test| {
-            let roc = test.roc();
-            [test.loss(), test.accuracy(), roc.map(Roc::auc), roc.map(|roc| roc.equal_error().0), test.pck()]
+            let (roc, boxes) = (test.roc(), test.boxes.as_ref());
+            [
+                test.loss(),
+                test.accuracy(),
+                roc.map(Roc::auc),
+                roc.map(|roc| roc.equal_error().0),
+                test.pck().map(|(_, found)| found),
+                test.mean_iou(),
+                boxes.map(|boxes| boxes.map50),
+                boxes.map(|boxes| boxes.coco.ap),
+            ]
         });
         Self {
             epoch: epoch.train.epoch + 1,
@@ -162,7 +171,7 @@ mod tests {
         log.add(&epoch(2)).expect("written");
         let table = std::fs::read_to_string(path.join("epochs.csv")).expect("a table");
         assert_eq!(table.lines().count(), 4);
-        assert_eq!(table.lines().nth(2), Some("2,0.1,0.5,0.5,,,,,"));
+        assert_eq!(table.lines().nth(2), Some("2,0.1,0.5,0.5,,,,,,,,"));
         let page = std::fs::read_to_string(path.join("report.html")).expect("a page");
         assert!(page.contains("a &lt;net&gt;") && page.contains("<svg") && page.contains("polyline"));
         // Nothing is fetched from elsewhere.

@@ -47,8 +47,13 @@ fn diagrams(rows: &[Row]) -> String {
     let all = [
         ("Loss", [curve("learnt", &|row| Some(row.loss)), curve("held out", &|row| row.held_out("loss"))]),
         ("Accuracy (%)", [curve("learnt", &|row| percent(row.accuracy)), held_out("held out", "accuracy")]),
+        (
+            "Classes of pixels (%)",
+            [curve("learnt", &|_| None), held_out("mean intersection over union, held out", "mean_iou")],
+        ),
+        ("Boxes found (%)", [held_out("mAP at an IoU of 0.5", "map50"), held_out("mAP of COCO", "coco_map")]),
         ("Same or different (%)", [held_out("area under the curve", "auc"), held_out("equal error rate", "eer")]),
-        ("Points found (%)", [curve("learnt", &|_| None), held_out("within a tenth of their extent", "pck")]),
+        ("Points found (%)", [curve("learnt", &|_| None), held_out("near enough (PCK), held out", "pck")]),
         ("Learning rate", [curve("learning rate", &|row| Some(row.learning_rate)), curve("", &|_| None)]),
     ];
     let diagram = |(title, all): (&str, [Curve; 2])| {

@@ -66,3 +66,222 @@ fn perfect_and_empty() {
     assert!((perfect.ap - 1.0).abs() < 1e-12 && (perfect.ar[0] - 0.5).abs() < 1e-12);
     assert_eq!((perfect.ap_by_area[2], coco(&[], &[]).ap), (-1.0, -1.0));
 }
+
+mod brute_force {
+    //! The same numbers by the words of the papers: every threshold of the score by itself, nothing sorted, nothing shared.
+
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Boxes of a few pixels in few pictures, so that many overlap.
+    fn corners() -> impl Strategy<Value = Corners> {
+        (0_u8..6, 0_u8..4, 1_u8..6, 1_u8..5).prop_map(|(x, y, width, height)| {
+            let [x, y, width, height] = [x, y, width, height].map(|side| 20.0 * f32::from(side));
+            Corners::from_corner(x, y, width, height)
+        })
+    }
+
+    fn truths() -> impl Strategy<Value = Vec<TrueBox>> {
+        let area = prop::option::of(prop_oneof![Just(500.0_f32), Just(5_000.0), Just(50_000.0)]);
+        let one = (0_u64..3, 0_u32..2, corners(), 0_u8..6, area).prop_map(|(image, class, corners, mark, area)| {
+            TrueBox { difficult: mark == 0, crowd: mark == 1, area, ..TrueBox::new(image, class, corners) }
+        });
+        prop::collection::vec(one, 0..9)
+    }
+
+    /// No two scores are equal: their order is all that counts.
+    fn found() -> impl Strategy<Value = Vec<Found>> {
+        let one = (0_u64..3, 0_u32..2, corners());
+        prop::collection::vec(one, 0..12).prop_perturb(|boxes, mut random| {
+            let mut scores: Vec<f32> = (1..=boxes.len()).map(|i| i as f32 / 100.0).collect();
+            for i in (1..scores.len()).rev() {
+                scores.swap(i, random.random_range(0..=i));
+            }
+            let all = boxes.into_iter().zip(scores);
+            all.map(|((image, class, corners), score)| Found { image, class, corners, score }).collect()
+        })
+    }
+
+    /// How many of the boxes of at least a score are right, and how many wrong.
+    type Counted = Box<dyn Fn(f32) -> (usize, usize)>;
+
+    /// The highest precision at any threshold that reaches a recall.
+    fn precision_at(recall: f64, all: usize, scores: &[f32], counted: &Counted) -> f64 {
+        let at = |score: &f32| {
+            let (right, wrong) = counted(*score);
+            let reached = right as f64 / all as f64 >= recall;
+            if reached { right as f64 / (right + wrong) as f64 } else { 0.0 }
+        };
+        scores.iter().map(at).filter(|p| p.is_finite()).fold(0.0, f64::max)
+    }
+
+    /// Right and wrong ones of a class among the boxes of at least a score, as VOC says: each belongs to the true box that it
+    /// overlaps most, of several the most certain one is right.
+    fn voc_counts(truths: &[TrueBox], found: &[Found], class: u32, score: f32) -> (usize, usize) {
+        let truths: Vec<&TrueBox> = truths.iter().filter(|t| t.class == class).collect();
+        let found: Vec<&Found> = found.iter().filter(|f| f.class == class && f.score >= score).collect();
+        let owner = |f: &Found| {
+            let here = (0..truths.len()).filter(|i| truths[*i].image == f.image);
+            let shared = |i: &usize| f.corners.iou(&truths[*i].corners);
+            // Of equal ones the first, as `max_by` would not have it.
+            let best = here.rev().max_by(|a, b| shared(a).total_cmp(&shared(b)))?;
+            (shared(&best) >= 0.5).then_some(best)
+        };
+        let (mut right, mut wrong) = (0, 0);
+        for f in &found {
+            match owner(f) {
+                None => wrong += 1,
+                Some(i) if truths[i].difficult || truths[i].crowd => {}
+                Some(i) => {
+                    let surpassed = found.iter().any(|other| owner(other) == Some(i) && other.score > f.score);
+                    if surpassed { wrong += 1 } else { right += 1 }
+                }
+            }
+        }
+        (right, wrong)
+    }
+
+    proptest! {
+        #[test]
+        fn voc_is_the_best_precision_of_each_recall(truths in truths(), found in found()) {
+            let scores: Vec<f32> = found.iter().map(|f| f.score).collect();
+            let mut expected = [Vec::new(), Vec::new()];
+            for class in 0..2 {
+                let all = truths.iter().filter(|t| t.class == class && !t.difficult && !t.crowd).count();
+                if all == 0 {
+                    continue;
+                }
+                let (truths, found) = (truths.clone(), found.clone());
+                let counted: Counted = Box::new(move |score| voc_counts(&truths, &found, class, score));
+                let at = |recall| precision_at(recall, all, &scores, &counted);
+                expected[0].push((class, (0..=10).map(|i| at(f64::from(i) / 10.0)).sum::<f64>() / 11.0));
+                // The curve is a stair with a step for each true box.
+                expected[1].push((class, (1..=all).map(|i| at(i as f64 / all as f64)).sum::<f64>() / all as f64));
+            }
+            for (expected, eleven_points) in expected.iter().zip([true, false]) {
+                let ap = voc(&truths, &found, 0.5, eleven_points);
+                prop_assert_eq!(ap.classes.len(), expected.len());
+                for ((class, x), (of, e)) in ap.classes.iter().zip(expected) {
+                    prop_assert!(class == of && (x - e).abs() < 1e-9, "{} instead of {}", x, e);
+                }
+            }
+        }
+
+        #[test]
+        fn coco_is_the_best_precision_of_each_recall(truths in truths(), found in found()) {
+            let expected = coco_by_hand(&truths, &found);
+            for ((name, x), e) in coco(&truths, &found).numbers().iter().zip(expected) {
+                prop_assert!((x - e).abs() < 1e-9, "{} is {} instead of {}", name, x, e);
+            }
+        }
+    }
+
+    const EVERY: (f64, f64) = (0.0, f64::INFINITY);
+    const SIZES: [(f64, f64); 3] = [(0.0, 1024.0), (1024.0, 9216.0), (9216.0, f64::INFINITY)];
+
+    fn coco_by_hand(truths: &[TrueBox], found: &[Found]) -> [f64; 12] {
+        let ap = |ious: std::ops::Range<u8>, area| mean(truths, found, ious, area, 100).0;
+        let ar = |area, most| mean(truths, found, 0..10, area, most).1;
+        let [small, medium, large] = SIZES;
+        [
+            ap(0..10, EVERY),
+            ap(0..1, EVERY),
+            ap(5..6, EVERY),
+            ap(0..10, small),
+            ap(0..10, medium),
+            ap(0..10, large),
+            ar(EVERY, 1),
+            ar(EVERY, 10),
+            ar(EVERY, 100),
+            ar(small, 100),
+            ar(medium, 100),
+            ar(large, 100),
+        ]
+    }
+
+    /// Average precision and recall, the mean over classes and thresholds of the overlap.
+    fn mean(
+        truths: &[TrueBox],
+        found: &[Found],
+        ious: std::ops::Range<u8>,
+        area: (f64, f64),
+        most: usize,
+    ) -> (f64, f64) {
+        let (mut sum, mut n) = ((0.0, 0.0), 0);
+        for (class, iou) in (0..2).flat_map(|class| ious.clone().map(move |i| (class, 0.5 + 0.05 * f64::from(i)))) {
+            let all = truths.iter().filter(|t| t.class == class && asked_for(t, area)).count();
+            if all == 0 {
+                continue;
+            }
+            let fates = fates(truths, found, class, iou, area, most);
+            let scores: Vec<f32> = fates.iter().map(|f| f.0).collect();
+            let right = fates.iter().filter(|f| f.1 == Some(true)).count();
+            let counted: Counted = Box::new(move |score| {
+                let of = |kind| fates.iter().filter(|f| f.0 >= score && f.1 == Some(kind)).count();
+                (of(true), of(false))
+            });
+            let at = |i: i32| precision_at(f64::from(i) * 0.01, all, &scores, &counted);
+            sum.0 += (0..=100).map(at).sum::<f64>() / 101.0;
+            sum.1 += right as f64 / all as f64;
+            n += 1;
+        }
+        if n == 0 { (-1.0, -1.0) } else { (sum.0 / f64::from(n), sum.1 / f64::from(n)) }
+    }
+
+    fn area_of(b: &Corners) -> f64 {
+        f64::from((b.x2 - b.x1) * (b.y2 - b.y1))
+    }
+
+    fn asked_for(t: &TrueBox, (least, most): (f64, f64)) -> bool {
+        let area = t.area.map_or_else(|| area_of(&t.corners), f64::from);
+        !t.crowd && !t.difficult && (least..=most).contains(&area)
+    }
+
+    /// The scores of the boxes of a class, and whether each is right; `None` where that does not count. As COCO's evaluation says: the
+    /// more certain ones choose first, of the boxes that are asked for, then of the others; crowds can be chosen again.
+    fn fates(
+        truths: &[TrueBox],
+        found: &[Found],
+        class: u32,
+        iou: f64,
+        area: (f64, f64),
+        most: usize,
+    ) -> Vec<(f32, Option<bool>)> {
+        let mut all = Vec::new();
+        for image in 0..3 {
+            let truths: Vec<&TrueBox> = truths.iter().filter(|t| t.class == class && t.image == image).collect();
+            let mut here: Vec<&Found> = found.iter().filter(|f| f.class == class && f.image == image).collect();
+            here.sort_by(|a, b| b.score.total_cmp(&a.score));
+            let mut chosen: Vec<usize> = Vec::new();
+            for f in here.into_iter().take(most) {
+                let shared = |t: &TrueBox| {
+                    let both = f64::from(f.corners.intersection(&t.corners));
+                    let whole =
+                        if t.crowd { area_of(&f.corners) } else { area_of(&f.corners) + area_of(&t.corners) - both };
+                    both / whole
+                };
+                let free = |i: &usize| truths[*i].crowd || !chosen.contains(i);
+                let best_of = |wanted: bool| {
+                    let fits = (0..truths.len()).filter(|i| asked_for(truths[*i], area) == wanted).filter(free);
+                    // Of equal ones the last.
+                    let best = fits.max_by(|a, b| shared(truths[*a]).total_cmp(&shared(truths[*b])))?;
+                    (shared(truths[best]) >= iou.min(1.0 - 1e-10)).then_some(best)
+                };
+                let outside = !(area.0..=area.1).contains(&area_of(&f.corners));
+                let fate = match (best_of(true), best_of(false)) {
+                    (Some(best), _) => {
+                        chosen.push(best);
+                        Some(true)
+                    }
+                    (None, Some(best)) => {
+                        chosen.push(best);
+                        None
+                    }
+                    (None, None) => (!outside).then_some(false),
+                };
+                all.push((f.score, fate));
+            }
+        }
+        all
+    }
+}
