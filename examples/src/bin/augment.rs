@@ -162,7 +162,7 @@ fn captioned(sample: &Sample, name: &str) -> Raster {
 /// All there are, strong enough to be seen.
 fn every_step() -> [Step; 11] {
     [
-        Step::Mirror(1.0),
+        Step::Mirror(1.0.into()),
         Step::RandomCrop { pad: 60 },
         Step::ResizedCrop(ResizedCrop { area: [0.3, 0.5], ..ResizedCrop::default() }),
         Step::Color(Color { brightness: 0.4, contrast: 0.4, saturation: 0.6, hue: 0.3 }),

@@ -123,7 +123,7 @@ fn batches_do_not_depend_on_threads() {
     static LABEL: [ValueSpec; 1] = [value("label", &[], TargetKind::Class(3))];
     let spec = spec(&[IMAGE], &LABEL);
     let color = Color { brightness: 0.5, ..Color::default() };
-    let plan = Plan { augment: Pipeline(vec![Step::Mirror(0.5), Step::Color(color)]), ..Plan::default() };
+    let plan = Plan { augment: Pipeline(vec![Step::Mirror(0.5.into()), Step::Color(color)]), ..Plan::default() };
     let data = dataset(&spec, &plan).expect("a data set");
     let numbers: Vec<usize> = (0..20).rev().collect();
     let all = |threads: usize, epoch: u64| {
