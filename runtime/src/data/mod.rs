@@ -5,6 +5,8 @@ mod columns;
 mod dataset;
 mod idx;
 mod loader;
+#[cfg(feature = "weights")]
+mod named;
 mod part;
 mod photos;
 mod picture;
