@@ -1,5 +1,5 @@
 use super::*;
-use crate::data::{Pixels, Raster};
+use crate::data::{Group, Pixels, Raster};
 use crate::testing::Folder;
 use crate::testing::numpy::{Zip, npy};
 
@@ -215,13 +215,46 @@ fn boxes_are_a_table() {
         (format!("{head}\na.png,train,dog,1,2,x,4\n"), "b.csv: line 2: `x` is no number"),
         (format!("{head}\na.png,train,dog,1,2,300,4\n"), "b.csv: line 2: the box from (1, 2) to (300, 4) lies outside"),
         (format!("{head}\na.png,val,dog,1,2,3,4\n"), "b.csv: there is no box in it"),
-        ("file,class,xmin\n".to_owned(), "b.csv: line 1: there is no column `split`"),
+        (head.replace(",split", "") + "\n", "b.csv: line 1: there is no column `split` in the heading"),
+        (
+            "file,class,xmin\n".to_owned(),
+            "b.csv: line 1: there is no column `ymin` in the heading; `file, class, xmin, ymin, xmax, ymax` are needed",
+        ),
     ];
     for (text, expected) in cases {
         std::fs::write(all.path("b.csv"), text).expect("written");
         let said = complaint(read(Some("train"), &[]));
         assert!(said.starts_with(expected), "`{said}` should be `{expected}`");
     }
+}
+
+#[test]
+fn groups_are_a_list() {
+    let pairs = "first,second,same\na.png,b.png,1\n\nb.png,a.png,0\n";
+    let all = folder(&[("a.png", ""), ("b.png", ""), ("c.png", ""), ("g.csv", pairs)]);
+    let read = |compared| groups(&all.path("g.csv"), &all.path(""), compared);
+    let found = read(Compared::Pairs).expect("pairs");
+    assert_eq!(found.photos.examples.len(), 2, "each photo once");
+    assert_eq!(found.groups, [Group::Pair([0, 1], true), Group::Pair([1, 0], false)]);
+    let write = |text: &str| std::fs::write(all.path("g.csv"), text).expect("written");
+    // Columns have their meaning by their names, and there may be others.
+    write("negative;who;anchor;positive\nc.png;Ada;a.png;b.png\n");
+    assert_eq!(read(Compared::Triplets).expect("triplets").groups, [Group::Triplet([0, 1, 2])]);
+    let cases = [
+        ("first,second,same\na.png,b.png\n", "g.csv: line 2: 2 fields, but the heading has 3"),
+        ("first,second,same\na.png,b.png,1\na.png,b.png,2\n", "g.csv: line 3: `same` is `2`, but it must be 1,"),
+        ("first,second,same\na.png,d.png,1\n", "g.csv: line 2: "),
+        ("first,second,same\n", "g.csv: there is nothing below the heading"),
+        ("a.png,b.png,1\n", "g.csv: line 1: there is no column `first` in the heading; `first, second, same` are"),
+        ("", "g.csv: line 1: there is no column `first`"),
+    ];
+    for (text, expected) in cases {
+        write(text);
+        let said = complaint(read(Compared::Pairs));
+        assert!(said.starts_with(expected), "`{said}` should be `{expected}`");
+    }
+    write("first,second,same\na.png,d.png,1\n");
+    assert!(complaint(read(Compared::Pairs)).ends_with("d.png: there is no such file"));
 }
 
 #[test]
