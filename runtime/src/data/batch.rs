@@ -35,7 +35,11 @@ impl BatchData {
     }
 
     /// Copies the images with these numbers, at most as many as there is memory for. Photos are read and augmented as `draw`
-    /// decides; of a photo that cannot be read the error names the file.
+    /// decides.
+    ///
+    /// # Errors
+    ///
+    /// A photo cannot be read; its file is named.
     pub fn load(&mut self, data: &Dataset, numbers: &[usize], draw: Draw) -> Result<(), FileError> {
         self.count = numbers.len();
         let positions = || numbers.iter().map(|number| data.position(*number));
