@@ -1,4 +1,4 @@
-//! Images and labels in the format of MNIST (LeCun, Cortes & Burges; <https://yann.lecun.org/exdb/mnist/>), as pictures.
+//! Images and labels in the format of MNIST (LeCun, Cortes & Burges; <http://yann.lecun.com/exdb/mnist/>), as pictures.
 
 use std::path::Path;
 use std::sync::Arc;
