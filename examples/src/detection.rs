@@ -45,7 +45,7 @@ impl Boxed {
 
     /// Adds the mirror image of each picture to learn from.
     pub fn mirror(&mut self) -> Result<()> {
-        let mirror = Pipeline(vec![Step::Mirror(1.0)]);
+        let mirror = Pipeline(vec![Step::Mirror(1.0.into())]);
         for number in 0..self.train.examples.len() {
             let example = self.train.examples[number].clone();
             let mut alone = |_: &mut Random| example.read();

@@ -12,7 +12,7 @@ use std::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::augment::Pipeline;
-pub use crate::data::readers::Cifar;
+pub use crate::data::readers::{Cifar, Compared};
 pub use crate::data::{Answer, Part, Picture};
 use crate::init::Scheme;
 use crate::optimizer::{Clip, DecayOn, Rule};
@@ -193,7 +193,7 @@ pub struct Predict {
     pub machine: Machine,
     /// The weights, or a checkpoint.
     pub weights: PathBuf,
-    /// PNG or JPEG files.
+    /// Pictures: PNG, JPEG, GIF, BMP, PNM or WebP files.
     pub files: Vec<PathBuf>,
     /// How pictures become inputs; what the weights file says where it is missing.
     pub picture: Option<Picture>,
@@ -221,7 +221,8 @@ pub struct Run {
     pub weights: Option<PathBuf>,
     /// Decides the weights where no file does.
     pub seed: u64,
-    /// A safetensors file: tensors named like the inputs and targets, batch first, classes as integers.
+    /// A safetensors, `.npz` or `.npy` file, or a folder of `.npy` files: tensors named like the inputs and targets, batch first, classes
+    /// as integers.
     pub input: PathBuf,
     /// Where outputs are written under their names.
     pub output: PathBuf,
@@ -293,7 +294,8 @@ impl Files {
             | Self::Coco { images, annotations: other }
             | Self::Yolo { images, labels: other }
             | Self::Boxes { images, table: other, .. }
-            | Self::Landmarks { images, points: other } => vec![images, other],
+            | Self::Landmarks { images, points: other }
+            | Self::Groups { images, list: other, .. } => vec![images, other],
         }
     }
 }
@@ -309,9 +311,10 @@ pub enum Files {
         /// Bytes, `[images]`.
         labels: PathBuf,
     },
-    /// A safetensors or `.npz` file: tensors named like the inputs and targets, batch first, classes as integers.
+    /// A safetensors or `.npz` file, or a folder of `.npy` files: tensors named like the inputs and targets, batch first, classes as
+    /// integers.
     Tensors {
-        /// The file.
+        /// The file or the folder.
         path: PathBuf,
     },
     /// A folder of pictures for each class.
@@ -360,6 +363,15 @@ pub enum Files {
     Landmarks {
         /// The CSV file.
         points: PathBuf,
+        /// The folder of the pictures.
+        images: PathBuf,
+    },
+    /// A list of pairs or triplets of pictures.
+    Groups {
+        /// Which of the two.
+        compared: Compared,
+        /// The CSV file.
+        list: PathBuf,
         /// The folder of the pictures.
         images: PathBuf,
     },

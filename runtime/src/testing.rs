@@ -1,5 +1,7 @@
 //! For tests: a folder that vanishes, and a network small enough to be written by hand.
 
+#[cfg(feature = "data")]
+pub mod numpy;
 #[cfg(all(feature = "data", feature = "weights"))]
 pub mod points;
 

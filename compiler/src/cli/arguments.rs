@@ -311,8 +311,9 @@ pub struct Train {
 /// `cnnc augment`
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Each row shows a picture of those that are learnt from as it is, then changed at random as the
-recipe's `augment` says, in the size of the network's input, with boxes, points and classes.
+Each row shows a picture of those that are learnt from as it is, then after each step of the
+recipe's `augment` alone, with its name, then after all of them in order; in the size of the
+network's input, with boxes, points and classes. Alone, a step with a probability is sure.
 
 Example:
   cnnc augment specs/lenet5.yaml -o sheet.png")]
@@ -325,8 +326,8 @@ pub struct Augment {
     /// Pictures, a row for each
     #[arg(long, default_value_t = 6, value_parser = within::<usize>(1, 100))]
     pub pictures: usize,
-    /// How often each is changed
-    #[arg(long, default_value_t = 7, value_parser = within::<usize>(1, 50))]
+    /// How often each is changed by all steps together
+    #[arg(long, default_value_t = 4, value_parser = within::<usize>(0, 50))]
     pub variants: usize,
     /// Decides which pictures, and all that is random
     #[arg(long, default_value_t = 0)]
@@ -381,7 +382,7 @@ Examples:
 pub struct Predict {
     /// The recipe, which names the network and how pictures become inputs
     pub recipe: PathBuf,
-    /// PNG or JPEG files
+    /// Pictures: PNG, JPEG, GIF, BMP, PNM or WebP files
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
     /// The weights; those the recipe's training wrote by default
@@ -421,7 +422,7 @@ pub struct Run {
     /// The weights; random ones by default
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
-    /// A safetensors file with the inputs
+    /// The inputs: a safetensors, .npz or .npy file, or a folder of .npy files
     #[arg(long, value_name = "FILE")]
     pub input: PathBuf,
     /// The safetensors file to write outputs to

@@ -1,6 +1,6 @@
 //! `cnnc augment`: how the pictures of a recipe change at random.
 
-use cnnc_runtime::augment::{Pipeline, Sample};
+use cnnc_runtime::augment::Sample;
 use cnnc_runtime::data::{Collection, Raster};
 use cnnc_runtime::draw;
 use cnnc_runtime::files::FileError;
@@ -20,7 +20,7 @@ impl From<FileError> for Failed {
     }
 }
 
-/// Writes a sheet with a row for each picture: as it is, then changed again and again.
+/// Writes a sheet with a row for each picture: as it is, after each step alone, and again and again after all of them.
 pub fn augment(arguments: &Augment) -> Done {
     let recipe = Recipe::read(&arguments.recipe, arguments.data.as_deref())?;
     write::has_folder(&arguments.output)?;
@@ -29,45 +29,33 @@ pub fn augment(arguments: &Augment) -> Done {
     let Some(collection) = collect(&source.files, &recipe.classes)? else {
         return Err(Failed::input("the recipe learns from tensors\nfits: pictures; tensors are not augmented"));
     };
-    let classes = if recipe.classes.is_empty() { &collection.classes } else { &recipe.classes };
+    let pipeline = recipe.augment();
+    pipeline.suits(collection.points()).map_err(Failed::input)?;
     let times = (SIDE / width.max(height)).max(1);
-    let mut pictures: Vec<Raster> = Vec::new();
+    let steps = draw::Steps {
+        pipeline,
+        together: if pipeline.is_empty() { 0 } else { arguments.variants },
+        size: (width * times, height * times),
+        classes: if recipe.classes.is_empty() { &collection.classes } else { &recipe.classes },
+    };
+    let mut another = |random: &mut Random| any(&collection, random);
     let mut random = Random::new(arguments.seed);
+    let mut pictures: Vec<Raster> = Vec::new();
     for _ in 0..arguments.pictures {
-        let first = any(&collection, &mut random)?;
-        pictures.push(shown(&first, width * times, height * times, classes));
-        for _ in 0..arguments.variants {
-            let changed = change(recipe.augment(), &first, &collection, &mut random)?;
-            pictures.push(shown(&changed, width * times, height * times, classes));
-        }
+        let first = another(&mut random)?;
+        pictures.extend(steps.row(&first, random.bits(), &mut another)?);
     }
-    draw::sheet(&pictures, arguments.variants + 1, 4).write_png(&arguments.output)?;
-    let steps: Vec<&str> = recipe.augment().0.iter().map(|step| step.name()).collect();
-    let steps = if steps.is_empty() { "no `augment` in the recipe".to_owned() } else { steps.join(", ") };
-    print(&format!(
-        "{}: {} pictures, each as it is and changed {} times: {steps}\n",
-        arguments.output.display(),
-        arguments.pictures,
-        arguments.variants
-    ))
+    draw::sheet(&pictures, steps.columns(), 4).write_png(&arguments.output)?;
+    let names: Vec<&str> = pipeline.0.iter().map(|step| step.name()).collect();
+    let changed = match names[..] {
+        [] => "; no `augment` in the recipe".to_owned(),
+        _ => format!(", after each step alone, and {} times after all of them: {}", steps.together, names.join(", ")),
+    };
+    print(&format!("{}: {} pictures, each as it is{changed}\n", arguments.output.display(), arguments.pictures))
 }
 
 fn any(collection: &Collection, random: &mut Random) -> Result<Sample, FileError> {
     collection.examples[random.below(collection.examples.len() as u64) as usize].read()
-}
-
-fn change(
-    pipeline: &Pipeline,
-    sample: &Sample,
-    collection: &Collection,
-    random: &mut Random,
-) -> Result<Sample, FileError> {
-    pipeline.apply(sample.clone(), random, &mut |random| any(collection, random))
-}
-
-/// As the network sees it, with what is known of it drawn on.
-fn shown(sample: &Sample, width: usize, height: usize, classes: &[String]) -> Raster {
-    draw::sample(&sample.stretched(width, height), classes)
 }
 
 /// Width and height of the network's input.

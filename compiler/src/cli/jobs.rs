@@ -120,7 +120,9 @@ pub fn predict(arguments: &Predict) -> Done {
 pub fn run(arguments: &Run) -> Done {
     let named = Named::find(&arguments.spec)?;
     arguments.weights.iter().try_for_each(|path| write::is_there("weights", path))?;
-    write::is_there("inputs", &arguments.input)?;
+    if !arguments.input.is_dir() {
+        write::is_there("inputs", &arguments.input)?;
+    }
     [&arguments.output].into_iter().chain(&arguments.gradients).try_for_each(|path| write::has_folder(path))?;
     let job = Job::Run(job::Run {
         machine: machine(&arguments.machine),

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cnnc_examples::{Common, Result, Table, progress, say, shipped};
-use cnnc_runtime::augment::{Color, Pipeline, ResizedCrop, Sample, Step, Warp};
+use cnnc_runtime::augment::{Color, Piece, Pipeline, ResizedCrop, Sample, Step, Warp};
 use cnnc_runtime::boxes::Corners;
 use cnnc_runtime::data::{Collection, Dataset, Picture, Plan, Raster, readers};
 use cnnc_runtime::draw;
@@ -138,33 +138,23 @@ fn digits_sheet(digits: &Collection, seed: u64) -> Result<Raster> {
 /// A picture of blood cells as it is and after each step.
 fn contact_sheet(folder: &Path, seed: u64) -> Result<Raster> {
     let samples = cells(folder)?;
-    let another = |random: &mut Random| -> Result<Sample> {
+    let mut another = |random: &mut Random| -> Result<Sample> {
         Ok(samples[1 + random.below(samples.len() as u64 - 1) as usize].clone())
     };
-    let mut pictures = vec![captioned(&samples[0], "as it is")];
-    for step in every_step() {
-        let random = &mut Random::named(seed, step.name());
-        let name = step.name().replace('_', " ");
-        let changed = Pipeline(vec![step]).apply(samples[0].clone(), random, &mut |random| another(random))?;
-        pictures.push(captioned(&changed, &name));
-    }
-    Ok(draw::sheet(&pictures, 4, 8))
-}
-
-/// A sample in the size that all have on the sheet, as networks get them.
-fn captioned(sample: &Sample, name: &str) -> Raster {
-    let sample = sample.stretched(320, 240);
     // Frames are told apart by their colours, so that cells need no names.
     let unnamed = vec![String::new(); CELLS.len()];
-    draw::captioned(&draw::sample(&sample, &unnamed), name, [40, 44, 60], 3)
+    let pipeline = Pipeline(every_step().to_vec());
+    let steps = draw::Steps { pipeline: &pipeline, together: 0, size: (320, 240), classes: &unnamed };
+    Ok(draw::sheet(&steps.row(&samples[0], seed, &mut another)?, 5, 8))
 }
 
 /// All there are, strong enough to be seen.
-fn every_step() -> [Step; 11] {
+fn every_step() -> [Step; 12] {
     [
-        Step::Mirror(1.0),
+        Step::Mirror(1.0.into()),
         Step::RandomCrop { pad: 60 },
         Step::ResizedCrop(ResizedCrop { area: [0.3, 0.5], ..ResizedCrop::default() }),
+        Step::Piece(Piece { share: 0.6, ..Piece::default() }),
         Step::Color(Color { brightness: 0.4, contrast: 0.4, saturation: 0.6, hue: 0.3 }),
         Step::PcaColor(0.6),
         Step::Rotate(40.0),

@@ -110,7 +110,8 @@ fn learn(
     let network = network.as_mut();
     init::apply(network, &Scheme::HeNormal(Fan::In), seed);
     let picture = Picture { mean: vec![0.5], std: vec![0.25], ..Picture::default() };
-    let plan = Plan { augment: Pipeline(vec![Step::Mirror(0.5), Step::RandomCrop { pad: 4 }]), ..Plan::default() };
+    let plan =
+        Plan { augment: Pipeline(vec![Step::Mirror(0.5.into()), Step::RandomCrop { pad: 4 }]), ..Plan::default() };
     let data = Dataset::photos(train.clone(), network.spec(), &picture, &plan)?;
     let held_out = Dataset::photos(test.clone(), network.spec(), &picture, &Plan::default())?;
     let options = FitOptions {

@@ -1,7 +1,7 @@
 //! Steps that move pixels; boxes and points go with them.
 
 use super::warp::{Affine, Field, resample};
-use super::{Piece, ResizedCrop, Sample, Warp};
+use super::{Mirror, Piece, ResizedCrop, Sample, Warp};
 use crate::boxes::Corners;
 use crate::data::Raster;
 use crate::random::Random;
@@ -12,7 +12,7 @@ const LEAST_SEEN: f32 = 0.2;
 /// Places along each side of a box that are followed when it bends.
 const PER_SIDE: usize = 4;
 
-pub(super) fn mirrored(mut sample: Sample) -> Sample {
+pub(super) fn mirrored(mut sample: Sample, mirror: &Mirror) -> Sample {
     let (width, channels) = (sample.raster.width, sample.raster.channels);
     for row in sample.raster.bytes.chunks_exact_mut((width * channels).max(1)) {
         for x in 0..width / 2 {
@@ -28,6 +28,7 @@ pub(super) fn mirrored(mut sample: Sample) -> Sample {
     for point in &mut sample.points {
         point[0] = width - point[0];
     }
+    mirror.exchange(&mut sample.points);
     sample
 }
 

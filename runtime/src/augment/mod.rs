@@ -5,6 +5,7 @@
 
 mod color;
 mod geometry;
+mod mirror;
 mod mix;
 mod warp;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::boxes::Corners;
 use crate::data::Raster;
 use crate::random::Random;
+pub use mirror::Mirror;
 use warp::Affine;
 
 /// A picture and what is known of it.
@@ -41,8 +43,9 @@ impl Sample {
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "harness", derive(Serialize, Deserialize), serde(rename_all = "snake_case", deny_unknown_fields))]
 pub enum Step {
-    /// Left and right are exchanged, with this probability.
-    Mirror(f32),
+    /// Left and right are exchanged, with a probability (Krizhevsky, Sutskever & Hinton 2012, section 4.1); points that come in
+    /// pairs change places.
+    Mirror(Mirror),
     /// So many pixels of black are put around, then a piece as large as before is cut out anywhere (He et al. 2016, section 4.2).
     RandomCrop {
         /// On each side.
@@ -57,17 +60,22 @@ pub enum Step {
     /// Colours move along the principal axes of the pictures of ImageNet, by normally distributed shares of this standard
     /// deviation (Krizhevsky, Sutskever & Hinton 2012, section 4.1: 0.1).
     PcaColor(f32),
-    /// Turned about the centre by up to so many degrees.
+    /// Turned about the centre by up to so many degrees, one of the affine changes of Simard, Steinkraus & Platt 2003, section 2.
     Rotate(f32),
-    /// Slanted by up to so many degrees.
+    /// Slanted sideways by up to so many degrees, another one of these.
     Shear(f32),
-    /// Pixels move by a smooth random field (Simard, Steinkraus & Platt 2003).
+    /// Pixels move by a smooth random field (Simard, Steinkraus & Platt 2003, section 2, which smoothes by a Gaussian; here it is a
+    /// spline between random places).
     Warp(Warp),
-    /// A square of this side becomes grey, anywhere (DeVries & Taylor 2017).
+    /// A square of this side, in pixels, becomes grey, around a place anywhere, so that a part of it may lie outside (DeVries &
+    /// Taylor 2017, "Improved regularization of convolutional neural networks with cutout", section 3.2).
     Cutout(usize),
-    /// Blended with another picture: the share is drawn from Beta(alpha, alpha) (Zhang et al. 2018).
+    /// Blended with another picture, classes likewise: the share is drawn from Beta(alpha, alpha) (Zhang, Cissé, Dauphin &
+    /// Lopez-Paz 2018, "mixup: beyond empirical risk minimization", section 2). Points of two pictures have no mean: see
+    /// [`Pipeline::joins`].
     Mixup(f32),
-    /// Four pictures around a random point, with this probability (Bochkovskiy, Wang & Liao 2020).
+    /// Four pictures around a random point, with this probability (Bochkovskiy, Wang & Liao 2020, "YOLOv4", section 3.3); as
+    /// mixup nothing for points.
     Mosaic(f32),
 }
 
@@ -135,7 +143,11 @@ impl Default for Warp {
 }
 
 impl Step {
-    /// Whether all numbers are in their ranges; otherwise says which is not and what would fit.
+    /// Whether all numbers are in their ranges.
+    ///
+    /// # Errors
+    ///
+    /// Says which number is not, and what would fit.
     pub fn check(&self) -> Result<(), String> {
         let within = |name: &str, x: f32, low: f32, high: f32| match x.is_finite() && (low..=high).contains(&x) {
             true => Ok(()),
@@ -148,7 +160,10 @@ impl Step {
             }
         };
         match *self {
-            Self::Mirror(p) => within("mirror", p, 0.0, 1.0),
+            Self::Mirror(ref mirror) => {
+                within("mirror", mirror.share, 0.0, 1.0)?;
+                mirror.check()
+            }
             Self::RandomCrop { pad: 1..=4096 } | Self::Cutout(1..=65_536) => Ok(()),
             Self::RandomCrop { pad } => Err(format!("`pad` is {pad}, but it must be from 1 to 4096")),
             Self::ResizedCrop(ResizedCrop { area, ratio }) => {
@@ -196,6 +211,16 @@ impl Step {
         }
     }
 
+    /// The same step, where it has a probability with that of 1: what it does when it does something.
+    #[must_use]
+    pub fn certain(&self) -> Self {
+        match self {
+            Self::Mirror(mirror) => Self::Mirror(Mirror { share: 1.0, ..mirror.clone() }),
+            Self::Mosaic(_) => Self::Mosaic(1.0),
+            other => other.clone(),
+        }
+    }
+
     /// Applies it. `other` gives another picture of the data set, drawn with the stream of random numbers.
     fn apply<E>(
         &self,
@@ -204,7 +229,7 @@ impl Step {
         other: &mut dyn FnMut(&mut Random) -> Result<Sample, E>,
     ) -> Result<Sample, E> {
         Ok(match *self {
-            Self::Mirror(p) if random.unit() < p => geometry::mirrored(sample),
+            Self::Mirror(ref mirror) if random.unit() < mirror.share => geometry::mirrored(sample, mirror),
             Self::Mosaic(p) if random.unit() < p => {
                 let others = [other(random)?, other(random)?, other(random)?];
                 mix::mosaic(sample, others, [random.unit(), random.unit()])
@@ -246,7 +271,7 @@ impl Step {
 pub fn crops(share: f32, mirrored: bool) -> Vec<Pipeline> {
     const PLACES: [[f32; 2]; 5] = [[0.5, 0.5], [0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]];
     let plain = PLACES.map(|place| vec![Step::Piece(Piece { share, place })]);
-    let turned = plain.iter().map(|steps| [steps.as_slice(), &[Step::Mirror(1.0)]].concat());
+    let turned = plain.iter().map(|steps| [steps.as_slice(), &[Step::Mirror(1.0.into())]].concat());
     let turned: Vec<Vec<Step>> = if mirrored { turned.collect() } else { Vec::new() };
     plain.into_iter().chain(turned).map(Pipeline).collect()
 }
@@ -264,6 +289,10 @@ pub struct Pipeline(pub Vec<Step>);
 impl Pipeline {
     /// Applies all steps. `other` gives another picture of the data set, for those steps that join several; it is changed by the
     /// steps in front of the one that asks for it.
+    ///
+    /// # Errors
+    ///
+    /// Those of `other`.
     pub fn apply<E>(
         &self,
         sample: Sample,
@@ -291,6 +320,33 @@ impl Pipeline {
     /// Whether pictures are blended, so that they have several classes.
     pub fn blends(&self) -> bool {
         self.0.iter().any(|step| matches!(step, Step::Mixup(_)))
+    }
+
+    /// The name of the first step that joins pictures, so that there are no longer the points of one: where those of a face lie in
+    /// four faces nobody can say. Such a step keeps those of the first picture, and does not suit targets that are points.
+    pub fn joins(&self) -> Option<&'static str> {
+        self.0.iter().find(|step| matches!(step, Step::Mixup(_) | Step::Mosaic(_))).map(Step::name)
+    }
+
+    /// Whether pictures with so many points have all points that change places where they are mirrored.
+    ///
+    /// # Errors
+    ///
+    /// Names the point that is not there, and those that are.
+    pub fn suits(&self, points: usize) -> Result<(), String> {
+        let last = |step: &Step| match step {
+            Step::Mirror(mirror) => mirror.last_point(),
+            _ => None,
+        };
+        let there = match points {
+            0 => "no points".to_owned(),
+            1 => "one point, number 0".to_owned(),
+            _ => format!("{points} points, numbers 0 to {}", points - 1),
+        };
+        match self.0.iter().filter_map(last).find(|last| *last >= points) {
+            Some(last) => Err(format!("`swap` of `mirror` has point {last}, but there is a picture with {there}")),
+            None => Ok(()),
+        }
     }
 
     /// Whether there are no steps.

@@ -52,7 +52,8 @@ impl BatchData {
     /// decides.
     ///
     /// # Errors
-    /// Where a photo cannot be read; the error names its file.
+    ///
+    /// A photo cannot be read; its file is named.
     pub fn load(&mut self, data: &Dataset, numbers: &[usize], draw: Draw) -> Result<(), FileError> {
         self.count = numbers.len();
         self.photos.clear();

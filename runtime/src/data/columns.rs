@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+#[cfg(feature = "weights")]
+use super::named::Named;
 use super::{Idx, Picture};
 use crate::files::FileError;
 use crate::{Error, Spec, TargetKind, ValueSpec};
@@ -133,70 +135,23 @@ impl Columns {
     /// Tensors named like the inputs and targets of the network, batch first.
     #[cfg(feature = "weights")]
     pub(super) fn tensors(path: &Path, spec: &Spec) -> Result<Self, FileError> {
-        if path.extension().is_some_and(|e| e == "npz") {
-            return Self::arrays(path, spec);
-        }
-        let mut file = crate::tensors::TensorFile::open(path)?;
+        let mut file = Named::open(path)?;
         let mut items = None;
-        let inputs = columns(&mut file, spec.inputs, alone(spec), &mut items)?;
-        let targets = columns(&mut file, spec.targets, None, &mut items)?;
+        let alone = spec.inputs.len() == 1;
+        let mut column = |value, alone| column(&mut file, value, alone, &mut items);
+        let inputs = spec.inputs.iter().map(|input| column(input, alone)).collect::<Result<_, _>>()?;
+        let targets = spec.targets.iter().map(|target| column(target, false)).collect::<Result<_, _>>()?;
         Ok(Self { inputs, targets, items: items.map_or(0, |(items, _)| items) })
-    }
-
-    /// The same from an `.npz` file of NumPy.
-    fn arrays(path: &Path, spec: &Spec) -> Result<Self, FileError> {
-        let arrays = super::readers::read_arrays(path)?;
-        let names: Vec<&str> = arrays.iter().map(|array| array.name.as_str()).collect();
-        let mut items = None;
-        let mut column = |value: &ValueSpec| {
-            let error = |message: String| FileError::new(path, message);
-            let Some(array) = arrays.iter().find(|array| array.name == value.name) else {
-                return Err(error(format!(
-                    "there is no array `{}`; the file has `{}`",
-                    value.name,
-                    names.join("`, `")
-                )));
-            };
-            let (images, shape) = array.shape.split_first().map_or((0, &[][..]), |(images, shape)| (*images, shape));
-            let is_class = value.kind != TargetKind::Float;
-            if shape != value.shape && !(is_class && value.image_len() == 1 && matches!(shape, [] | [1])) {
-                let message =
-                    format!("`{}` has shape {:?}, needed is the batch and {:?}", value.name, array.shape, value.shape);
-                return Err(error(message));
-            }
-            if images == 0 || *items.get_or_insert(images) != images {
-                return Err(error(format!("`{}` has {images} images, but others have another number", value.name)));
-            }
-            let values = match value.kind {
-                TargetKind::Float => Values::Floats(array.values.iter().map(|&x| x as f32).collect()),
-                TargetKind::Class(classes) => {
-                    let is_label = |x: f64| x >= 0.0 && x.fract() == 0.0 && value.has_label(x as u32);
-                    if let Some(at) = array.values.iter().position(|&x| !is_label(x)) {
-                        let message = format!(
-                            "`{}` number {at} is class {}, but there are {classes} classes (0 to {})",
-                            value.name,
-                            array.values[at],
-                            classes.saturating_sub(1)
-                        );
-                        return Err(error(message));
-                    }
-                    Values::Classes(array.values.iter().map(|&x| x as u32).collect())
-                }
-            };
-            Ok(Column { values, image_len: value.image_len() })
-        };
-        let inputs = spec.inputs.iter().map(&mut column).collect::<Result<_, _>>()?;
-        let targets = spec.targets.iter().map(&mut column).collect::<Result<_, _>>()?;
-        Ok(Self { inputs, targets, items: items.unwrap_or(0) })
     }
 
     /// Tensors named like the inputs that inference needs, or, of a net with one input, `input`; there are no targets.
     #[cfg(feature = "weights")]
     pub(super) fn inputs(path: &Path, spec: &Spec) -> Result<Self, FileError> {
-        let mut file = crate::tensors::TensorFile::open(path)?;
+        let mut file = Named::open(path)?;
         let mut items = None;
+        let alone = spec.inputs.len() == 1;
         let needed = |input: &'static ValueSpec| match input.infers {
-            true => column(&mut file, input, alone(spec), &mut items),
+            true => column(&mut file, input, alone, &mut items),
             false => Ok(Column { values: Values::Floats(Vec::new()), image_len: 0 }),
         };
         let inputs = spec.inputs.iter().map(needed).collect::<Result<_, _>>()?;
@@ -209,53 +164,18 @@ fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
-#[cfg(feature = "weights")]
-fn columns(
-    file: &mut crate::tensors::TensorFile<'_>,
-    specs: &'static [ValueSpec],
-    other: Option<&str>,
-    items: &mut Option<(usize, &'static str)>,
-) -> Result<Vec<Column>, FileError> {
-    specs.iter().map(|spec| column(file, spec, other, items)).collect()
-}
-
-/// What the input of a net may be called that has only one.
-#[cfg(feature = "weights")]
-fn alone(spec: &Spec) -> Option<&'static str> {
-    (spec.inputs.len() == 1).then_some("input")
-}
-
-/// Some of the names of a file.
-#[cfg(feature = "weights")]
-fn listed(names: &[&str]) -> String {
-    const MOST: usize = 6;
-    match names.split_at_checked(MOST) {
-        _ if names.is_empty() => String::from("none"),
-        Some((first, rest @ [_, ..])) => format!("`{}` and {} more", first.join("`, `"), rest.len()),
-        _ => format!("`{}`", names.join("`, `")),
-    }
-}
-
-/// Reads one tensor, by the name of a value or the `other` one; all must have the number of images of the first one.
+/// Reads one tensor; all must have the number of images of the first one.
 #[cfg(feature = "weights")]
 fn column(
-    file: &mut crate::tensors::TensorFile<'_>,
+    file: &mut Named<'_>,
     spec: &'static ValueSpec,
-    other: Option<&str>,
+    alone: bool,
     items: &mut Option<(usize, &'static str)>,
 ) -> Result<Column, FileError> {
-    let Some(entry) = file.entry(spec.name).or_else(|| file.entry(other?)).cloned() else {
-        let names: Vec<&str> = file.entries().iter().map(|entry| entry.name.as_str()).collect();
-        let error = file.error(format!("there is no tensor `{}`; the file has {}", spec.name, listed(&names)));
-        return Err(match crate::weights::nearest(spec.name, names.iter().copied(), spec.name.len() / 2) {
-            Some(guess) => error.hint(format!("is it the `{guess}` of the file?")),
-            None => {
-                error.hint(format!("tensors are named like the network's inputs and targets; `{}` is one", spec.name))
-            }
-        });
-    };
+    let name = file.name_of(spec, alone)?;
+    let shape = file.shape(&name)?;
     // A class is one number per image; `[batch, 1]` is the same to us.
-    let fits = match (entry.shape.split_first(), spec.kind) {
+    let fits = match (shape.split_first(), spec.kind) {
         (Some((_, [] | [1])), TargetKind::Class(_)) if spec.image_len() == 1 => true,
         (Some((_, shape)), _) => shape == spec.shape,
         (None, _) => false,
@@ -263,10 +183,10 @@ fn column(
     if !fits {
         let needed: Vec<String> =
             std::iter::once(String::from("batch")).chain(spec.shape.iter().map(|dim| format!("{dim}"))).collect();
-        let message = format!("`{}` has shape {:?}, needed is [{}]", spec.name, entry.shape, needed.join(", "));
+        let message = format!("`{}` has shape {shape:?}, needed is [{}]", spec.name, needed.join(", "));
         return Err(file.error(message));
     }
-    let images = entry.shape[0];
+    let images = shape[0];
     match *items {
         _ if images == 0 => return Err(file.error(format!("`{}` has no images", spec.name))),
         Some((others, name)) if others != images => {
@@ -274,16 +194,7 @@ fn column(
         }
         _ => *items = Some((images, spec.name)),
     }
-    let values = match spec.kind {
-        TargetKind::Float => {
-            // As many as the file holds bytes for.
-            let mut values = vec![0.0; entry.len()];
-            file.floats(&entry, &mut values)?;
-            Values::Floats(values)
-        }
-        TargetKind::Class(classes) => Values::Classes(file.classes(&entry, classes, spec.ignore)?),
-    };
-    Ok(Column { values, image_len: spec.image_len() })
+    Ok(Column { values: file.read(&name, spec)?, image_len: spec.image_len() })
 }
 
 /// Copies the values of some images.

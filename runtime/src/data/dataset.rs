@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::columns::{Column, Columns, Values};
 use super::photos::{Answer, Photos, Plan};
-use super::{Collection, Part, Picture, TargetValues};
+use super::{Collection, Groups, Part, Picture, TargetValues};
 use crate::augment::Sample;
 use crate::files::FileError;
 use crate::random::Random;
@@ -41,22 +41,41 @@ impl Dataset {
     }
 
     /// Images and labels in IDX format, for a network with one input and one class as its target.
+    ///
+    /// # Errors
+    ///
+    /// Names the file: it cannot be read, or is none of this format; shapes, counts or classes do not fit each other or the network.
     pub fn idx(images: &Path, labels: &Path, spec: &Spec, picture: &Picture) -> Result<Self, FileError> {
         Columns::idx(images, labels, spec, picture).map(Self::columns)
     }
 
     /// Values in memory: for every input and every target of the network those of all images, one after another.
+    ///
+    /// # Errors
+    ///
+    /// Values are more or fewer than the network's shapes say, or a class is none of its target.
     pub fn in_memory(spec: &Spec, inputs: Vec<Vec<f32>>, targets: Vec<TargetValues>) -> Result<Self, Error> {
         Columns::in_memory(spec, inputs, targets).map(Self::columns)
     }
 
-    /// Tensors named like the inputs and targets of the network, batch first, from a safetensors or an `.npz` file.
+    /// Tensors named like the inputs and targets of the network, batch first, from a safetensors or an `.npz` file, or a folder of
+    /// `.npy` files.
+    ///
+    /// # Errors
+    ///
+    /// Names the file: it cannot be read, or is none of its format; a tensor is missing, its shape or number of images does not fit, or
+    /// a class is none of its target.
     #[cfg(feature = "weights")]
     pub fn tensors(path: &Path, spec: &Spec) -> Result<Self, FileError> {
         Columns::tensors(path, spec).map(Self::columns)
     }
 
-    /// Tensors named like the inputs that inference needs, or, of a net with one input, `input`; there are no targets.
+    /// Tensors named like the inputs that inference needs, or, of a net with one input, `input`; there are no targets. Of a net with
+    /// one input a single `.npy` file will do, whatever its name.
+    ///
+    /// # Errors
+    ///
+    /// As for [`tensors`](Self::tensors).
     #[cfg(feature = "weights")]
     pub fn inputs(path: &Path, spec: &Spec) -> Result<Self, FileError> {
         Columns::inputs(path, spec).map(Self::columns)
@@ -64,20 +83,38 @@ impl Dataset {
 
     /// Photos, read and augmented when they are needed. What the network's targets are to hold is in the plan, or follows from
     /// their shapes. They are put in an order that is random, but always the same, so that each part has some of all kinds.
+    ///
+    /// # Errors
+    ///
+    /// Says what of the network's inputs and targets photos cannot fill, and what of the plan does not suit them.
     pub fn photos(collection: Collection, spec: &Spec, picture: &Picture, plan: &Plan) -> Result<Self, String> {
-        let mut photos = Photos::new(collection, spec, picture, plan)?;
+        let mut photos = Photos::new(collection, None, spec, picture, plan)?;
         photos.shuffle();
         Ok(Self::of_photos(photos))
     }
 
     /// The same in the order of the collection, for collections that are mixed already.
+    ///
+    /// # Errors
+    ///
+    /// As for [`photos`](Self::photos).
     pub fn photos_in_order(
         collection: Collection,
         spec: &Spec,
         picture: &Picture,
         plan: &Plan,
     ) -> Result<Self, String> {
-        Photos::new(collection, spec, picture, plan).map(Self::of_photos)
+        Photos::new(collection, None, spec, picture, plan).map(Self::of_photos)
+    }
+
+    /// Pairs or triplets of photos as a list has them, in its order, for a network with two or three inputs alike. A target `[1]` of
+    /// pairs says whether they show the same.
+    ///
+    /// # Errors
+    ///
+    /// As for [`photos`](Self::photos), and where the list has other groups than the network takes.
+    pub fn groups(list: Groups, spec: &Spec, picture: &Picture, plan: &Plan) -> Result<Self, String> {
+        Photos::new(list.photos, Some(list.groups), spec, picture, plan).map(Self::of_photos)
     }
 
     fn of_photos(photos: Photos) -> Self {
@@ -123,6 +160,10 @@ impl Dataset {
     }
 
     /// Some of the images.
+    ///
+    /// # Errors
+    ///
+    /// There are not so many, or none would be left.
     pub fn part(&self, part: Part) -> Result<Self, String> {
         let range = part.range(self.len())?;
         let start = self.range.start;

@@ -25,6 +25,10 @@ const MOST_BYTES: u64 = 1 << 36;
 
 impl Idx {
     /// Reads a file. Whether it is compressed is seen from its first bytes, not from its name.
+    ///
+    /// # Errors
+    ///
+    /// Names the file, and the byte where there is one: it cannot be read, is none of this format, or is damaged, cut off or too long.
     pub fn read(path: &Path) -> Result<Self, FileError> {
         let error = |e: io::Error| unreadable(path, &e);
         let file = File::open(path).map_err(|e| FileError::io(path, &e))?;

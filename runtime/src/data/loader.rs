@@ -12,8 +12,11 @@ use crate::files::FileError;
 const AHEAD: usize = 2;
 
 /// Passes the images with these `numbers` on in batches of `size`, in order, until `f` breaks off. Photos are read and augmented
-/// by `threads` threads ahead of their use; what is in a batch does not depend on how many these are. An image that cannot be
-/// read ends it when its batch is due.
+/// by `threads` threads ahead of their use; what is in a batch does not depend on how many these are.
+///
+/// # Errors
+///
+/// A photo cannot be read; its file is named, when its batch is due.
 pub fn each_batch<B>(
     data: &Dataset,
     spec: &Spec,

@@ -5,6 +5,8 @@ mod columns;
 mod dataset;
 mod idx;
 mod loader;
+#[cfg(feature = "weights")]
+mod named;
 mod part;
 mod photos;
 mod picture;
@@ -16,5 +18,5 @@ pub use dataset::{Dataset, Draw};
 pub use idx::Idx;
 pub use loader::each_batch;
 pub use part::{Part, stratified};
-pub use photos::{Answer, Collection, Example, Pixels, Plan};
+pub use photos::{Answer, Collection, Example, Group, Groups, Pixels, Plan};
 pub use picture::{Picture, Raster};

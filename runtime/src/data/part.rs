@@ -27,7 +27,11 @@ pub enum Part {
 }
 
 impl Part {
-    /// The positions among `len`; an error where there are not so many, or none is left.
+    /// The positions among `len`.
+    ///
+    /// # Errors
+    ///
+    /// There are not so many, or none is left.
     pub fn range(self, len: usize) -> Result<Range<usize>, String> {
         let (start, end) = match self {
             Self::All => (0, len),

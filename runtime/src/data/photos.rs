@@ -1,5 +1,7 @@
 //! Photos on disk or in memory, and what networks are to learn of them.
 
+mod sampling;
+
 use std::borrow::Cow;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -15,6 +17,8 @@ use crate::files::FileError;
 use crate::metrics::TrueBox;
 use crate::random::{Random, mix};
 use crate::{Spec, TargetKind, ValueSpec};
+use sampling::Sampling;
+pub use sampling::{Group, Groups};
 
 /// Where the pixels of an example are.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,7 +54,8 @@ impl Example {
     /// The photo as it is.
     ///
     /// # Errors
-    /// Where its file cannot be read or is no picture; the error names it.
+    ///
+    /// Those of [`Raster::read`].
     pub fn read(&self) -> Result<Sample, FileError> {
         let raster = match &self.pixels {
             Pixels::File(path) => Raster::read(path)?,
@@ -81,6 +86,13 @@ pub struct Collection {
     pub examples: Vec<Example>,
     /// Names of the classes, by number; may be empty.
     pub classes: Vec<String>,
+}
+
+impl Collection {
+    /// How many points the photos have that have some; where they differ, the fewest.
+    pub fn points(&self) -> usize {
+        self.examples.iter().map(|example| example.points.len()).filter(|count| *count > 0).min().unwrap_or(0)
+    }
 }
 
 /// How photos are changed, and what the targets of a network hold.
@@ -116,18 +128,8 @@ pub enum Answer {
         /// Width and height of each, in pixels of the network's input.
         anchors: Vec<[f32; 2]>,
     },
-    /// Of a pair, 1 where both show the same class; `[1]`.
+    /// Of a pair, 1 where both show the same: the same class, or as the list of pairs says; `[1]`.
     Same,
-}
-
-/// How many photos make one item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sampling {
-    One,
-    /// A second one, as often as not of the same class.
-    Pair,
-    /// A second one of the same class and one of another.
-    Triplet,
 }
 
 /// Photos for one network.
@@ -145,7 +147,14 @@ pub(super) struct Photos {
 const ORDER: u64 = 0;
 
 impl Photos {
-    pub(super) fn new(collection: Collection, spec: &Spec, picture: &Picture, plan: &Plan) -> Result<Self, String> {
+    /// Photos of a collection; the groups of a list, where it has photos that are compared.
+    pub(super) fn new(
+        collection: Collection,
+        given: Option<Vec<Group>>,
+        spec: &Spec,
+        picture: &Picture,
+        plan: &Plan,
+    ) -> Result<Self, String> {
         let [first, rest @ ..] = spec.inputs else { return Err(format!("{} has no input", spec.name)) };
         let &[channels @ (1 | 3), height, width] = first.shape else {
             return Err(format!(
@@ -157,14 +166,16 @@ impl Photos {
             return Err(format!("photos need one input, or two or three of the same shape; {} has others", spec.name));
         }
         picture.scales(channels)?;
-        let sampling = [Sampling::One, Sampling::Pair, Sampling::Triplet][rest.len()];
-        if sampling != Sampling::One && collection.examples.iter().any(|example| example.class.is_none()) {
-            return Err(format!("{} compares photos by their class, but not all of them have one", spec.name));
-        }
+        plan.augment.suits(collection.points())?;
+        let inputs = spec.inputs.len();
+        let sampling = match given {
+            Some(groups) => Sampling::given(groups, inputs, collection.examples.len(), spec.name)?,
+            None => Sampling::by_class(inputs, &collection, spec.name)?,
+        };
         let answer = |target: &ValueSpec| {
             let given = plan.targets.iter().find(|(name, _)| name == target.name).map(|(_, answer)| answer.clone());
-            let answer = given.map_or_else(|| guess(target, &collection, sampling), Ok)?;
-            check(target, &answer, &collection, plan, sampling)?;
+            let answer = given.map_or_else(|| guess(target, &collection, &sampling), Ok)?;
+            check(target, &answer, &collection, plan, &sampling)?;
             Ok((answer, target.shape.to_vec()))
         };
         let answers = spec.targets.iter().map(answer).collect::<Result<_, String>>()?;
@@ -187,7 +198,7 @@ impl Photos {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.examples.len()
+        self.sampling.listed().unwrap_or(self.examples.len())
     }
 
     pub(super) fn target_count(&self) -> usize {
@@ -200,24 +211,28 @@ impl Photos {
     }
 
     pub(super) fn class(&self, position: usize) -> Option<u32> {
-        self.examples.get(position)?.class
+        (position < self.len()).then(|| self.examples[self.sampling.first(position)].class)?
     }
 
     /// Whether any of these photos has a box.
     pub(super) fn have_boxes(&self, range: &Range<usize>) -> bool {
-        self.examples[range.clone()].iter().any(|example| !example.boxes.is_empty() || !example.truths.is_empty())
+        let has = |example: &Example| !example.boxes.is_empty() || !example.truths.is_empty();
+        range.clone().any(|position| has(&self.examples[self.sampling.first(position)]))
     }
 
     /// A photo, augmented; others that are joined with it come from `range`.
     pub(super) fn sample(&self, position: usize, range: &Range<usize>, draw: Draw) -> Result<Sample, FileError> {
         let mut random = Random::numbered(mix(draw.seed.wrapping_add(mix(draw.epoch))), position as u64);
-        self.augmented(position, range, &mut random)
+        self.augmented(self.sampling.first(position), range, &mut random)
     }
 
-    fn augmented(&self, position: usize, range: &Range<usize>, random: &mut Random) -> Result<Sample, FileError> {
-        let mut other =
-            |random: &mut Random| self.examples[range.start + random.below(range.len() as u64) as usize].read();
-        self.augment.apply(self.examples[position].read()?, random, &mut other)
+    /// A photo by its number.
+    fn augmented(&self, photo: usize, range: &Range<usize>, random: &mut Random) -> Result<Sample, FileError> {
+        let mut other = |random: &mut Random| {
+            let position = range.start + random.below(range.len() as u64) as usize;
+            self.examples[self.sampling.first(position)].read()
+        };
+        self.augment.apply(self.examples[photo].read()?, random, &mut other)
     }
 
     /// Writes inputs and targets of one item, and says what its photo is.
@@ -231,16 +246,15 @@ impl Photos {
         classes: Vec<&mut u32>,
     ) -> Result<Photo, FileError> {
         let mut random = Random::numbered(mix(draw.seed.wrapping_add(mix(draw.epoch))), position as u64);
-        let sample = self.augmented(position, range, &mut random)?;
-        let partners = self.partners(position, range, &mut random);
-        let same = partners.first().is_some_and(|&other| self.class(other) == self.class(position));
-        let mut samples = vec![sample];
-        for partner in partners {
-            samples.push(self.augmented(partner, range, &mut random)?);
+        let first = self.sampling.first(position);
+        let mut samples = vec![self.augmented(first, range, &mut random)?];
+        let (others, same) = self.sampling.others(position, range, |photo| self.examples[photo].class, &mut random);
+        for photo in &others {
+            samples.push(self.augmented(*photo, range, &mut random)?);
         }
-        for (sample, input) in samples.iter().zip(inputs) {
-            let values = sample.raster.to_input(&self.shape, &self.picture);
-            input.copy_from_slice(&values.map_err(|message| self.error(position, message))?);
+        for ((sample, input), photo) in samples.iter().zip(inputs).zip([first].into_iter().chain(others)) {
+            let values = sample.raster.to_input(&self.shape, &self.picture_of(photo));
+            input.copy_from_slice(&values.map_err(|message| self.error(photo, message))?);
         }
         for (((answer, shape), y), class) in self.answers.iter().zip(floats).zip(classes) {
             match answer {
@@ -251,32 +265,22 @@ impl Photos {
         }
         let Sample { raster: Raster { width, height, .. }, boxes, .. } = &samples[0];
         // Of boxes that have moved no more is known than where they are.
-        let boxes = if self.augment.is_empty() { self.examples[position].truths() } else { unmarked(boxes) };
+        let boxes = if self.augment.is_empty() { self.examples[first].truths() } else { unmarked(boxes) };
         Ok(Photo { width: *width, height: *height, boxes })
     }
 
-    fn error(&self, position: usize, message: String) -> FileError {
-        match &self.examples[position].pixels {
-            Pixels::File(path) => FileError::new(path, message),
-            Pixels::Memory(_) => FileError::new(format!("image {position}"), message),
+    /// How a photo becomes an input. Which of black and white is the paper is in doubt for files of pictures only.
+    fn picture_of(&self, photo: usize) -> Cow<'_, Picture> {
+        match &self.examples[photo].pixels {
+            Pixels::File(_) => Cow::Borrowed(&self.picture),
+            Pixels::Memory(_) => Cow::Owned(Picture { invert: false, ..self.picture.clone() }),
         }
     }
 
-    /// The photos that go with one.
-    fn partners(&self, position: usize, range: &Range<usize>, random: &mut Random) -> Vec<usize> {
-        let class = self.class(position);
-        let same = random.bits() & 1 == 0;
-        let mut find = |same: bool| {
-            let fits = |other: &usize| *other != position && (self.class(*other) == class) == same;
-            let start = random.below(range.len() as u64) as usize;
-            let mut around = (0..range.len()).map(|i| range.start + (start + i) % range.len());
-            // A class of one photo only is compared with itself.
-            around.find(fits).unwrap_or(position)
-        };
-        match self.sampling {
-            Sampling::One => Vec::new(),
-            Sampling::Pair => vec![find(same)],
-            Sampling::Triplet => vec![find(true), find(false)],
+    fn error(&self, photo: usize, message: String) -> FileError {
+        match &self.examples[photo].pixels {
+            Pixels::File(path) => FileError::new(path, message),
+            Pixels::Memory(_) => FileError::new(format!("image {photo}"), message),
         }
     }
 
@@ -369,11 +373,11 @@ fn shares(sample: &Sample) -> Cow<'_, [(u32, f32)]> {
 }
 
 /// What a target holds, where nobody says so.
-fn guess(target: &ValueSpec, collection: &Collection, sampling: Sampling) -> Result<Answer, String> {
+fn guess(target: &ValueSpec, collection: &Collection, sampling: &Sampling) -> Result<Answer, String> {
     let points = collection.examples.iter().map(|example| example.points.len()).max().unwrap_or(0);
     match (target.kind, target.shape) {
         (TargetKind::Class(_), _) => Ok(Answer::Class),
-        (TargetKind::Float, [1]) if sampling == Sampling::Pair => Ok(Answer::Same),
+        (TargetKind::Float, [1]) if sampling.is_of_pairs() => Ok(Answer::Same),
         (TargetKind::Float, [_, 5]) if collection.examples.iter().any(|e| !e.boxes.is_empty()) => Ok(Answer::Objects),
         (TargetKind::Float, &[n]) if points > 0 && n == 2 * points => Ok(Answer::Points),
         (TargetKind::Float, &[n]) if points > 0 && n == 1 + 2 * points => Ok(Answer::SeenPoints),
@@ -391,7 +395,7 @@ fn check(
     answer: &Answer,
     collection: &Collection,
     plan: &Plan,
-    sampling: Sampling,
+    sampling: &Sampling,
 ) -> Result<(), String> {
     let name = target.name;
     let needs = |fits: bool, what: String| match fits {
@@ -407,6 +411,15 @@ fn check(
             _ => Ok(()),
         }
     };
+    let of_points = match answer {
+        Answer::Points | Answer::SeenPoints => true,
+        Answer::Object => collection.points() > 0,
+        _ => false,
+    };
+    if let Some(step) = plan.augment.joins().filter(|_| of_points) {
+        let message = format!("`{step}` joins pictures, but `{name}` holds points, which are those of one");
+        return Err(message + "; without this step they can be learnt");
+    }
     let float = target.kind == TargetKind::Float;
     match (answer, target.shape) {
         (Answer::Class, _) => {
@@ -428,9 +441,7 @@ fn check(
         }
         (Answer::OneHot, &[n]) if float => classes(n),
         (Answer::Object, [1]) | (Answer::Box, [4]) | (Answer::Objects, [_, 5]) if float => Ok(()),
-        (Answer::Same, [1]) if float => {
-            needs(sampling == Sampling::Pair, "the network does not take two photos".into())
-        }
+        (Answer::Same, [1]) if float => needs(sampling.is_of_pairs(), "the network does not take two photos".into()),
         (Answer::Points | Answer::SeenPoints, &[n]) if float => {
             let points = (n - usize::from(*answer == Answer::SeenPoints)) / 2;
             let odd = collection.examples.iter().find(|e| !e.points.is_empty() && e.points.len() != points);

@@ -1,4 +1,4 @@
-//! Pictures: PNG and JPEG files to tensors, and tensors to PNG files.
+//! Pictures: files of several kinds to tensors, and tensors to PNG files.
 
 use std::format;
 use std::fs;
@@ -25,7 +25,8 @@ pub struct Picture {
     pub mean: Vec<f32>,
     /// One for all channels or one per channel; none of them zero.
     pub std: Vec<f32>,
-    /// Black on white becomes white on black. Applies to PNG and JPEG files, not to data sets.
+    /// Black on white becomes white on black. Applies to files of pictures, not to data sets of bytes, as IDX and
+    /// CIFAR files are.
     pub invert: bool,
 }
 
@@ -72,6 +73,10 @@ pub struct Raster {
 impl Raster {
     /// Reads a PNG or JPEG file, or a GIF, BMP, PNM or WebP; which one is seen from its first bytes. Transparent places become
     /// white.
+    ///
+    /// # Errors
+    ///
+    /// Names the file: it cannot be read, is none of these, or is damaged or cut off.
     pub fn read(path: &Path) -> Result<Self, FileError> {
         let bytes = fs::read(path).map_err(|e| FileError::io(path, &e))?;
         if bytes.starts_with(&[0xff, 0xd8]) && !is_whole_jpeg(&bytes) {
@@ -83,6 +88,10 @@ impl Raster {
     /// The input of a network, `[channels, height, width]`: colours are mixed to grey or grey repeated as its channels
     /// need, and the picture is stretched to its size (each pixel a mean weighted by distance, so that nothing is lost
     /// when it shrinks).
+    ///
+    /// # Errors
+    ///
+    /// The shape is that of no picture, or `mean` and `std` do not suit its channels.
     pub fn to_input(&self, shape: &[usize], picture: &Picture) -> Result<Vec<f32>, String> {
         let &[channels @ (1 | 3), height, width] = shape else {
             return Err(format!("the network's input {shape:?} is no picture: [1 or 3, height, width] would be one"));
@@ -205,6 +214,10 @@ impl Raster {
     }
 
     /// The picture of a tensor `[1 or 3, height, width]` whose values go from `range.0` (black) to `range.1` (white).
+    ///
+    /// # Errors
+    ///
+    /// The shape is that of no picture, or there are other values than it has.
     pub fn from_tensor(values: &[f32], shape: &[usize], range: (f32, f32)) -> Result<Self, String> {
         let &[channels @ (1 | 3), height, width] = shape else {
             return Err(format!("{shape:?} is no picture: [1 or 3, height, width] would be one"));
@@ -219,7 +232,11 @@ impl Raster {
         Ok(Self { width, height, channels, bytes: (0..values.len()).map(byte).collect() })
     }
 
-    /// Writes a PNG file.
+    /// Writes a PNG file, whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// Names the file: it cannot be written, or the picture is too large for PNG.
     pub fn write_png(&self, path: &Path) -> Result<(), FileError> {
         let side = |n: usize| u32::try_from(n).map_err(|_| FileError::new(path, "the picture is too large for PNG"));
         let (width, height) = (side(self.width)?, side(self.height)?);

@@ -1,6 +1,7 @@
 //! Pictures for people: boxes with labels on photos, heat maps, filters, contact sheets, curves.
 
 mod font;
+mod steps;
 mod svg;
 
 use crate::augment::Sample;
@@ -8,6 +9,7 @@ use crate::boxes::{Corners, Detection};
 use crate::data::Raster;
 use crate::metrics::Confusion;
 
+pub use steps::Steps;
 #[cfg(feature = "harness")]
 pub(crate) use svg::escaped;
 pub use svg::{Curve, curves, roc};

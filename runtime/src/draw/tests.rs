@@ -1,5 +1,7 @@
 use super::*;
+use crate::augment::{Pipeline, Step};
 use crate::metrics::Roc;
+use crate::random::Random;
 
 fn grey(width: usize, height: usize) -> Raster {
     Raster { width, height, channels: 1, bytes: vec![128; width * height] }
@@ -29,6 +31,26 @@ fn boxes_are_framed_and_named() {
 fn samples_show_points() {
     let sample = Sample { raster: grey(60, 60), classes: vec![(1, 1.0)], boxes: vec![], points: vec![[30.0, 20.0]] };
     assert_eq!(pixel(&super::sample(&sample, &[]), 30, 20), color_of(0));
+}
+
+#[test]
+fn steps_are_shown_alone_and_together() {
+    let dark = Raster { width: 60, height: 60, channels: 1, bytes: vec![0; 3600] };
+    let sample = Sample { raster: grey(60, 60), classes: vec![], boxes: vec![], points: vec![[10.0, 20.0]] };
+    let other = Sample { raster: dark, ..sample.clone() };
+    let pipeline = Pipeline(vec![Step::Mirror(0.0.into()), Step::Mosaic(0.0)]);
+    let steps = Steps { pipeline: &pipeline, together: 2, size: (60, 60), classes: &[] };
+    let mut another = |_: &mut Random| Ok::<_, ()>(other.clone());
+    let row = steps.row(&sample, 1, &mut another).expect("pictures");
+    assert_eq!(row.len(), steps.columns());
+    assert!(row.iter().all(|picture| (picture.width, picture.height) == (60, 67)));
+    let [plain, mirror, mosaic, all, again] = &row[..] else { panic!("five pictures") };
+    // Alone a step is seen, however improbable it is.
+    assert_eq!([pixel(plain, 10, 20), pixel(mirror, 50, 20)], [color_of(0); 2]);
+    assert_eq!([pixel(plain, 59, 0), pixel(mirror, 59, 0), pixel(mosaic, 59, 0)], [[128; 3], [128; 3], [0; 3]]);
+    assert_eq!(pixel(all, 10, 20), color_of(0));
+    assert_eq!(all, again, "nothing happens in either");
+    assert_ne!(all, plain, "captions are others");
 }
 
 #[test]

@@ -18,7 +18,8 @@ pub(super) struct Reading<'a> {
 /// The photos of a source; `None` for tensors, which are no photos.
 ///
 /// # Errors
-/// Where a file is missing or says what does not fit; the error names it, and the line where it has lines.
+///
+/// Those of the [reader](readers).
 pub fn collect(files: &Files, classes: &[String]) -> Result<Option<Collection>, FileError> {
     Ok(Some(match files {
         Files::Tensors { .. } => return Ok(None),
@@ -36,6 +37,7 @@ pub fn collect(files: &Files, classes: &[String]) -> Result<Option<Collection>, 
         Files::Yolo { labels, images } => readers::yolo(labels, images, classes)?,
         Files::Boxes { table, images, split } => readers::boxes(table, images, split.as_deref(), classes)?,
         Files::Landmarks { points, images } => readers::landmarks(points, images)?,
+        Files::Groups { compared, list, images } => readers::groups(list, images, *compared)?.photos,
     }))
 }
 
@@ -43,19 +45,23 @@ pub fn collect(files: &Files, classes: &[String]) -> Result<Option<Collection>, 
 pub(super) fn load(source: &Source, spec: &Spec, reading: Reading<'_>) -> Result<Dataset, FileError> {
     let path = path_of(&source.files);
     let at = |message: String| FileError::new(path, message);
+    let plan = Plan { augment: reading.augment, targets: reading.targets.to_vec() };
     let data = match &source.files {
-        Files::Idx { images, labels } if reading.augment.is_empty() => {
+        Files::Idx { images, labels } if plan.augment.is_empty() => {
             Dataset::idx(images, labels, spec, &reading.picture)?
+        }
+        Files::Groups { compared, list, images } => {
+            let groups = readers::groups(list, images, *compared)?;
+            Dataset::groups(groups, spec, &reading.picture, &plan).map_err(at)?
         }
         files => match collect(files, reading.classes)? {
             Some(collection) => {
-                let plan = Plan { augment: reading.augment, targets: reading.targets.to_vec() };
                 // A part of IDX files is the same images whether they change at random or not.
                 let in_order = matches!(files, Files::Idx { .. });
                 let photos = if in_order { Dataset::photos_in_order } else { Dataset::photos };
                 photos(collection, spec, &reading.picture, &plan).map_err(at)?
             }
-            None if !reading.augment.is_empty() => {
+            None if !plan.augment.is_empty() => {
                 return Err(at("tensors cannot be augmented".into()).hint("`augment` is for pictures"));
             }
             None => Dataset::tensors(path, spec)?,
@@ -75,5 +81,6 @@ fn path_of(files: &Files) -> &std::path::Path {
         Files::Yolo { labels, .. } => labels,
         Files::Boxes { table, .. } => table,
         Files::Landmarks { points, .. } => points,
+        Files::Groups { list, .. } => list,
     }
 }

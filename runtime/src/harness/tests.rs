@@ -243,6 +243,98 @@ fn a_part_of_idx_files_stays_the_same_when_it_is_augmented() {
     assert!((0..10).all(|image| plain.class(0, image) == changed.class(0, image)));
 }
 
+/// Two pictures with all that the readers of data sets read beside them.
+fn annotated() -> Folder {
+    let folder = Folder::new("annotated");
+    for (name, bytes) in [("a", vec![90; 1200]), ("b", (0..1200).map(|i| (i % 200) as u8).collect())] {
+        let raster = Raster { width: 40, height: 30, channels: 1, bytes };
+        for class in ["images", "classes/first", "classes/second"] {
+            std::fs::create_dir_all(folder.path(class)).expect("made");
+            raster.write_png(&folder.path(format!("{class}/{name}.png"))).expect("written");
+        }
+    }
+    let voc = "<annotation><filename>b.png</filename><size><width>40</width><height>30</height></size><object><name>thing</name>\
+               <bndbox><xmin>3</xmin><ymin>5</ymin><xmax>22</xmax><ymax>24</ymax></bndbox></object></annotation>";
+    let coco = r#"{"images": [{"id": 1, "file_name": "b.png", "width": 40, "height": 30}], "categories": [{"id": 9,
+               "name": "thing"}], "annotations": [{"image_id": 1, "category_id": 9, "bbox": [2, 4, 20, 20]}]}"#;
+    let (cifar10, cifar100) = ([2; 3073], [3; 3074]);
+    let files: [(&str, &[u8]); 9] = [
+        ("voc/b.xml", voc.as_bytes()),
+        ("coco.json", coco.as_bytes()),
+        ("yolo/a.txt", b"1 0.5 0.5 0.25 0.25"),
+        ("yolo/b.txt", b"0 0.3 0.4 0.5 0.5"),
+        ("boxes.csv", b"file,class,xmin,ymin,xmax,ymax\nb.png,thing,2,4,22,24\n"),
+        ("points.csv", b"a.png,10,15,20,15\nb.png,20,3,10,6\n"),
+        ("pairs.csv", b"first,second,same\na.png,a.png,1\na.png,b.png,0\n"),
+        ("cifar10.bin", &cifar10),
+        ("cifar100.bin", &cifar100),
+    ];
+    for (name, bytes) in files {
+        let path = folder.path(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        std::fs::write(path, bytes).expect("written");
+    }
+    folder
+}
+
+#[test]
+fn each_kind_of_data_becomes_batches() {
+    use crate::augment::{Color, Mirror, Piece, ResizedCrop, Step, Warp};
+    const fn value(name: &'static str, shape: &'static [usize]) -> crate::ValueSpec {
+        crate::ValueSpec { name, shape, kind: crate::TargetKind::Float, ignore: None, infers: false }
+    }
+    static POINTS: [crate::ValueSpec; 1] = [value("points", &[4])];
+    static SAME: [crate::ValueSpec; 1] = [value("same", &[1])];
+    static PAIR: [crate::ValueSpec; 2] = [value("left", &[1, SIDE, SIDE]), value("right", &[1, SIDE, SIDE])];
+    let home = annotated();
+    let of_points = crate::Spec { targets: &POINTS, ..SPEC };
+    let of_pairs = crate::Spec { inputs: &PAIR, targets: &SAME, ..SPEC };
+    let (at, images) = (|name: &str| home.path(name), home.path("images"));
+    let cases = [
+        (Files::Folders { root: at("classes") }, &SPEC, 4),
+        (Files::Cifar { kind: crate::job::Cifar::Ten, files: vec![at("cifar10.bin"), at("cifar10.bin")] }, &SPEC, 2),
+        (Files::Cifar { kind: crate::job::Cifar::Hundred, files: vec![at("cifar100.bin")] }, &SPEC, 1),
+        (Files::Voc { annotations: at("voc"), images: images.clone() }, &SPEC, 1),
+        (Files::Coco { annotations: at("coco.json"), images: images.clone() }, &SPEC, 1),
+        (Files::Yolo { labels: at("yolo"), images: images.clone() }, &SPEC, 2),
+        (Files::Boxes { table: at("boxes.csv"), images: images.clone(), split: None }, &SPEC, 1),
+        (Files::Landmarks { points: at("points.csv"), images: images.clone() }, &of_points, 2),
+        (Files::Groups { compared: crate::job::Compared::Pairs, list: at("pairs.csv"), images }, &of_pairs, 2),
+    ];
+    let alone = vec![
+        Step::Mirror(0.5.into()),
+        Step::RandomCrop { pad: 3 },
+        Step::ResizedCrop(ResizedCrop { area: [0.8, 1.0], ..ResizedCrop::default() }),
+        Step::Color(Color { brightness: 0.3, contrast: 0.3, saturation: 0.3, hue: 0.1 }),
+        Step::PcaColor(0.1),
+        Step::Piece(Piece { share: 0.9, ..Piece::default() }),
+        Step::Rotate(10.0),
+        Step::Shear(10.0),
+        Step::Warp(Warp::default()),
+        Step::Cutout(5),
+    ];
+    for (files, spec, count) in cases {
+        let source = Source { files, part: Part::All };
+        let mut steps = alone.clone();
+        steps.push(match source.files {
+            Files::Landmarks { .. } => Step::Mirror(Mirror { share: 0.5, swap: vec![[0, 1]] }),
+            _ => Step::Mosaic(0.5),
+        });
+        let loaded = |steps: Vec<Step>| {
+            let reading = Reading { augment: Pipeline(steps), ..Reading::default() };
+            let data = load(&source, spec, reading).unwrap_or_else(|why| panic!("{why}"));
+            let mut batch = crate::data::BatchData::new(spec, data.len());
+            let draw = crate::data::Draw { seed: 1, epoch: 2 };
+            batch.load(&data, &(0..data.len()).collect::<Vec<_>>(), draw).expect("loaded");
+            batch
+        };
+        let (plain, changed) = (loaded(Vec::new()), loaded(steps));
+        assert_eq!(plain.count(), count, "{source:?}");
+        assert_ne!(plain.inputs(), changed.inputs(), "{source:?}");
+        assert!(changed.inputs().iter().all(|input| input.iter().all(|x| (0.0..=1.0).contains(x))), "{source:?}");
+    }
+}
+
 #[test]
 fn run_writes_outputs_and_gradients() {
     let folder = Folder::new("run");

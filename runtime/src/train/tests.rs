@@ -1,10 +1,12 @@
 use super::*;
 use crate::Options;
-use crate::data::TargetValues;
+use crate::augment::{Color, Pipeline, Step, Warp};
+use crate::data::{Collection, Example, Picture, Pixels, Plan, Raster, TargetValues};
 use crate::optimizer::{Adam, AdamW, Clip, DecayOn, Lars, Lbfgs, RmsProp, Rule, Sgd};
 use crate::random::Random;
 use crate::schedule::{Decay, OnPlateau, Schedule};
-use crate::testing::{Folder, SPEC, Tiny, pictures};
+use crate::testing::{Folder, PIXELS, SIDE, SPEC, Tiny, pictures};
+use std::sync::Arc;
 use std::vec;
 
 fn data(count: usize, seed: u64) -> Dataset {
@@ -268,6 +270,52 @@ fn runs_that_are_stopped_go_on_to_the_same_bits() {
         assert!(pieces > 3, "{pieces}");
         assert_eq!(bits(&last), bits(&whole), "{:?}", saved.optimizer);
     }
+}
+
+/// Photos that are made when they are needed, changed by steps of all kinds.
+fn photos(count: usize) -> Dataset {
+    let (bytes, labels) = pictures(count, 1);
+    let example = |(pixels, &label): (&[u8], &u8)| Example {
+        pixels: Pixels::Memory(Arc::new(Raster { width: SIDE, height: SIDE, channels: 1, bytes: pixels.to_vec() })),
+        class: Some(label.into()),
+        boxes: Vec::new(),
+        points: Vec::new(),
+    };
+    let examples = bytes.chunks_exact(PIXELS).zip(&labels).map(example).collect();
+    let color = Color { brightness: 0.3, contrast: 0.3, ..Color::default() };
+    let steps = vec![
+        Step::RandomCrop { pad: 1 },
+        Step::Rotate(10.0),
+        Step::Color(color),
+        Step::Warp(Warp { strength: 0.02, places: 3 }),
+        Step::Mosaic(0.2),
+        Step::Cutout(2),
+    ];
+    let plan = Plan { augment: Pipeline(steps), ..Plan::default() };
+    Dataset::photos(Collection { examples, classes: Vec::new() }, &SPEC, &Picture::default(), &plan).expect("photos")
+}
+
+#[test]
+fn a_run_on_photos_goes_on_within_an_epoch_to_the_same_bits() {
+    let (train, test) = (photos(100), data(40, 2));
+    let mut whole = network(1);
+    let straight = fit(&mut whole, &train, Some(&test), &options(), &mut ()).expect("a run");
+    let folder = Folder::new("photos");
+    let saved = FitOptions { checkpoints: Some(saved_in(&folder)), ..options() };
+    let (mut pieces, mut epochs) = (0, Vec::new());
+    let last = loop {
+        // An epoch has seven steps; each process prepares batches by another number of threads.
+        let mut network = network(1 + pieces % 4);
+        let outcome = fit(&mut network, &train, Some(&test), &saved, &mut StopAfter(5)).expect("a run");
+        epochs.extend(outcome.epochs);
+        pieces += 1;
+        if outcome.finished {
+            break network;
+        }
+    };
+    assert!(pieces > 4, "{pieces}");
+    assert_eq!(bits(&last), bits(&whole));
+    assert_eq!(epochs, straight.epochs);
 }
 
 /// Whatever this process begins to write into a folder goes to a device that is always full.

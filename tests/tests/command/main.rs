@@ -270,6 +270,16 @@ fn wrong_recipes_are_explained() {
         ("decay_on", good.to_owned() + "decay_on: biases\n", "weights"),
         ("init", good.to_owned() + "init: xavier\n", "xavier_normal"),
         ("augment", good.to_owned() + "augment: [{ mirror: 2 }]\n", "`mirror` is 2, but it must be from 0 to 1"),
+        (
+            "a point exchanged twice",
+            good.to_owned() + "augment: [{ mirror: { share: 0.5, swap: [[0, 1], [1, 2]] } }]\n",
+            "`swap` has point 1 twice, but each can change places once only",
+        ),
+        (
+            "a key of a step misspelt",
+            good.to_owned() + "augment: [{ mirror: { share: 0.5, swop: [] } }]\n",
+            "did you mean `swap`?",
+        ),
         ("a step misspelt", good.to_owned() + "augment: [{ miror: 0.5 }]\n", "did you mean `mirror`?"),
         ("two kinds of data", good.replace("labels: b", "labels: b, tensors: a"), "does not say where its data is"),
         ("memory", good.to_owned() + "memory: 3 elephants\n", "`3 elephants` is no size of memory; one is `512MiB`"),
@@ -403,10 +413,16 @@ fn augmented_pictures_are_shown() {
     std::fs::write(home.path().join("r.yaml"), recipe).expect("a file");
     let sheet = ["augment", "r.yaml", "-o", "sheet.png", "--pictures", "2", "--variants", "3"];
     let text = said(home.path(), &sheet);
-    assert_eq!(text, "sheet.png: 2 pictures, each as it is and changed 3 times: rotate, warp, cutout\n");
+    assert_eq!(
+        text,
+        "sheet.png: 2 pictures, each as it is, after each step alone, and 3 times after all of them: rotate, warp, cutout\n"
+    );
     let first = std::fs::read(home.path().join("sheet.png")).expect("a sheet");
     said(home.path(), &sheet);
     assert_eq!(first, std::fs::read(home.path().join("sheet.png")).expect("a sheet"));
+    let picture = cnnc_runtime::data::Raster::read(&home.path().join("sheet.png")).expect("a sheet");
+    // Seven columns of 28 pixels, four times as large, over captions of 14.
+    assert_eq!((picture.width, picture.height), (4 + 7 * 116, 4 + 2 * 130));
     refused(home.path(), 1, &["augment", "r.yaml", "-o", "none/sheet.png"]);
 }
 

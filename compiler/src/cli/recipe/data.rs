@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use cnnc_runtime::data::Part;
-use cnnc_runtime::job::{Cifar, Files};
+use cnnc_runtime::job::{Cifar, Compared, Files};
 use serde::Deserialize;
 
 /// What is learnt from and what is held out.
@@ -31,6 +31,8 @@ pub(super) struct Images {
     pub(super) yolo: Option<Annotated>,
     pub(super) boxes: Option<Tabled>,
     pub(super) landmarks: Option<Annotated>,
+    pub(super) pairs: Option<Annotated>,
+    pub(super) triplets: Option<Annotated>,
     #[serde(default, with = "serde_yaml::with::singleton_map_recursive")]
     pub(super) part: Part,
 }
@@ -62,6 +64,7 @@ pub(super) struct Tabled {
 pub(super) enum Is {
     File,
     Folder,
+    Either,
 }
 
 impl Images {
@@ -78,6 +81,8 @@ impl Images {
             ("yolo", self.yolo.is_some()),
             ("boxes", self.boxes.is_some()),
             ("landmarks", self.landmarks.is_some()),
+            ("pairs", self.pairs.is_some()),
+            ("triplets", self.triplets.is_some()),
         ];
         kinds.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
     }
@@ -92,14 +97,24 @@ impl Images {
     /// All paths, with their keys.
     pub(super) fn paths(&self) -> Vec<(&'static str, &Path, Is)> {
         let mut paths = Vec::new();
-        let single = [("images", &self.images), ("labels", &self.labels), ("tensors", &self.tensors)];
-        paths.extend(single.into_iter().filter_map(|(key, path)| Some((key, path.as_deref()?, Is::File))));
-        paths.extend(self.folders.as_deref().map(|path| ("folders", path, Is::Folder)));
+        let single = [
+            ("images", &self.images, Is::File),
+            ("labels", &self.labels, Is::File),
+            ("tensors", &self.tensors, Is::Either),
+            ("folders", &self.folders, Is::Folder),
+        ];
+        paths.extend(single.into_iter().filter_map(|(key, path, is)| Some((key, path.as_deref()?, is))));
         for (key, files) in [("cifar10", &self.cifar10), ("cifar100", &self.cifar100)] {
             paths.extend(files.iter().flatten().map(|path| (key, path.as_path(), Is::File)));
         }
-        let annotated =
-            [(&self.voc, Is::Folder), (&self.coco, Is::File), (&self.yolo, Is::Folder), (&self.landmarks, Is::File)];
+        let annotated = [
+            (&self.voc, Is::Folder),
+            (&self.coco, Is::File),
+            (&self.yolo, Is::Folder),
+            (&self.landmarks, Is::File),
+            (&self.pairs, Is::File),
+            (&self.triplets, Is::File),
+        ];
         for (annotated, is) in annotated {
             let Some(Annotated { images, annotations }) = annotated else { continue };
             paths.extend([("annotations", annotations.as_path(), is), ("images", images.as_path(), Is::Folder)]);
@@ -115,6 +130,10 @@ impl Images {
         let at = |path: &PathBuf| folder.join(path);
         let all = |files: &[PathBuf]| files.iter().map(at).collect();
         let beside = |a: &Annotated| (at(&a.annotations), at(&a.images));
+        let groups = |compared: Compared, a: &Annotated| {
+            let (list, images) = beside(a);
+            Files::Groups { compared, list, images }
+        };
         match self {
             Self { tensors: Some(path), .. } => Files::Tensors { path: at(path) },
             Self { folders: Some(root), .. } => Files::Folders { root: at(root) },
@@ -139,6 +158,8 @@ impl Images {
                 let (points, images) = beside(landmarks);
                 Files::Landmarks { points, images }
             }
+            Self { pairs: Some(pairs), .. } => groups(Compared::Pairs, pairs),
+            Self { triplets: Some(triplets), .. } => groups(Compared::Triplets, triplets),
             Self { images, labels, .. } => {
                 let or_none = |path: &Option<PathBuf>| folder.join(path.as_deref().unwrap_or(Path::new("")));
                 Files::Idx { images: or_none(images), labels: or_none(labels) }

@@ -77,8 +77,9 @@ impl<'a> Page<'a> {
                 let place = self.part(name).unwrap_or_else(|| self.yaml.span(0, 0));
                 mistakes.push(
                     Diagnostic::new(place, format!("`{name}` does not say where its data is")).fits(
-                        "one of `images` with `labels` (IDX files, as MNIST has them), `tensors` (a safetensors or .npz file), \
-                         `folders`, `cifar10`, `cifar100`, `voc`, `coco`, `yolo`, `boxes` and `landmarks`",
+                        "one of `images` with `labels` (IDX files, as MNIST has them), `tensors` (a safetensors or .npz file, or a \
+                         folder of .npy files), `folders`, `cifar10`, `cifar100`, `voc`, `coco`, `yolo`, `boxes`, `landmarks`, `pairs` and \
+                         `triplets`",
                     ),
                 );
             }
@@ -138,6 +139,7 @@ impl<'a> Page<'a> {
             let (there, missing) = match is {
                 Is::File => (full.is_file(), "there is no such file"),
                 Is::Folder => (full.is_dir(), "there is no such folder"),
+                Is::Either => (full.exists(), "there is no such file or folder"),
             };
             if there {
                 continue;

@@ -108,7 +108,7 @@ fn print_anchors(pictures: &Boxed) {
 /// Pictures change so that cells stay cells; boxes follow.
 fn changes() -> Pipeline {
     let color = Color { brightness: 0.2, contrast: 0.2, saturation: 0.2, hue: 0.0 };
-    Pipeline(vec![Step::Mirror(0.5), Step::RandomCrop { pad: 16 }, Step::Color(color)])
+    Pipeline(vec![Step::Mirror(0.5.into()), Step::RandomCrop { pad: 16 }, Step::Color(color)])
 }
 
 /// Some pictures in two columns each: what is there, and what is found with the usual thresholds.

@@ -45,7 +45,7 @@ fn learn(train: Collection, common: &Common) -> Result<Residual> {
     let mut net = Residual::with_options(&Options { seed: common.seed, batch: BATCH, ..Options::default() });
     init::apply(&mut net, &Scheme::HeNormal(Fan::In), common.seed);
     let anywhere = ResizedCrop { area: [SHARE * SHARE; 2], ratio: [1.0; 2] };
-    let train = dataset(train, Pipeline(vec![Step::ResizedCrop(anywhere), Step::Mirror(0.5)]))?;
+    let train = dataset(train, Pipeline(vec![Step::ResizedCrop(anywhere), Step::Mirror(0.5.into())]))?;
     let epochs = common.scaled(8, 2);
     let options = FitOptions {
         batch: BATCH,

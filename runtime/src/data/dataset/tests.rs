@@ -180,4 +180,48 @@ mod safetensors {
         let empty = Tensor::new("image", &[0, 1, SIDE, SIDE], &[]);
         assert_eq!(message(&[empty]), "`image` has no images");
     }
+
+    #[test]
+    fn arrays_of_numpy_are_data_too() {
+        use crate::testing::numpy::{Zip, npy};
+        let folder = Folder::new("array-data");
+        let x: Vec<u8> = (0..2 * PIXELS).flat_map(|i| (i as f32).to_le_bytes()).collect();
+        let image = || npy("<f4", "(2, 1, 6, 6)", &x);
+        let label = |labels: &[u8]| npy("|u1", &std::format!("({},)", labels.len()), labels);
+        let (zip, single) = (folder.path("data.npz"), folder.path("x.npy"));
+        let archive = |files: &[(&str, Vec<u8>)]| Zip { deflate: true, wide: false }.archive(files);
+        std::fs::write(&zip, archive(&[("image.npy", image()), ("label.npy", label(&[3, 1]))])).expect("written");
+        std::fs::create_dir(folder.path("data")).expect("made");
+        std::fs::write(folder.path("data/image.npy"), image()).expect("written");
+        std::fs::write(folder.path("data/label.npy"), label(&[3, 1])).expect("written");
+        for path in [&zip, &folder.path("data")] {
+            let data = Dataset::tensors(path, &SPEC).expect("a data set");
+            let mut batch = BatchData::new(&SPEC, 2);
+            batch.load(&data, &[1, 0], Draw::default()).expect("loaded");
+            assert_eq!(batch.inputs()[0][..2], [PIXELS as f32, PIXELS as f32 + 1.0]);
+            assert!(matches!(batch.targets()[..], [Targets::Classes([1, 3])]));
+        }
+        // One input needs no name.
+        std::fs::write(&single, image()).expect("written");
+        assert_eq!(Dataset::inputs(&single, &SPEC).expect("inputs").len(), 2);
+
+        let message = |files: &[(&str, Vec<u8>)]| {
+            std::fs::write(&zip, archive(files)).expect("written");
+            let error = Dataset::tensors(&zip, &SPEC).expect_err("a misfit");
+            assert_eq!(error.path, zip);
+            error.message
+        };
+        let text = message(&[("image.npy", image()), ("label.npy", label(&[3, 1, 0]))]);
+        assert_eq!(text, "`label` has 3 images, but `image` has 2");
+        let text = message(&[("image.npy", image()), ("label.npy", label(&[3, 4]))]);
+        assert_eq!(text, "`label` number 1 is class 4, but there are 4 classes (0 to 3)");
+        let text = message(&[("image.npy", image()), ("label.npy", npy("|i1", "(2,)", &[255, 0]))]);
+        assert_eq!(text, "`label` number 0 is class -1, but there are 4 classes (0 to 3)");
+        let text = message(&[("image.npy", image()), ("label.npy", npy("<f4", "(2,)", &[0; 8]))]);
+        assert_eq!(text, "`label` is of floats, needed are class labels as integers, such as int64");
+        let text = message(&[("image.npy", npy("<f4", "(2, 36)", &x)), ("label.npy", label(&[3, 1]))]);
+        assert_eq!(text, "`image` has shape [2, 36], needed is [batch, 1, 6, 6]");
+        let text = message(&[("image.npy", image()), ("labels.npy", label(&[3, 1]))]);
+        assert_eq!(text, "there is no tensor `label`; the file has `image`, `labels`");
+    }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::augment::{Color, Step};
+use crate::augment::{Color, Mirror, Step};
 use crate::data::{BatchData, Dataset, Part, each_batch};
 use crate::testing::{SIDE, SPEC};
 use std::ops::ControlFlow;
@@ -86,6 +86,24 @@ fn targets_hold_what_they_are_to_hold() {
 }
 
 #[test]
+fn files_of_pictures_are_inverted_and_data_sets_are_not() {
+    static LABEL: [ValueSpec; 1] = [value("label", &[], TargetKind::Class(3))];
+    let spec = spec(&[IMAGE], &LABEL);
+    let folder = crate::testing::Folder::new("inverted");
+    let mut photos = collection(4);
+    photos.examples.truncate(1);
+    let first = |photos: &Collection| {
+        let picture = Picture { invert: true, ..Picture::default() };
+        let data = Dataset::photos(photos.clone(), &spec, &picture, &Plan::default()).expect("a data set");
+        loaded(&data, &spec, Draw::default()).inputs()[0][0]
+    };
+    assert_eq!(first(&photos), 0.0);
+    photos.examples[0].read().expect("a photo").raster.write_png(&folder.path("x.png")).expect("written");
+    photos.examples[0].pixels = Pixels::File(folder.path("x.png"));
+    assert_eq!(first(&photos), 1.0);
+}
+
+#[test]
 fn what_does_not_fit_is_said() {
     let complaint =
         |targets: &'static [ValueSpec], plan: &Plan| dataset(&spec(&[IMAGE], targets), plan).expect_err("wrong");
@@ -124,11 +142,81 @@ fn pairs_and_triplets_are_of_the_right_classes() {
 }
 
 #[test]
+fn pairs_and_triplets_of_a_list_are_those() {
+    static SAME: [ValueSpec; 1] = [value("same", &[1], TargetKind::Float)];
+    let pairs = spec(&[IMAGE, IMAGE], &SAME);
+    let triplets = spec(&[IMAGE, IMAGE, IMAGE], &[]);
+    let mut photos = collection(20);
+    photos.examples.iter_mut().for_each(|example| example.class = None);
+    let list = |groups: &[Group]| Groups { photos: photos.clone(), groups: groups.to_vec() };
+    let dataset =
+        |spec: &Spec, groups: &[Group]| Dataset::groups(list(groups), spec, &Picture::default(), &Plan::default());
+    let number = |input: &[f32], i: usize| (input[i * SIDE * SIDE] * 25.5).round() as usize;
+
+    let listed = [Group::Pair([3, 5], true), Group::Pair([5, 9], false), Group::Pair([7, 3], true)];
+    let data = dataset(&pairs, &listed).expect("pairs");
+    assert_eq!(data.len(), 3);
+    let batch = loaded(&data, &pairs, Draw { seed: 4, epoch: 1 });
+    let inputs = batch.inputs();
+    assert_eq!([0, 1, 2].map(|i| [number(inputs[0], i), number(inputs[1], i)]), [[3, 5], [5, 9], [7, 3]]);
+    assert_eq!(batch.targets()[0].floats(), [1.0, 0.0, 1.0]);
+    // Parts are in the order of the list.
+    let last = loaded(&data.part(Part::Last(1)).expect("a part"), &pairs, Draw::default());
+    assert_eq!((number(last.inputs()[0], 0), last.targets()[0].floats()), (7, &[1.0][..]));
+
+    let data = dataset(&triplets, &[Group::Triplet([1, 2, 3]), Group::Triplet([6, 4, 5])]).expect("triplets");
+    let batch = loaded(&data, &triplets, Draw::default());
+    assert_eq!([0, 1].map(|i| [0, 1, 2].map(|n| number(batch.inputs()[n], i))), [[1, 2, 3], [6, 4, 5]]);
+
+    let complaint = |spec: &Spec, groups: &[Group]| dataset(spec, groups).expect_err("a misfit");
+    assert_eq!(complaint(&triplets, &listed), "the list is of pairs, but Photos takes 3 photos");
+    assert_eq!(complaint(&pairs, &[Group::Triplet([0; 3])]), "the list is of triplets, but Photos takes 2 photos");
+    static LABEL: [ValueSpec; 1] = [value("label", &[], TargetKind::Class(3))];
+    assert_eq!(complaint(&spec(&[IMAGE], &LABEL), &listed), "the list is of pairs, but Photos takes one photo");
+    assert_eq!(complaint(&pairs, &[Group::Pair([0, 20], true)]), "the list has photo 20, but there are 20");
+}
+
+#[test]
+fn points_are_those_of_one_picture_and_may_change_places() {
+    static POINTS: [ValueSpec; 1] = [value("points", &[4], TargetKind::Float)];
+    static SEEN: [ValueSpec; 1] = [value("points", &[5], TargetKind::Float)];
+    static THERE: [ValueSpec; 1] = [value("there", &[1], TargetKind::Float)];
+    let mut photos = collection(3);
+    photos.examples.iter_mut().for_each(|example| example.points = vec![[1.0, 2.0], [6.0, 4.0]]);
+    let dataset = |targets: &'static [ValueSpec], step: Step| {
+        let there = [("there".to_owned(), Answer::Object)];
+        let targets_of = if targets[0].name == "there" { there.to_vec() } else { Vec::new() };
+        let plan = Plan { augment: Pipeline(vec![step]), targets: targets_of };
+        Dataset::photos(photos.clone(), &spec(&[IMAGE], targets), &Picture::default(), &plan)
+    };
+    let mirror = |swap: &[[usize; 2]]| Step::Mirror(Mirror { share: 1.0, swap: swap.to_vec() });
+    let points = |swap: &[[usize; 2]]| {
+        let data = dataset(&POINTS, mirror(swap)).expect("a data set");
+        loaded(&data, &spec(&[IMAGE], &POINTS), Draw::default()).targets()[0].floats()[..4].to_vec()
+    };
+    assert_eq!(points(&[]), [0.875, 0.25, 0.25, 0.5]);
+    assert_eq!(points(&[[0, 1]]), [0.25, 0.5, 0.875, 0.25]);
+    let said = dataset(&POINTS, mirror(&[[1, 2]])).expect_err("no such point");
+    assert_eq!(said, "`swap` of `mirror` has point 2, but there is a picture with 2 points, numbers 0 to 1");
+    for (targets, step, name) in [
+        (&POINTS, Step::Mosaic(0.5), "mosaic"),
+        (&SEEN, Step::Mixup(0.2), "mixup"),
+        (&THERE, Step::Mosaic(0.1), "mosaic"),
+    ] {
+        let said = dataset(targets, step).expect_err("points of several pictures");
+        assert!(
+            said.starts_with(&format!("`{name}` joins pictures, but `{}` holds points", targets[0].name)),
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn batches_do_not_depend_on_threads() {
     static LABEL: [ValueSpec; 1] = [value("label", &[], TargetKind::Class(3))];
     let spec = spec(&[IMAGE], &LABEL);
     let color = Color { brightness: 0.5, ..Color::default() };
-    let plan = Plan { augment: Pipeline(vec![Step::Mirror(0.5), Step::Color(color)]), ..Plan::default() };
+    let plan = Plan { augment: Pipeline(vec![Step::Mirror(0.5.into()), Step::Color(color)]), ..Plan::default() };
     let data = dataset(&spec, &plan).expect("a data set");
     let numbers: Vec<usize> = (0..20).rev().collect();
     let all = |threads: usize, epoch: u64| {

@@ -1,8 +1,10 @@
-//! The arrays of NumPy: `.npy`, one of them, and `.npz`, a ZIP file of several.
+//! The arrays of NumPy: `.npy`, one of them (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>), and `.npz`, a
+//! ZIP file of several.
 
 use std::io::Read;
 use std::path::Path;
 
+use super::files;
 use crate::files::FileError;
 
 /// Numbers with a shape, in the order of C.
@@ -18,20 +20,37 @@ pub struct Array {
     pub whole: bool,
 }
 
-/// Reads an `.npy` or an `.npz` file: floats and whole numbers of any width, least significant byte first.
+/// Reads an `.npy` or an `.npz` file, or all `.npy` files of a folder: floats and whole numbers of any width, least significant byte
+/// first.
+///
+/// # Errors
+///
+/// Names the file: it cannot be read, is damaged or none of these, or its elements are others or in another order; or the folder: there
+/// is no such file in it.
 pub fn read_arrays(path: &Path) -> Result<Vec<Array>, FileError> {
-    let bytes = std::fs::read(path).map_err(|e| FileError::io(path, &e))?;
-    if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy")) {
-        let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        let array = npy(&name, &bytes).map_err(|message| FileError::new(path, message))?;
-        return Ok(vec![array]);
+    if path.is_dir() {
+        let single = files(path, &["npy"])?;
+        return match single.is_empty() {
+            true => Err(FileError::new(path, "there is no .npy file in it")),
+            false => single.iter().map(|file| read_array(file)).collect(),
+        };
     }
+    if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy")) {
+        return Ok(vec![read_array(path)?]);
+    }
+    let bytes = std::fs::read(path).map_err(|e| FileError::io(path, &e))?;
     let files = unzip(&bytes).map_err(|message| FileError::new(path, format!("no valid .npz file: {message}")))?;
     let array = |(name, bytes): &(String, Vec<u8>)| {
         let name = name.strip_suffix(".npy").unwrap_or(name);
         npy(name, bytes).map_err(|message| FileError::new(path, format!("`{name}`: {message}")))
     };
     files.iter().map(array).collect()
+}
+
+fn read_array(path: &Path) -> Result<Array, FileError> {
+    let bytes = std::fs::read(path).map_err(|e| FileError::io(path, &e))?;
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    npy(&name, &bytes).map_err(|message| FileError::new(path, message))
 }
 
 /// One array (NumPy's format 1 to 3: a text in the notation of Python, then the elements).
@@ -96,7 +115,8 @@ fn elements(descr: &str) -> Option<Element> {
     }
 }
 
-/// The files of a ZIP archive, which are stored as they are or deflated, as `numpy.savez` and `savez_compressed` do.
+/// The files of a ZIP archive, which are stored as they are or deflated, as `numpy.savez` and `savez_compressed` do (PKWARE's
+/// APPNOTE.TXT, 4.3: the list of files at the end, and ZIP64 for what is beyond 4 GiB).
 fn unzip(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>, String> {
     let at =
         |start: usize, len: usize| start.checked_add(len).and_then(|end| bytes.get(start..end)).ok_or("it is cut off");
@@ -105,7 +125,14 @@ fn unzip(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>, String> {
         Ok::<usize, String>(digits.iter().rev().fold(0, |n, &byte| n << 8 | usize::from(byte)))
     };
     let end = bytes.windows(4).rposition(|w| w == b"PK\x05\x06").ok_or("it is no ZIP file, or cut off")?;
-    let (count, mut entry) = (number(end + 10, 2)?, number(end + 16, 4)?);
+    at(end, 22)?;
+    let (mut count, mut entry) = (number(end + 10, 2)?, number(end + 16, 4)?);
+    if count == 0xffff || entry == 0xffff_ffff {
+        // In front of it stands where the wide one is.
+        let locator = end.checked_sub(20).filter(|&place| at(place, 4).is_ok_and(|mark| mark == b"PK\x06\x07"));
+        let wide = number(locator.ok_or("its ZIP64 record is missing")? + 8, 8)?;
+        (count, entry) = (number(wide.saturating_add(32), 8)?, number(wide.saturating_add(48), 8)?);
+    }
     let mut files = Vec::new();
     for _ in 0..count {
         if at(entry, 4)? != b"PK\x01\x02" {

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use super::table::Table;
 use super::{Names, at_line, inside, read_text, size_of_picture};
 use crate::boxes::Corners;
 use crate::data::{Collection, Example, Pixels};
@@ -15,24 +16,15 @@ const COLUMNS: [&str; 6] = ["file", "class", "xmin", "ymin", "xmax", "ymax"];
 /// the order of the classes, else it is that of their names in the whole table.
 ///
 /// # Errors
-/// Where the table or a picture cannot be read, a column or a number is missing, or a box lies outside of its picture. The error names
-/// the line.
+///
+/// Names the file and the line: a column, a photo or a class is missing, a line has other fields than the heading, or a box does not lie
+/// in its picture; or no line is of the split.
 pub fn boxes(table: &Path, images: &Path, split: Option<&str>, classes: &[String]) -> Result<Collection, FileError> {
     let text = read_text(table)?;
-    let mut lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
-    let heading: Vec<&str> = lines.next().map(|(_, line)| fields(line)).unwrap_or_default();
-    let column = |name: &str| {
-        let missing = || at_line(table, 1, format!("there is no column `{name}`; `{}` are needed", COLUMNS.join(", ")));
-        heading.iter().position(|known| *known == name).ok_or_else(missing)
-    };
-    let split = split.map(|split| Ok((column("split")?, split))).transpose()?;
-    let [file, class, sides @ ..] = COLUMNS.map(&column);
-    let (file, class, sides) = (file?, class?, sides.into_iter().collect::<Result<Vec<_>, _>>()?);
-    let rows: Vec<(usize, Vec<&str>)> = lines.map(|(number, line)| (number, fields(line))).collect();
-    if let Some((number, row)) = rows.iter().find(|(_, row)| row.len() != heading.len()) {
-        let message = format!("{} fields, but the heading has {}", row.len(), heading.len());
-        return Err(at_line(table, *number, message));
-    }
+    let rows = Table::new(table, &text)?;
+    let [file, class, sides @ ..] = rows.columns(COLUMNS)?;
+    let split = split.map(|split| Ok((rows.columns(["split"])?[0], split))).transpose()?;
+    let rows = rows.rows;
     let names = Names::new(classes, rows.iter().map(|(_, row)| row[class].to_owned()).collect());
 
     let mut examples: Vec<Example> = Vec::new();
@@ -54,10 +46,6 @@ pub fn boxes(table: &Path, images: &Path, split: Option<&str>, classes: &[String
         true => Err(FileError::new(table, "there is no box in it, or none of this split")),
         false => Ok(Collection { examples, classes: names.names }),
     }
-}
-
-fn fields(line: &str) -> Vec<&str> {
-    line.split([',', ';', '\t']).map(str::trim).collect()
 }
 
 fn corners(sides: &[usize], row: &[&str]) -> Result<Corners, String> {

@@ -1,4 +1,5 @@
-//! The binary files of CIFAR-10 and CIFAR-100 (Krizhevsky 2009): labels of a byte, then 3 × 32 × 32 bytes, plane by plane.
+//! The binary files of CIFAR-10 and CIFAR-100 (Krizhevsky 2009; <https://www.cs.toronto.edu/~kriz/cifar.html>, "binary version"):
+//! labels of a byte, then 3 × 32 × 32 bytes, plane by plane.
 
 use std::io::Read;
 use std::path::Path;
@@ -21,6 +22,10 @@ const SIDE: usize = 32;
 const PLANE: usize = SIDE * SIDE;
 
 /// Pictures of 32 × 32 from a file, plain or compressed by gzip.
+///
+/// # Errors
+///
+/// Names the file: it cannot be read, its length is that of no pictures, or a label is none of its classes.
 pub fn cifar(path: &Path, kind: Cifar) -> Result<Collection, FileError> {
     let (labels, classes) = match kind {
         Cifar::Ten => (1, 10),

@@ -1,4 +1,5 @@
-//! A folder for each class, with pictures in it: torchvision's `ImageFolder`.
+//! A folder for each class, with pictures in it: `ImageFolder` of torchvision
+//! (<https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.ImageFolder.html>).
 
 use std::path::Path;
 
@@ -8,6 +9,10 @@ use crate::files::FileError;
 
 /// Pictures by the name of their folder. `classes` says which folders there are, in which order; if it is empty it is the order
 /// of their names.
+///
+/// # Errors
+///
+/// Names the folder: there is none, it has no folders, one of them is no class or has no picture.
 pub fn folders(root: &Path, classes: &[String]) -> Result<Collection, FileError> {
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let folders: Vec<_> = entries(root)?.into_iter().filter(|path| path.is_dir()).collect();

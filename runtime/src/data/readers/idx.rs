@@ -1,4 +1,4 @@
-//! Images and labels in the format of MNIST, as pictures.
+//! Images and labels in the format of MNIST (LeCun, Cortes & Burges; <http://yann.lecun.com/exdb/mnist/>), as pictures.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,6 +7,10 @@ use crate::data::{Collection, Example, Idx, Pixels, Raster};
 use crate::files::FileError;
 
 /// Pictures `[images, height, width]` or `[images, 1 or 3, height, width]`, and a label for each.
+///
+/// # Errors
+///
+/// Names the file: it cannot be read or is none of this format, its shape is that of no pictures, or there are other labels than pictures.
 pub fn idx(images: &Path, labels: &Path) -> Result<Collection, FileError> {
     let (pictures, answers) = (Idx::read(images)?, Idx::read(labels)?);
     let (channels, height, width) = match pictures.shape[1..] {

@@ -8,6 +8,11 @@ use crate::data::{Collection, Example, Pixels};
 use crate::files::FileError;
 
 /// Reads the table; files are looked up in `images`.
+///
+/// # Errors
+///
+/// Names the file and the line: a photo is missing, a number is none, or a point lies outside of its picture or is one more or less than
+/// in the first one; or there is no line.
 pub fn landmarks(table: &Path, images: &Path) -> Result<Collection, FileError> {
     let text = read_text(table)?;
     let mut examples: Vec<Example> = Vec::new();

@@ -5,8 +5,10 @@ mod boxes;
 mod cifar;
 mod coco;
 mod folders;
+mod groups;
 mod idx;
 mod landmarks;
+mod table;
 mod voc;
 mod yolo;
 
@@ -17,6 +19,7 @@ pub use boxes::boxes;
 pub use cifar::{Cifar, cifar};
 pub use coco::coco;
 pub use folders::folders;
+pub use groups::{Compared, groups};
 pub use idx::idx;
 pub use landmarks::landmarks;
 pub use voc::voc;

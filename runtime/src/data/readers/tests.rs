@@ -1,6 +1,7 @@
 use super::*;
-use crate::data::{Pixels, Raster};
+use crate::data::{Group, Pixels, Raster};
 use crate::testing::Folder;
+use crate::testing::numpy::{Zip, npy};
 
 /// A folder with files of these texts; those that end in `.png` become pictures of 40 × 30.
 fn folder(files: &[(&str, &str)]) -> Folder {
@@ -50,6 +51,23 @@ fn cifar_files_are_planes() {
     assert_eq!((found.examples.len(), found.examples[1].class), (2, Some(9)));
     let Pixels::Memory(raster) = &found.examples[0].pixels else { panic!("in memory") };
     assert_eq!(raster.bytes[..6], [0, 10, 20, 0, 10, 20]);
+    // The fine label of CIFAR-100 is the second one; whether a file is compressed is seen from its first bytes.
+    let plain = [vec![19], record(99), vec![2], record(0)].concat();
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut encoder, &plain).expect("in memory");
+    let packed = encoder.finish().expect("in memory");
+    for bytes in [&plain, &packed] {
+        std::fs::write(&path, bytes).expect("written");
+        let found = cifar(&path, Cifar::Hundred).expect("a collection");
+        assert_eq!(found.examples.iter().map(|e| e.class).collect::<Vec<_>>(), [Some(99), Some(0)]);
+        let Pixels::Memory(raster) = &found.examples[1].pixels else { panic!("in memory") };
+        assert_eq!(raster.bytes[3069..], [0, 10, 20]);
+    }
+    std::fs::write(&path, &packed[..packed.len() / 2]).expect("written");
+    assert!(complaint(cifar(&path, Cifar::Hundred)).starts_with("x.bin: the compressed data is damaged"));
+    std::fs::write(&path, [vec![0], record(100)].concat()).expect("written");
+    let said = complaint(cifar(&path, Cifar::Hundred));
+    assert_eq!(said, "x.bin: byte 1: image 0 is class 100, but there are 100 classes");
     std::fs::write(&path, record(10)).expect("written");
     assert_eq!(complaint(cifar(&path, Cifar::Ten)), "x.bin: byte 0: image 0 is class 10, but there are 10 classes");
     std::fs::write(&path, [0; 100]).expect("written");
@@ -240,7 +258,11 @@ fn boxes_are_a_table() {
         (format!("{head}\na.png,train,dog,1,2,x,4\n"), "b.csv: line 2: `x` is no number"),
         (format!("{head}\na.png,train,dog,1,2,300,4\n"), "b.csv: line 2: the box from (1, 2) to (300, 4) lies outside"),
         (format!("{head}\na.png,val,dog,1,2,3,4\n"), "b.csv: there is no box in it"),
-        ("file,class,xmin\n".to_owned(), "b.csv: line 1: there is no column `split`"),
+        (head.replace(",split", "") + "\n", "b.csv: line 1: there is no column `split` in the heading"),
+        (
+            "file,class,xmin\n".to_owned(),
+            "b.csv: line 1: there is no column `ymin` in the heading; `file, class, xmin, ymin, xmax, ymax` are needed",
+        ),
     ];
     for (text, expected) in cases {
         std::fs::write(all.path("b.csv"), text).expect("written");
@@ -249,14 +271,33 @@ fn boxes_are_a_table() {
     }
 }
 
-/// A file of NumPy's, version 1.
-fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
-    let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
-    while (10 + header.len() + 1) % 64 != 0 {
-        header.push(' ');
+#[test]
+fn groups_are_a_list() {
+    let pairs = "first,second,same\na.png,b.png,1\n\nb.png,a.png,0\n";
+    let all = folder(&[("a.png", ""), ("b.png", ""), ("c.png", ""), ("g.csv", pairs)]);
+    let read = |compared| groups(&all.path("g.csv"), &all.path(""), compared);
+    let found = read(Compared::Pairs).expect("pairs");
+    assert_eq!(found.photos.examples.len(), 2, "each photo once");
+    assert_eq!(found.groups, [Group::Pair([0, 1], true), Group::Pair([1, 0], false)]);
+    let write = |text: &str| std::fs::write(all.path("g.csv"), text).expect("written");
+    // Columns have their meaning by their names, and there may be others.
+    write("negative;who;anchor;positive\nc.png;Ada;a.png;b.png\n");
+    assert_eq!(read(Compared::Triplets).expect("triplets").groups, [Group::Triplet([0, 1, 2])]);
+    let cases = [
+        ("first,second,same\na.png,b.png\n", "g.csv: line 2: 2 fields, but the heading has 3"),
+        ("first,second,same\na.png,b.png,1\na.png,b.png,2\n", "g.csv: line 3: `same` is `2`, but it must be 1,"),
+        ("first,second,same\na.png,d.png,1\n", "g.csv: line 2: "),
+        ("first,second,same\n", "g.csv: there is nothing below the heading"),
+        ("a.png,b.png,1\n", "g.csv: line 1: there is no column `first` in the heading; `first, second, same` are"),
+        ("", "g.csv: line 1: there is no column `first`"),
+    ];
+    for (text, expected) in cases {
+        write(text);
+        let said = complaint(read(Compared::Pairs));
+        assert!(said.starts_with(expected), "`{said}` should be `{expected}`");
     }
-    header.push('\n');
-    [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), data].concat()
+    write("first,second,same\na.png,d.png,1\n");
+    assert!(complaint(read(Compared::Pairs)).ends_with("d.png: there is no such file"));
 }
 
 #[test]
@@ -278,4 +319,52 @@ fn arrays_of_numpy() {
     assert!(complaint(read_arrays(&path)).contains("no valid .npy file"));
     std::fs::write(all.path("x.npz"), b"PK").expect("written");
     assert!(complaint(read_arrays(&all.path("x.npz"))).contains("no valid .npz file"));
+}
+
+#[test]
+fn folders_of_arrays() {
+    let all = Folder::new("npy");
+    assert_eq!(complaint(read_arrays(&all.path(""))).split(": ").nth(1), Some("there is no .npy file in it"));
+    std::fs::write(all.path("b.npy"), npy("|u1", "(2,)", &[1, 2])).expect("written");
+    std::fs::write(all.path("a.npy"), npy("<f8", "()", &1.5_f64.to_le_bytes())).expect("written");
+    std::fs::write(all.path("notes.txt"), "").expect("written");
+    let arrays = read_arrays(&all.path("")).expect("arrays");
+    let seen: Vec<_> = arrays.iter().map(|a| (&*a.name, &a.shape[..], &a.values[..], a.whole)).collect();
+    assert_eq!(seen, [("a", &[][..], &[1.5][..], false), ("b", &[2][..], &[1.0, 2.0][..], true)]);
+    std::fs::write(all.path("b.npy"), npy("|u1", "(2,)", &[1])).expect("written");
+    assert!(complaint(read_arrays(&all.path(""))).starts_with("b.npy: truncated or damaged"), "the file is named");
+}
+
+#[test]
+fn archives_of_arrays() {
+    let all = Folder::new("npz");
+    let path = all.path("x.npz");
+    let files = [
+        ("image.npy", npy("<f4", "(1, 2)", &[0, 0, 128, 63, 0, 0, 0, 64])),
+        ("label.npy", npy("<i8", "(1,)", &[3; 8])),
+    ];
+    for zip in
+        [Zip { deflate: false, wide: false }, Zip { deflate: true, wide: false }, Zip { deflate: true, wide: true }]
+    {
+        let bytes = zip.archive(&files);
+        std::fs::write(&path, &bytes).expect("written");
+        let arrays = read_arrays(&path).expect("arrays");
+        assert_eq!(arrays.iter().map(|a| &*a.name).collect::<Vec<_>>(), ["image", "label"]);
+        assert_eq!((&arrays[0].shape[..], &arrays[0].values[..]), (&[1, 2][..], &[1.0, 2.0][..]));
+        assert_eq!(arrays[1].values, [i64::from_le_bytes([3; 8]) as f64]);
+        // Damage is an error or harmless, and never ends the program.
+        for cut in 0..bytes.len() {
+            std::fs::write(&path, &bytes[..cut]).expect("written");
+            assert!(complaint(read_arrays(&path)).starts_with("x.npz: "));
+        }
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0xff;
+            std::fs::write(&path, &damaged).expect("written");
+            let _ = read_arrays(&path);
+        }
+    }
+    let other = Zip { deflate: false, wide: false }.archive(&[("x.npy", npy(">f4", "(1,)", &[0; 4]))]);
+    std::fs::write(&path, other).expect("written");
+    assert!(complaint(read_arrays(&path)).starts_with("x.npz: `x`: its elements are `>f4`; floats or whole numbers"));
 }

@@ -1,5 +1,5 @@
 //! The files of Darknet: beside `photo.jpg` a `photo.txt` with a box a line, `class x y width height`, centre and size as shares
-//! of the picture.
+//! of the picture (Redmon; <https://pjreddie.com/darknet/yolo/>, "Generate Labels").
 
 use std::path::Path;
 
@@ -10,6 +10,11 @@ use crate::files::FileError;
 
 /// Pictures of a folder with the boxes that files of the same name in `labels` hold; a picture without one has no boxes.
 /// `classes` are their names; empty where they have numbers only.
+///
+/// # Errors
+///
+/// Names the file and the line: a number is none or out of its range, a class is none, or a box does not lie in its picture; or the folder:
+/// there is none, or no picture in it.
 pub fn yolo(labels: &Path, images: &Path, classes: &[String]) -> Result<Collection, FileError> {
     let pictures = files(images, &PICTURES)?;
     if pictures.is_empty() {
