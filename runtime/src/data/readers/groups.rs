@@ -61,7 +61,7 @@ impl Album<'_> {
         }
         let path = self.images.join(file);
         size_of_picture(&path).map_err(|e| e.to_string())?;
-        let example = Example { pixels: Pixels::File(path), class: None, boxes: Vec::new(), points: Vec::new() };
+        let example = Example::new(Pixels::File(path));
         self.photos.examples.push(example);
         self.numbers.insert(file.to_owned(), self.photos.examples.len() - 1);
         Ok(self.photos.examples.len() - 1)
