@@ -1,13 +1,5 @@
 //! Left and right exchanged, and the points that have to change places with them.
 
-use std::fmt;
-
-#[cfg(feature = "harness")]
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
-};
-
 /// How [`Step::Mirror`](super::Step::Mirror) exchanges left and right.
 ///
 /// A picture of a face that is mirrored is one of another face, whose left eye is where the right one was. Points have their
@@ -15,7 +7,7 @@ use serde::{
 ///
 /// In recipes `mirror: 0.5` is `mirror: { share: 0.5 }`.
 #[derive(Clone, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "harness", derive(Serialize))]
+#[cfg_attr(feature = "harness", derive(serde::Serialize))]
 pub struct Mirror {
     /// The probability; 0 to 1.
     pub share: f32,
@@ -56,49 +48,56 @@ impl Mirror {
     }
 }
 
+/// How recipes write it.
 #[cfg(feature = "harness")]
-impl<'de> Deserialize<'de> for Mirror {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Written)
-    }
-}
+mod written {
+    use std::fmt;
 
-/// The long form.
-#[cfg(feature = "harness")]
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Whole {
-    share: f32,
-    #[serde(default)]
-    swap: Vec<[usize; 2]>,
-}
+    use serde::de::{Error, MapAccess, Visitor, value::MapAccessDeserializer};
+    use serde::{Deserialize, Deserializer};
 
-/// Either form. Told apart by hand, since what is wrong in the long one is then said as anywhere else.
-#[cfg(feature = "harness")]
-struct Written;
+    use super::Mirror;
 
-#[cfg(feature = "harness")]
-impl<'de> Visitor<'de> for Written {
-    type Value = Mirror;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a probability, or `{ share: 0.5, swap: [[0, 1]] }`")
+    impl<'de> Deserialize<'de> for Mirror {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_any(Written)
+        }
     }
 
-    fn visit_f64<E: Error>(self, share: f64) -> Result<Mirror, E> {
-        Ok((share as f32).into())
+    /// The long form.
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Whole {
+        share: f32,
+        #[serde(default)]
+        swap: Vec<[usize; 2]>,
     }
 
-    fn visit_u64<E: Error>(self, share: u64) -> Result<Mirror, E> {
-        self.visit_f64(share as f64)
-    }
+    /// Either form. Told apart by hand, since what is wrong in the long one is then said as anywhere else.
+    struct Written;
 
-    fn visit_i64<E: Error>(self, share: i64) -> Result<Mirror, E> {
-        self.visit_f64(share as f64)
-    }
+    impl<'de> Visitor<'de> for Written {
+        type Value = Mirror;
 
-    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<Mirror, M::Error> {
-        let Whole { share, swap } = Whole::deserialize(MapAccessDeserializer::new(map))?;
-        Ok(Mirror { share, swap })
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a probability, or `{ share: 0.5, swap: [[0, 1]] }`")
+        }
+
+        fn visit_f64<E: Error>(self, share: f64) -> Result<Mirror, E> {
+            Ok((share as f32).into())
+        }
+
+        fn visit_u64<E: Error>(self, share: u64) -> Result<Mirror, E> {
+            self.visit_f64(share as f64)
+        }
+
+        fn visit_i64<E: Error>(self, share: i64) -> Result<Mirror, E> {
+            self.visit_f64(share as f64)
+        }
+
+        fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<Mirror, M::Error> {
+            let Whole { share, swap } = Whole::deserialize(MapAccessDeserializer::new(map))?;
+            Ok(Mirror { share, swap })
+        }
     }
 }
