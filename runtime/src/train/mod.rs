@@ -99,6 +99,10 @@ pub struct Outcome {
 
 /// Learns from `data`, evaluating on `test` after every epoch. The same seed gives bitwise the same weights at any number
 /// of threads.
+///
+/// # Errors
+/// An option out of its range, data that is not the network's, a file of the run that cannot be read or written, or a loss or a
+/// weight that is no longer finite.
 pub fn fit(
     network: &mut dyn Network,
     data: &Dataset,
@@ -107,7 +111,8 @@ pub fn fit(
     observer: &mut dyn Observer,
 ) -> Result<Outcome, TrainError> {
     check(network, data, options)?;
-    let mut optimizer = Optimizer::decaying(options.optimizer, options.decay_on, network).clipping(options.clip);
+    let optimizer = Optimizer::grouped(options.optimizer, options.decay_on, &options.groups, network);
+    let mut optimizer = optimizer.map_err(TrainError::Options)?.clipping(options.clip);
     let mut average = options.average.map(|decay| Average::new(decay, network));
     let mut position = Position::default();
     if let Some(checkpoints) = &options.checkpoints {
