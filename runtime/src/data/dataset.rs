@@ -64,10 +64,9 @@ impl Dataset {
 
     /// Photos, read and augmented when they are needed. What the network's targets are to hold is in the plan, or follows from
     /// their shapes. They are put in an order that is random, but always the same, so that each part has some of all kinds.
-    pub fn photos(collection: Collection, spec: &Spec, picture: &Picture, plan: &Plan) -> Result<Self, String> {
-        let mut photos = Photos::new(collection, spec, picture, plan)?;
-        photos.shuffle();
-        Ok(Self::of_photos(photos))
+    pub fn photos(mut collection: Collection, spec: &Spec, picture: &Picture, plan: &Plan) -> Result<Self, String> {
+        collection.shuffle();
+        Self::photos_in_order(collection, spec, picture, plan)
     }
 
     /// The same in the order of the collection, for collections that are mixed already.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 #[cfg(feature = "harness")]
 use serde::{Deserialize, Serialize};
 
+use super::readers::size_of_picture;
 use super::{Draw, Picture, Raster};
 use crate::augment::{Pipeline, Sample};
 use crate::boxes::{Centered, ClassScores, Corners, Grid, Shape, Truth};
@@ -47,6 +48,17 @@ impl Example {
         let classes = self.class.map(|class| (class, 1.0)).into_iter().collect();
         Ok(Sample { raster, classes, boxes: self.boxes.clone(), points: self.points.clone() })
     }
+
+    /// Width and height of the photo in pixels. Of a file only the start is read.
+    ///
+    /// # Errors
+    /// If the file is missing or no picture.
+    pub fn size(&self) -> Result<(f32, f32), FileError> {
+        match &self.pixels {
+            Pixels::File(path) => size_of_picture(path),
+            Pixels::Memory(raster) => Ok((raster.width as f32, raster.height as f32)),
+        }
+    }
 }
 
 /// Photos and the names of their classes.
@@ -56,6 +68,14 @@ pub struct Collection {
     pub examples: Vec<Example>,
     /// Names of the classes, by number; may be empty.
     pub classes: Vec<String>,
+}
+
+impl Collection {
+    /// Puts the photos in the order that data sets have, so that [parts](super::Part) have some of all kinds: random, but always
+    /// the same.
+    pub fn shuffle(&mut self) {
+        Random::new(ORDER).shuffle(&mut self.examples);
+    }
 }
 
 /// How photos are changed, and what the targets of a network hold.
@@ -154,11 +174,6 @@ impl Photos {
             answers,
             sampling,
         })
-    }
-
-    /// Puts the photos in an order that is random, but always the same.
-    pub(super) fn shuffle(&mut self) {
-        Random::new(ORDER).shuffle(&mut self.examples);
     }
 
     pub(super) fn len(&self) -> usize {

@@ -16,6 +16,9 @@ pub(super) struct Reading<'a> {
 }
 
 /// The photos of a source; `None` for tensors, which are no photos.
+///
+/// # Errors
+/// Names the file that is missing or damaged, and what is wrong with it.
 pub fn collect(files: &Files, classes: &[String]) -> Result<Option<Collection>, FileError> {
     Ok(Some(match files {
         Files::Tensors { .. } => return Ok(None),
