@@ -1,8 +1,9 @@
-//! Non-maximum suppression of 10,000 boxes, which is to take less than 2 ms.
+//! Non-maximum suppression of 10,000 boxes, which is to take less than 2 ms; and by fading scores, which looks at all pairs of a
+//! class.
 //!
 //! `cargo bench -p cnnc-runtime --bench boxes`. Wants an idle machine.
 
-use cnnc_runtime::boxes::{Centered, Detection, Thresholds, nms, nms_agnostic};
+use cnnc_runtime::boxes::{Centered, Detection, Fading, Thresholds, nms, nms_agnostic, soft_nms};
 use cnnc_runtime::random::Random;
 use divan::{Bencher, black_box};
 
@@ -54,4 +55,10 @@ fn nms_10000_of_80_classes(bencher: Bencher<'_, '_>, scene: Scene) {
 fn nms_10000_agnostic(bencher: Bencher<'_, '_>, scene: Scene) {
     let detections = detections(scene, 80);
     bencher.bench_local(|| nms_agnostic(black_box(&detections), &Thresholds::default()));
+}
+
+#[divan::bench(args = [Scene::Clustered, Scene::Scattered, Scene::Apart])]
+fn soft_nms_10000_of_80_classes(bencher: Bencher<'_, '_>, scene: Scene) {
+    let detections = detections(scene, 80);
+    bencher.bench_local(|| soft_nms(black_box(&detections), Fading::PAPER, &Thresholds::default()));
 }

@@ -15,7 +15,7 @@ use crate::augment::Pipeline;
 pub use crate::data::readers::{Cifar, Compared};
 pub use crate::data::{Answer, Part, Picture};
 use crate::init::Scheme;
-use crate::optimizer::{Clip, DecayOn, Rule};
+use crate::optimizer::{Clip, DecayOn, Group, Rule};
 use crate::schedule::Schedule;
 pub use crate::train::Measures;
 
@@ -73,6 +73,8 @@ pub struct Train {
     pub schedule: Schedule,
     /// Which parameters weight decay applies to.
     pub decay_on: DecayOn,
+    /// Weights with factors of their own.
+    pub groups: Vec<Group>,
     /// How gradients that are too large are cut.
     pub clip: Option<Clip>,
     /// Batches whose gradients make one step.
@@ -203,12 +205,27 @@ pub struct Predict {
     pub top: usize,
     /// Boxes of a detector whose score is above this one are shown.
     pub score: f32,
-    /// Of boxes of a class that share this or more, only the most certain one is shown.
+    /// Of boxes that share this or more, only the most certain one is shown.
     pub iou: f32,
+    /// Which boxes suppress which, and how.
+    pub suppression: Suppression,
     /// Where the picture goes with these boxes drawn; for detectors and one picture only.
     pub output: Option<PathBuf>,
     /// Prints JSON.
     pub json: bool,
+}
+
+/// Which boxes suppress which, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Suppression {
+    /// Those of the same class: [`nms`](crate::boxes::nms()).
+    #[default]
+    OfClass,
+    /// Those of any class: [`nms_agnostic`](crate::boxes::nms_agnostic).
+    Agnostic,
+    /// Those of the same class, by fading scores: [`soft_nms`](crate::boxes::soft_nms) with [`Fading::PAPER`](crate::boxes::Fading::PAPER).
+    Soft,
 }
 
 /// Tensors in, tensors out.

@@ -162,7 +162,10 @@ impl Plateau {
 }
 
 impl Schedule {
-    /// Whether all numbers are in their ranges; otherwise says which is not and what would fit.
+    /// Whether all numbers are in their ranges.
+    ///
+    /// # Errors
+    /// Says which is not and what would fit.
     pub fn check(&self) -> Result<(), String> {
         let not_negative = |name: &str, x: f64| match x.is_finite() && x >= 0.0 {
             true => Ok(()),

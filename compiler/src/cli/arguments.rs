@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 use cnnc_runtime::Isa;
+use cnnc_runtime::boxes::Thresholds;
 
 use crate::budget::{self, Budget};
 use crate::cut::Half;
@@ -53,6 +54,8 @@ pub enum Command {
     Train(Train),
     /// Draw a sheet of the pictures of a recipe as they are augmented
     Augment(Augment),
+    /// Find typical sizes of the boxes of a recipe, for the spec of a detector
+    Anchors(Anchors),
     /// Say how good weights are on data
     Eval(Eval),
     /// Classify pictures
@@ -337,6 +340,25 @@ pub struct Augment {
     pub data: Option<PathBuf>,
 }
 
+/// `cnnc anchors`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Anchors are found among the boxes that are learnt from, by k-means with the distance 1 - IoU (Redmon &
+Farhadi 2017), in pixels of the network's input. The first line is for a spec.
+
+Example:
+  cnnc anchors examples/nets/detect.yaml --count 5")]
+pub struct Anchors {
+    /// The recipe
+    pub recipe: PathBuf,
+    /// How many; YOLOv2 has 5, YOLOv3 9 on its three maps
+    #[arg(long, value_name = "K", default_value_t = 5, value_parser = within::<usize>(1, 1000))]
+    pub count: usize,
+    /// Folder of the data, instead of the recipe's own, that file names of the recipe are looked up in
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
 /// `cnnc eval`
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -395,11 +417,17 @@ pub struct Predict {
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Boxes with a higher score than this are shown
-    #[arg(long, default_value_t = 0.5, value_parser = share)]
+    #[arg(long, default_value_t = Thresholds::default().score, value_parser = share)]
     pub score: f32,
     /// Of boxes of a class with this IoU or more, only the most certain one is shown
-    #[arg(long, default_value_t = 0.5, value_parser = share)]
+    #[arg(long, default_value_t = Thresholds::default().iou, value_parser = share)]
     pub iou: f32,
+    /// Of boxes of any classes with that IoU, only the most certain one is shown
+    #[arg(long, conflicts_with = "soft_nms")]
+    pub agnostic: bool,
+    /// Boxes are not left out by --iou, but their scores fade by exp(-IoU² / 0.5) with each more certain one (soft-NMS)
+    #[arg(long)]
+    pub soft_nms: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -59,10 +59,9 @@ fn any(collection: &Collection, random: &mut Random) -> Result<Sample, FileError
 }
 
 /// Width and height of the network's input.
-fn input_size(recipe: &Recipe) -> Result<(usize, usize), Failed> {
+pub(super) fn input_size(recipe: &Recipe) -> Result<(usize, usize), Failed> {
     let named = recipe.named()?;
-    let compiled = named.compile(&recipe.net(&named)?, false, false)?;
-    let graph = &compiled.graph;
+    let graph = named.elaborate(&recipe.net(&named)?)?;
     let shape = graph.inputs.first().map(|input| graph.ty(input.value).shape.clone()).unwrap_or_default();
     match shape[..] {
         [1 | 3, height, width] => Ok((width, height)),

@@ -4,7 +4,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use cnnc_runtime::job::{self, Job, Machine};
+use cnnc_runtime::boxes::Thresholds;
+use cnnc_runtime::job::{self, Job, Machine, Suppression};
 
 use super::arguments::{Bench, Eval, MachineOptions, NetOptions, Predict, Run, Train};
 use super::cache::Build;
@@ -31,6 +32,7 @@ pub fn train(arguments: &Train) -> Done {
     let compiled = named.compile(&net, false, false)?;
     needs_loss(&compiled)?;
     recipe.names_all_classes(&compiled.graph)?;
+    recipe.groups_have_weights(&compiled.graph)?;
     let network = named.crate_options(&compiled, &net, false, false).digest;
     let job = recipe.train(machine.clone(), arguments.resume, network)?;
     if recipe.caches_features() {
@@ -65,6 +67,7 @@ fn compute_features(recipe: &Recipe, named: &Named, whole: &NetOptions, machine:
 
 /// What is in pictures, as the recipe says, with the defaults of `cnnc predict`.
 fn look(recipe: &Recipe, machine: Machine, weights: PathBuf, files: Vec<PathBuf>) -> job::Predict {
+    let Thresholds { score, iou, .. } = Thresholds::default();
     job::Predict {
         machine,
         weights,
@@ -72,8 +75,9 @@ fn look(recipe: &Recipe, machine: Machine, weights: PathBuf, files: Vec<PathBuf>
         picture: Some(recipe.picture.clone()),
         classes: recipe.classes.clone(),
         top: 3,
-        score: 0.5,
-        iou: 0.5,
+        score,
+        iou,
+        suppression: Suppression::OfClass,
         output: None,
         json: false,
     }
@@ -105,6 +109,11 @@ pub fn predict(arguments: &Predict) -> Done {
         top: arguments.top,
         score: arguments.score,
         iou: arguments.iou,
+        suppression: match (arguments.agnostic, arguments.soft_nms) {
+            (true, _) => Suppression::Agnostic,
+            (_, true) => Suppression::Soft,
+            _ => Suppression::OfClass,
+        },
         output: arguments.output.clone(),
         json: arguments.json,
         ..look(&recipe, machine(&arguments.machine), weights, arguments.files.clone())

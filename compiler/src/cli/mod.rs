@@ -3,6 +3,7 @@
 //! Exit codes: 0 done; 1 what the user gave is wrong (a specification, a recipe, weights, data); 2 the command line is
 //! wrong; 3 the machine is at fault (no cargo, no disk).
 
+mod anchors;
 mod arguments;
 mod augment;
 mod cache;
@@ -96,6 +97,7 @@ fn run(arguments: Arguments) -> Done {
         Command::Dump(dump) => dump_graph(&dump),
         Command::Train(train) => jobs::train(&train),
         Command::Augment(arguments) => augment::augment(&arguments),
+        Command::Anchors(arguments) => anchors::find(&arguments),
         Command::Eval(eval) => jobs::eval(&eval),
         Command::Predict(predict) => jobs::predict(&predict),
         Command::Run(run) => jobs::run(&run),

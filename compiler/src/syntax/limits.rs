@@ -69,8 +69,11 @@ pub fn check(file: FileId, text: &str) -> Result<(), Diagnostic> {
     match open.pop() {
         None => Ok(()),
         Some((start, bracket)) => {
-            let error = Diagnostic::new(at(start, start + 1), "this bracket is never closed")
-                .fits(format!("`{}` to match `{}`", partner(bracket) as char, bracket as char));
+            let error = Diagnostic::new(at(start, start + 1), "this bracket is never closed").fits(format!(
+                "`{}` to match `{}`",
+                partner(bracket) as char,
+                bracket as char
+            ));
             Err(closed_in_comment(error, text, start, bracket))
         }
     }

@@ -23,7 +23,7 @@ mod grid;
 mod nms;
 
 pub use anchors::{Anchors, Shape, anchors};
-pub use assign::{Assignment, Matching, assign};
+pub use assign::{Assignment, Cells, Matching, Responsible, assign, assign_rpn, assign_yolo};
 pub use coding::{Deltas, Offsets};
 pub use detector::{Detector, regions, rows};
 pub use grid::{ClassScores, Grid, Truth};
@@ -123,7 +123,8 @@ impl Corners {
         width.max(0.0) * height.max(0.0)
     }
 
-    /// Intersection over union, from 0 (apart) to 1 (equal); 0 where neither has an area.
+    /// Intersection over union, from 0 (apart) to 1 (equal); 0 where neither has an area. The measure of Pascal VOC
+    /// (Everingham et al. 2010, section 4.2), but for that a box from 0 to 1 is one pixel wide here, not two.
     pub fn iou(&self, other: &Self) -> f32 {
         let intersection = self.intersection(other);
         let union = self.area() + other.area() - intersection;

@@ -58,35 +58,50 @@ pub fn nms_agnostic(detections: &[Detection], thresholds: &Thresholds) -> Vec<De
 pub enum Fading {
     /// Times 1 - IoU from the threshold of IoU on.
     Linear,
-    /// Times exp(-IoU² / sigma), whatever the IoU; the paper's sigma is 0.5.
+    /// Times exp(-IoU² / sigma), whatever the IoU.
     Gaussian {
         /// Above 0; the larger, the slower scores fall.
         sigma: f32,
     },
 }
 
+impl Fading {
+    /// The one that the paper recommends, with its sigma (Bodla et al. 2017, section 4).
+    pub const PAPER: Self = Self::Gaussian { sigma: 0.5 };
+}
+
 /// Soft suppression (Bodla et al. 2017): boxes of the same class are not dropped, but their scores fade; what falls to the
-/// threshold of scores or below is dropped. In order of falling new scores.
+/// threshold of scores or below is dropped. In order of falling new scores, equal ones in the order they came in.
 pub fn soft_nms(detections: &[Detection], fading: Fading, thresholds: &Thresholds) -> Vec<Detection> {
-    let mut left: Vec<Detection> =
-        certain(detections, thresholds).iter().map(|entry| detections[entry.index as usize]).collect();
-    let mut kept: Vec<Detection> = Vec::new();
-    while kept.len() < thresholds.most {
-        let better = |best: usize, i: usize| if left[i].score > left[best].score { i } else { best };
-        let Some(best) = (0..left.len()).reduce(better) else { break };
-        let best = left.remove(best);
-        for other in left.iter_mut().filter(|other| other.class == best.class) {
-            let iou = best.corners.iou(&other.corners);
+    let mut order = certain(detections, thresholds);
+    order.sort_unstable_by_key(|entry| (detections[entry.index as usize].class, entry.index));
+    let mut kept = Vec::new();
+    for class in order.chunk_by(|a, b| detections[a.index as usize].class == detections[b.index as usize].class) {
+        let left = class.iter().map(|entry| (entry.index, detections[entry.index as usize])).collect();
+        fade(left, fading, thresholds, &mut kept);
+    }
+    kept.sort_unstable_by_key(|(index, d)| (!ascending(d.score), *index));
+    kept.truncate(thresholds.most);
+    kept.into_iter().map(|(_, d)| d).collect()
+}
+
+/// Soft suppression within one class.
+fn fade(mut left: Vec<(u32, Detection)>, fading: Fading, thresholds: &Thresholds, kept: &mut Vec<(u32, Detection)>) {
+    let key = |&(index, d): &(u32, Detection)| (!ascending(d.score), index);
+    for _ in 0..thresholds.most {
+        let Some(best) = (0..left.len()).min_by_key(|&i| key(&left[i])) else { break };
+        let best = left.swap_remove(best);
+        left.retain_mut(|(_, other)| {
+            let iou = best.1.corners.iou(&other.corners);
             other.score *= match fading {
                 Fading::Linear if iou >= thresholds.iou => 1.0 - iou,
                 Fading::Linear => 1.0,
                 Fading::Gaussian { sigma } => (-iou * iou / sigma).exp(),
             };
-        }
-        left.retain(|other| other.score > thresholds.score);
+            other.score > thresholds.score
+        });
         kept.push(best);
     }
-    kept
 }
 
 /// A detection by number, with a key that sorts high scores to the front.

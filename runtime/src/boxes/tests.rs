@@ -1,3 +1,6 @@
+mod assignments;
+mod suppression;
+
 use super::*;
 use crate::random::Random;
 use proptest::prelude::*;
@@ -6,31 +9,6 @@ fn corners() -> impl Strategy<Value = Corners> {
     // Whole numbers, so that boxes can be counted pixel by pixel.
     (0_u8..20, 0_u8..20, 0_u8..12, 0_u8..12)
         .prop_map(|(x, y, w, h)| Corners::from_corner(x.into(), y.into(), w.into(), h.into()))
-}
-
-fn detections(most: usize) -> impl Strategy<Value = Vec<Detection>> {
-    let one = (0.0_f32..60.0, 0.0_f32..60.0, 1.0_f32..40.0, 1.0_f32..40.0, 0_u8..20, 0_u32..3);
-    let one = one.prop_map(|(x, y, w, h, score, class)| Detection {
-        corners: Corners::from_corner(x, y, w, h),
-        score: f32::from(score) / 20.0,
-        class,
-    });
-    prop::collection::vec(one, 0..most)
-}
-
-/// The algorithm as it is taught: take the most probable box that is left, drop all that overlap it, repeat.
-fn naive(detections: &[Detection], thresholds: &Thresholds, agnostic: bool) -> Vec<Detection> {
-    let mut left: Vec<Detection> = detections.iter().filter(|d| d.score > thresholds.score).copied().collect();
-    left.sort_by(|a, b| b.score.total_cmp(&a.score));
-    let mut kept: Vec<Detection> = Vec::new();
-    for d in left {
-        let suppresses =
-            |k: &Detection| (agnostic || k.class == d.class) && k.corners.iou(&d.corners) >= thresholds.iou;
-        if !kept.iter().any(suppresses) {
-            kept.push(d);
-        }
-    }
-    kept
 }
 
 /// Pixels of the 32 × 32 first ones that a box of whole numbers covers.
@@ -54,6 +32,13 @@ proptest! {
         if either > 0.0 {
             prop_assert!((a.giou(&b) - (iou - (around - either) / around)).abs() < 1e-6);
         }
+        let diagonal = f64::from(hull.x2 - hull.x1).powi(2) + f64::from(hull.y2 - hull.y1).powi(2);
+        if diagonal > 0.0 {
+            let twice = |low: f32, high: f32| f64::from(low) + f64::from(high);
+            let (x, y) = (twice(a.x1, a.x2) - twice(b.x1, b.x2), twice(a.y1, a.y2) - twice(b.y1, b.y2));
+            let expected = f64::from(iou) - (x * x + y * y) / 4.0 / diagonal;
+            prop_assert!((f64::from(a.diou(&b)) - expected).abs() < 1e-6);
+        }
         prop_assert!(a.giou(&b) <= a.iou(&b) && a.diou(&b) <= a.iou(&b) && a.diou(&b) >= -1.0);
     }
 
@@ -62,27 +47,6 @@ proptest! {
         let back = Corners::from(b.normalized(width, height).in_picture(width, height));
         for (x, y) in [(b.x1, back.x1), (b.y1, back.y1), (b.x2, back.x2), (b.y2, back.y2)] {
             prop_assert!((x - y).abs() < 1e-4, "{:?} {:?}", b, back);
-        }
-    }
-
-    #[test]
-    fn suppression_is_the_one_that_is_taught(ds in detections(120), iou in 0.0_f32..1.0, score in 0.0_f32..0.9) {
-        let thresholds = Thresholds { score, iou, ..Thresholds::default() };
-        prop_assert_eq!(nms(&ds, &thresholds), naive(&ds, &thresholds, false));
-        prop_assert_eq!(nms_agnostic(&ds, &thresholds), naive(&ds, &thresholds, true));
-    }
-
-    #[test]
-    fn soft_suppression_with_a_step_is_hard(ds in detections(40)) {
-        // What loses nothing below the threshold of IoU is never suppressed.
-        let all = Thresholds { score: 0.0, iou: 1.1, ..Thresholds::default() };
-        let mut expected: Vec<Detection> = ds.iter().filter(|d| d.score > 0.0).copied().collect();
-        expected.sort_by(|a, b| b.score.total_cmp(&a.score));
-        prop_assert_eq!(soft_nms(&ds, Fading::Linear, &all), expected);
-        // A narrow Gaussian leaves what nms leaves that has no overlap at all.
-        let soft = soft_nms(&ds, Fading::Gaussian { sigma: 1e-6 }, &Thresholds { score: 0.1, ..all });
-        for (i, a) in soft.iter().enumerate() {
-            prop_assert!(soft[..i].iter().all(|b| a.class != b.class || a.corners.iou(&b.corners) < 0.01));
         }
     }
 
@@ -102,58 +66,6 @@ proptest! {
         prop_assert!((0.0..1.0).contains(&offsets.x) && (0.0..1.0).contains(&offsets.y));
         prop_assert!(near(&offsets.decode(cell, &shape, 32.0)));
     }
-
-    #[test]
-    fn every_truth_is_learnt(anchors in prop::collection::vec(corners(), 1..30), truths in prop::collection::vec(corners(), 0..4)) {
-        let matching = Matching::default();
-        let assignments = assign(&anchors, &truths, &matching);
-        for (anchor, assignment) in anchors.iter().zip(&assignments) {
-            let most = truths.iter().map(|truth| anchor.iou(truth)).fold(0.0, f32::max);
-            match assignment {
-                Assignment::Background => prop_assert!(most < matching.negative),
-                Assignment::Ignored => prop_assert!(most >= matching.negative && most < matching.positive),
-                Assignment::Truth(truth) => prop_assert!(anchor.iou(&truths[*truth]) > 0.0),
-            }
-        }
-        // Two truths may want the same anchor.
-        if let [truth] = truths[..] && anchors.iter().any(|anchor| anchor.iou(&truth) > 0.0) {
-            prop_assert!(assignments.contains(&Assignment::Truth(0)));
-        }
-    }
-}
-
-#[test]
-fn thresholds_are_those_of_the_notes() {
-    let at = |x: f32, score: f32| Detection { corners: Corners::from_corner(x, 0.0, 3.0, 1.0), score, class: 0 };
-    // Exactly 0.6 is dropped; an IoU of exactly 2 / 4 is suppressed, 1 / 5 is not.
-    let kept = nms(&[at(0.0, 0.9), at(1.0, 0.8), at(2.0, 0.7), at(50.0, 0.6)], &Thresholds::default());
-    assert_eq!(kept, [at(0.0, 0.9), at(2.0, 0.7)]);
-    let one = Thresholds { most: 1, ..Thresholds::default() };
-    assert_eq!(nms(&[at(0.0, 0.7), at(9.0, 0.9)], &one), [at(9.0, 0.9)]);
-}
-
-#[test]
-fn numbers_that_are_none_are_dropped() {
-    let whole = Detection { corners: Corners::from_corner(0.0, 0.0, 1.0, 1.0), score: 0.9, class: 0 };
-    let mut bad = [whole; 4];
-    bad[0].score = f32::NAN;
-    bad[1].corners.x1 = f32::NAN;
-    bad[2].corners.y2 = f32::INFINITY;
-    assert_eq!(nms(&bad, &Thresholds::default()), [whole]);
-    assert_eq!(nms_agnostic(&[], &Thresholds::default()), []);
-    let flat = Detection { corners: Corners::default(), ..whole };
-    assert_eq!(nms(&[flat, flat], &Thresholds::default()).len(), 2);
-}
-
-#[test]
-fn soft_scores_fall_as_in_the_paper() {
-    let a = Detection { corners: Corners::from_corner(0.0, 0.0, 10.0, 10.0), score: 0.9, class: 0 };
-    let b = Detection { corners: Corners::from_corner(0.0, 0.0, 10.0, 6.0), score: 0.8, class: 0 };
-    let thresholds = Thresholds { score: 0.01, ..Thresholds::default() };
-    let scores = |fading| soft_nms(&[b, a], fading, &thresholds).iter().map(|d| d.score).collect::<Vec<_>>();
-    let near = |found: Vec<f32>, expected: [f32; 2]| found.iter().zip(expected).all(|(f, e)| (f - e).abs() < 1e-6);
-    assert!(near(scores(Fading::Linear), [0.9, 0.8 * 0.4]));
-    assert!(near(scores(Fading::Gaussian { sigma: 0.5 }), [0.9, 0.8 * (-0.72_f32).exp()]));
 }
 
 #[test]

@@ -87,10 +87,9 @@ impl Dataset {
     /// # Errors
     ///
     /// Says what of the network's inputs and targets photos cannot fill, and what of the plan does not suit them.
-    pub fn photos(collection: Collection, spec: &Spec, picture: &Picture, plan: &Plan) -> Result<Self, String> {
-        let mut photos = Photos::new(collection, None, spec, picture, plan)?;
-        photos.shuffle();
-        Ok(Self::of_photos(photos))
+    pub fn photos(mut collection: Collection, spec: &Spec, picture: &Picture, plan: &Plan) -> Result<Self, String> {
+        collection.shuffle();
+        Self::photos_in_order(collection, spec, picture, plan)
     }
 
     /// The same in the order of the collection, for collections that are mixed already.

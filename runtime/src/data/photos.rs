@@ -10,6 +10,7 @@ use std::sync::Arc;
 #[cfg(feature = "harness")]
 use serde::{Deserialize, Serialize};
 
+use super::readers::size_of_picture;
 use super::{Draw, Photo, Picture, Raster};
 use crate::augment::{Pipeline, Sample};
 use crate::boxes::{Centered, ClassScores, Corners, Grid, Shape, Truth};
@@ -65,6 +66,17 @@ impl Example {
         Ok(Sample { raster, classes, boxes: self.boxes.clone(), points: self.points.clone() })
     }
 
+    /// Width and height of the photo in pixels. Of a file only the start is read.
+    ///
+    /// # Errors
+    /// If the file is missing or no picture.
+    pub fn size(&self) -> Result<(f32, f32), FileError> {
+        match &self.pixels {
+            Pixels::File(path) => size_of_picture(path),
+            Pixels::Memory(raster) => Ok((raster.width as f32, raster.height as f32)),
+        }
+    }
+
     /// The boxes that a detector is judged by.
     fn truths(&self) -> Vec<TrueBox> {
         match self.truths.is_empty() {
@@ -92,6 +104,12 @@ impl Collection {
     /// How many points the photos have that have some; where they differ, the fewest.
     pub fn points(&self) -> usize {
         self.examples.iter().map(|example| example.points.len()).filter(|count| *count > 0).min().unwrap_or(0)
+    }
+
+    /// Puts the photos in the order that data sets have, so that [parts](super::Part) have some of all kinds: random, but always
+    /// the same.
+    pub fn shuffle(&mut self) {
+        Random::new(ORDER).shuffle(&mut self.examples);
     }
 }
 
@@ -190,11 +208,6 @@ impl Photos {
             answers,
             sampling,
         })
-    }
-
-    /// Puts the photos in an order that is random, but always the same.
-    pub(super) fn shuffle(&mut self) {
-        Random::new(ORDER).shuffle(&mut self.examples);
     }
 
     pub(super) fn len(&self) -> usize {

@@ -9,10 +9,10 @@ use serde_json::{Map, Value, json};
 use super::draw::percent;
 use super::predict::{class_name, to_input};
 use super::{Failure, Harness, thousands};
-use crate::boxes::{Detection, Detector, Thresholds, nms};
+use crate::boxes::{Detection, Detector, Fading, Thresholds, nms, nms_agnostic, soft_nms};
 use crate::data::{Picture, Raster};
 use crate::files::FileError;
-use crate::job::Predict;
+use crate::job::{Predict, Suppression};
 use crate::train::{ClassPrecision, Precision};
 use crate::{Network, draw};
 
@@ -78,7 +78,7 @@ impl Harness<'_> {
         for path in &job.files {
             let photo = Raster::read(path)?;
             let thresholds = Thresholds { score: job.score, iou: job.iou, ..Thresholds::default() };
-            let found = found(network, detector, &photo, picture, &thresholds);
+            let found = found(network, detector, &photo, picture, &thresholds, job.suppression);
             let found = found.map_err(|failure| FileError::new(path, failure.message))?;
             let file = path.display().to_string();
             if job.json {
@@ -119,6 +119,7 @@ fn found(
     photo: &Raster,
     picture: &Picture,
     thresholds: &Thresholds,
+    suppression: Suppression,
 ) -> Result<Vec<Detection>, Failure> {
     let spec = network.spec();
     let input = to_input(photo, spec, picture)?;
@@ -127,7 +128,11 @@ fn found(
     network.infer(1, &[&input])?;
     let all = detector.read(network, 1, thresholds.score);
     let scaled = |d: &Detection| d.corners.scaled(width / columns as f32, height / rows as f32).clipped(width, height);
-    let kept = all.iter().flat_map(|found| nms(found, thresholds));
+    let kept = all.iter().flat_map(|found| match suppression {
+        Suppression::OfClass => nms(found, thresholds),
+        Suppression::Agnostic => nms_agnostic(found, thresholds),
+        Suppression::Soft => soft_nms(found, Fading::PAPER, thresholds),
+    });
     Ok(kept.map(|d| Detection { corners: scaled(&d), ..d }).collect())
 }
 

@@ -1,8 +1,8 @@
 use super::*;
 use crate::augment::Pipeline;
 use crate::data::{Part, Raster};
-use crate::job::{Checkpoints, Eval, Files, Picture, Predict, Run, Show, Source, Train};
-use crate::optimizer::{DecayOn, Sgd};
+use crate::job::{Checkpoints, Eval, Files, Picture, Predict, Run, Show, Source, Suppression, Train};
+use crate::optimizer::{DecayOn, Group, Sgd};
 use crate::schedule::Schedule;
 use crate::tensors::{Tensor, TensorFile, Values, write};
 use crate::testing::points::{MAPS, Points};
@@ -57,6 +57,7 @@ fn train_job(folder: &Folder) -> Train {
         optimizer: Sgd { learning_rate: 0.05, momentum: 0.9, ..Sgd::default() }.into(),
         schedule: Schedule::default(),
         decay_on: DecayOn::All,
+        groups: Vec::new(),
         clip: None,
         accumulate: 1,
         average: None,
@@ -154,6 +155,7 @@ fn train_eval_and_predict_go_together() {
         top: 2,
         score: 0.5,
         iou: 0.5,
+        suppression: Suppression::OfClass,
         output: None,
         json,
     };
@@ -222,6 +224,10 @@ fn transferred_weights_are_accounted_for() {
         run(&Job::Train(Box::new(Train { transfer: Some(weights.into()), epochs: 1, checkpoints, ..job.clone() })))
     };
     let text = next(&job.output).expect("trained");
+    assert!(text.contains("tiny.safetensors: 4 of 4 weights fit by name and shape: 220 numbers"), "{text}");
+    let checkpoints = Checkpoints { folder: folder.path("same"), resume: false, ..job.checkpoints.clone() };
+    let same = Train { weights: Some(job.output.clone()), epochs: 1, checkpoints, ..job.clone() };
+    let text = run(&Job::Train(Box::new(same))).expect("trained");
     assert!(text.contains("tiny.safetensors: 4 of 4 weights fit by name and shape: 220 numbers"), "{text}");
     // The head alone: what is frozen would be random.
     let head = [0.0; 4];
@@ -401,6 +407,10 @@ fn failures_say_what_is_wrong() {
     let shown = Train { show: Show::File(folder.path("none.png")), ..job.clone() };
     assert!(failure(shown).message.ends_with("none.png: there is no such file"));
     assert!(!folder.path("run").exists(), "found before anything is learnt");
+    let group = Group { pattern: "conv".into(), decay: 0.0, learning_rate: 1.0 };
+    let grouped = Train { groups: vec![group], ..job.clone() };
+    let message = failure(grouped).message;
+    assert_eq!(message, "no trained weight is for the group `conv`; there are fc.weight, fc.bias");
     let diverged = Train { optimizer: Sgd { learning_rate: 1e38, momentum: 0.9, ..Sgd::default() }.into(), ..job };
     let diverged = failure(diverged);
     assert_eq!((diverged.code, diverged.message.contains("training diverged")), (EXIT_DIVERGED, true));

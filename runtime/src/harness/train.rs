@@ -27,13 +27,15 @@ impl Harness<'_> {
         let mut network = self.network(&job.machine, Some(job.seed), job.batch)?;
         let network = &mut *network;
         if let Some(path) = &job.weights {
-            weights::load(network, path)?;
+            let loaded = weights::load(network, path)?;
+            self.say_what_fits(network, path, &loaded)?;
         }
         if let (Some(scheme), None) = (&job.init, &job.weights) {
             init::apply(network, scheme, job.seed);
         }
         if let Some(path) = &job.transfer {
-            self.transfer(network, path)?;
+            let loaded = transfer(network, path)?;
+            self.say_what_fits(network, path, &loaded)?;
         }
         let plain = Reading {
             classes: &job.classes,
@@ -59,6 +61,7 @@ impl Harness<'_> {
             optimizer: job.optimizer,
             schedule: job.schedule.clone(),
             decay_on: job.decay_on,
+            groups: job.groups.clone(),
             clip: job.clip,
             accumulate: job.accumulate,
             average: job.average,
@@ -91,9 +94,8 @@ impl Harness<'_> {
         self.show(network, job, test.as_ref())
     }
 
-    /// Begins with what fits of the weights of another network, and says what that is.
-    fn transfer(&mut self, network: &mut dyn Network, path: &Path) -> Result<(), Failure> {
-        let loaded = transfer(network, path)?;
+    /// Which of the network's weights come from a file, which do not, and what of the file is not used.
+    fn say_what_fits(&mut self, network: &dyn Network, path: &Path, loaded: &Loaded) -> Result<(), Failure> {
         Ok(writeln!(self.out, "from {}: {}", path.display(), loaded.account(network.spec()))?)
     }
 

@@ -30,7 +30,8 @@ pub enum Scheme {
         /// 1 keeps lengths; √2 suits ReLU.
         gain: f32,
     },
-    /// Normally distributed, drawn anew where further than two standard deviations from 0.
+    /// Normally distributed, drawn anew where further than two standard deviations from 0: `TruncatedNormal` of Keras, or
+    /// PyTorch's `trunc_normal_` with the bounds ±2 `std`.
     TruncatedNormal {
         /// Before it is cut off.
         std: f32,

@@ -3,7 +3,7 @@
 use super::math::{exp, ln};
 
 /// Centre x and y, width and height, in pixels of the image.
-pub(super) type Box = [f32; 4];
+pub(crate) type Box = [f32; 4];
 
 /// The largest logarithm of a growth: from a pixel's width to that of the picture (as in torchvision).
 const MOST_GROWTH: f32 = 4.135_166_6;
@@ -69,7 +69,7 @@ pub(super) fn smooth(difference: f32) -> (f32, f32) {
 
 /// An object of a target `[m, 5]`: class, centre x and y, width and height in pixels.
 #[derive(Clone, Copy)]
-pub(super) struct Object {
+pub(crate) struct Object {
     pub class: usize,
     pub place: Box,
 }

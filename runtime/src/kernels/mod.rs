@@ -59,3 +59,8 @@ pub use shifted::Shifted;
 pub use upsample::{Interpolation, Upsample};
 pub use window::Window;
 pub use yolo::{Yolo, YoloLoss, YoloVersion};
+#[cfg(feature = "std")]
+pub(crate) use {
+    rcnn::{IGNORED, label},
+    yolo::Owners,
+};

@@ -1,9 +1,12 @@
 //! Proposals of a region proposal network, and the losses of Faster R-CNN (Ren et al. 2015; Girshick 2015).
 
+mod label;
+
 use super::boxes::{Box, Object, corners, deltas, from_corners, iou, moved, object, sample_weights, smooth};
 use super::math::{exp, ln, ln_1p, sigmoid};
 use super::sums::larger;
 use crate::isa::per_isa;
+pub(crate) use label::{IGNORED, label};
 
 /// Boxes of several shapes around the middle of each cell of a map, numbered shape by shape, then row by row.
 #[derive(Clone, Copy, Debug)]
@@ -44,13 +47,6 @@ pub struct Matching {
     pub balance: f32,
 }
 
-/// What an example is, as a float: a number from 0 is that of its object.
-const NEGATIVE: f32 = -1.0;
-/// Anchors that share this part of what the best one does with an object are as good: those inside of it, but for rounding.
-const AS_GOOD: f32 = 0.9999;
-/// Neither positive nor negative.
-const IGNORED: f32 = -2.0;
-
 impl Anchors<'_> {
     /// How many there are.
     #[inline(always)]
@@ -89,48 +85,6 @@ impl Anchors<'_> {
         let [height, width] = self.bounds;
         [within(left, width), within(top, height), within(right, width), within(bottom, height)]
     }
-
-    /// Tells what each anchor is an example of; returns how many are positive and negative. `most` is for what each object
-    /// shares with its best anchor.
-    #[inline(always)]
-    fn label(&self, how: &Matching, objects: &[f32], most: &mut [f32], labels: &mut [f32]) -> (usize, usize) {
-        for (row, most) in objects.chunks_exact(5).zip(most.iter_mut()) {
-            *most = 0.0;
-            let Some(object) = object(row, usize::MAX) else { continue };
-            for index in 0..self.count() {
-                let anchor = self.get(index);
-                if self.inside(&anchor) {
-                    *most = larger(*most, iou(&anchor, &object.place));
-                }
-            }
-        }
-        let mut counts = (0, 0);
-        for (index, label) in labels.iter_mut().enumerate() {
-            let anchor = self.get(index);
-            *label = IGNORED;
-            if !self.inside(&anchor) {
-                continue;
-            }
-            let mut best = (0, 0.0);
-            let mut first = false;
-            for (number, row) in objects.chunks_exact(5).enumerate() {
-                let Some(object) = object(row, usize::MAX) else { continue };
-                let shared = iou(&anchor, &object.place);
-                first |= shared > 0.0 && shared >= AS_GOOD * most[number];
-                if shared > best.1 {
-                    best = (number, shared);
-                }
-            }
-            if first || best.1 >= how.positive {
-                *label = best.0 as f32;
-                counts.0 += 1;
-            } else if best.1 >= how.negative[0] && best.1 < how.negative[1] {
-                *label = NEGATIVE;
-                counts.1 += 1;
-            }
-        }
-        counts
-    }
 }
 
 /// The loss of a region proposal network on an image.
@@ -155,7 +109,9 @@ impl Rpn<'_> {
     ) -> f32 {
         let (most, labels) = scratch.split_at_mut(objects.len() / 5);
         let labels = &mut labels[..self.anchors.count()];
-        let (positives, negatives) = self.anchors.label(&self.how, objects, most, labels);
+        let anchor = |index| Some(self.anchors.get(index)).filter(|anchor| self.anchors.inside(anchor));
+        let shares = (self.how.positive, self.how.negative);
+        let (positives, negatives) = label(anchor, shares, objects, most, labels);
         let weights = sample_weights(self.how.sample, self.how.share, positives, negatives);
         let mut total = 0.0_f64;
         for (index, label) in labels.iter().enumerate() {

@@ -1,8 +1,11 @@
 //! YOLO: boxes of the cells of a map, and the losses of its three versions.
 
-use super::boxes::{Box, Object, iou, object, shape_iou};
+mod owners;
+
+use super::boxes::{Box, Object, iou};
 use super::math::{exp, ln, ln_1p, sigmoid, sqrt};
 use crate::isa::per_isa;
+pub(crate) use owners::Owners;
 
 /// Which of the papers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,10 +75,10 @@ pub struct YoloLoss<'a> {
 
 /// A box of a cell.
 #[derive(Clone, Copy)]
-struct At {
-    row: usize,
-    column: usize,
-    which: usize,
+pub(crate) struct At {
+    pub row: usize,
+    pub column: usize,
+    pub which: usize,
 }
 
 impl Yolo<'_> {
@@ -125,7 +128,7 @@ impl Yolo<'_> {
 
     /// Calls `f` with the number of each box and its place: rows, columns, boxes of a cell.
     #[inline(always)]
-    fn each(&self, mut f: impl FnMut(usize, At)) {
+    pub(crate) fn each(&self, mut f: impl FnMut(usize, At)) {
         for number in 0..self.cells[0] * self.cells[1] * self.boxes {
             let cell = number / self.boxes;
             let (row, column) = (cell / self.cells[1], cell % self.cells[1]);
@@ -142,58 +145,14 @@ impl Yolo<'_> {
 }
 
 impl YoloLoss<'_> {
-    /// The object that a box is responsible for, if any: the first one with its centre in the cell that the box fits best, by
-    /// what it predicts in V1, by its prior else.
-    #[inline(always)]
-    fn owner(&self, x: &[f32], objects: &[f32], at: At) -> Option<Object> {
-        let mut rows = objects.chunks_exact(5).filter_map(|row| object(row, self.map.classes));
-        let mut here = rows.by_ref().filter(|o| self.map.holds(at, o));
-        match self.map.version {
-            YoloVersion::V1 => here.next().filter(|o| self.best_prediction(x, at, &o.place) == at.which),
-            _ => here.find(|o| self.best_prior([o.place[2], o.place[3]]) == Some(at.which)),
-        }
-    }
-
-    /// The box of a cell that shares most with an object; the first of equal ones.
-    #[inline(always)]
-    fn best_prediction(&self, x: &[f32], at: At, place: &Box) -> usize {
-        let (mut best, mut most) = (0, f32::NEG_INFINITY);
-        for which in 0..self.map.boxes {
-            let shared = iou(&self.map.place(x, At { which, ..at }), place);
-            if shared > most {
-                (best, most) = (which, shared);
-            }
-        }
-        best
-    }
-
-    /// The prior of this map whose shape fits best; none where one of another map fits better.
-    #[inline(always)]
-    fn best_prior(&self, shape: [f32; 2]) -> Option<usize> {
-        let (mut best, mut most) = (0, f32::NEG_INFINITY);
-        for (which, prior) in self.map.anchors.iter().enumerate() {
-            let shared = shape_iou(*prior, shape);
-            if shared > most {
-                (best, most) = (which, shared);
-            }
-        }
-        self.others.iter().all(|prior| shape_iou(*prior, shape) <= most).then_some(best)
-    }
-
-    /// Whether a box shares more than `ignore` with some object.
-    #[inline(always)]
-    fn ignored(&self, place: &Box, objects: &[f32]) -> bool {
-        let mut objects = objects.chunks_exact(5).filter_map(|row| object(row, self.map.classes));
-        objects.any(|o| iou(place, &o.place) > self.ignore)
-    }
-
     /// The loss of an image; calls `slope(index in the map, derivative)`.
     #[inline(always)]
     fn terms(&self, x: &[f32], objects: &[f32], mut slope: impl FnMut(usize, f32)) -> f32 {
         let mut total = 0.0_f64;
+        let owners = Owners { map: self.map, others: self.others, ignore: self.ignore, objects };
         self.map.each(|_, at| {
-            let owner = self.owner(x, objects, at);
-            total += f64::from(self.confidence(x, objects, at, owner.as_ref(), &mut slope));
+            let owner = owners.owner(at, |at| self.map.place(x, at)).map(|(_, owner)| owner);
+            total += f64::from(self.confidence(x, &owners, at, owner.as_ref(), &mut slope));
             if let Some(owner) = owner {
                 total += f64::from(self.location(x, at, &owner.place, &mut slope));
                 total += f64::from(self.classification(x, at, owner.class, &mut slope));
@@ -206,7 +165,7 @@ impl YoloLoss<'_> {
     fn confidence(
         &self,
         x: &[f32],
-        objects: &[f32],
+        owners: &Owners<'_>,
         at: At,
         owner: Option<&Object>,
         slope: &mut impl FnMut(usize, f32),
@@ -214,7 +173,7 @@ impl YoloLoss<'_> {
         let (index, place) = (self.map.index(at, 4), self.map.place(x, at));
         let (wanted, weight) = match owner {
             Some(owner) => (if self.rescore { iou(&place, &owner.place) } else { 1.0 }, self.object),
-            None if self.map.version != YoloVersion::V1 && self.ignored(&place, objects) => return 0.0,
+            None if owners.ignored(&place) => return 0.0,
             None => (0.0, self.noobj),
         };
         let (loss, derivative) = self.map.version.error(x[index], wanted);

@@ -23,7 +23,10 @@ pub enum Clip {
 }
 
 impl Clip {
-    /// Whether the bound is above 0; otherwise says what would fit.
+    /// Whether the bound is above 0.
+    ///
+    /// # Errors
+    /// Says what it is instead, and what would fit.
     pub fn check(&self) -> Result<(), String> {
         match *self {
             Self::Value(bound) => positive("value", bound),

@@ -3,6 +3,7 @@
 
 mod average;
 mod gradients;
+mod groups;
 mod lbfgs;
 mod parts;
 mod rule;
@@ -15,6 +16,7 @@ use alloc::vec::Vec;
 
 pub use average::Average;
 pub use gradients::{Accumulator, Clip};
+pub use groups::{Group, fits};
 pub use parts::DecayOn;
 pub use rule::{Adagrad, Adam, AdamW, Lars, Lbfgs, RmsProp, Rule, Sgd};
 pub use searching::Pass;
@@ -53,30 +55,45 @@ impl Optimizer {
     /// # Panics
     /// If a number of the rule is out of its range; where it comes from a user, [check](Rule::check) it first.
     pub fn new(rule: impl Into<Rule>, network: &dyn Network) -> Self {
-        Self::decaying(rule, DecayOn::All, network)
+        Self::grouped(rule, DecayOn::All, &[], network).unwrap_or_else(|complaint| panic!("{complaint}"))
     }
 
-    /// The same with weight decay on some of the parameters.
+    /// The same with weight decay on some of the parameters, and with groups of them that have factors of their own.
     ///
-    /// # Panics
-    /// As [`new`](Self::new).
-    pub fn decaying(rule: impl Into<Rule>, decay_on: DecayOn, network: &dyn Network) -> Self {
+    /// # Errors
+    /// Says which number is out of its range, which group has no weights, or that the rule has no groups: L-BFGS looks for one
+    /// direction of all weights, in PyTorch as here.
+    pub fn grouped(
+        rule: impl Into<Rule>,
+        decay_on: DecayOn,
+        groups: &[Group],
+        network: &dyn Network,
+    ) -> Result<Self, String> {
         let spec = network.spec();
-        Self::with(rule.into(), decay_on, spec.params, spec.trained, network.memory().pool.threads())
+        Self::with(rule.into(), decay_on, groups, spec.params, spec.trained, network.memory().pool.threads())
     }
 
-    fn with(rule: Rule, decay_on: DecayOn, params: &[ParamSpec], weights: usize, threads: usize) -> Self {
-        if let Err(complaint) = rule.check() {
-            panic!("{complaint}");
+    fn with(
+        rule: Rule,
+        decay_on: DecayOn,
+        groups: &[Group],
+        params: &[ParamSpec],
+        weights: usize,
+        threads: usize,
+    ) -> Result<Self, String> {
+        rule.check()?;
+        groups.iter().try_for_each(Group::check)?;
+        if matches!(rule, Rule::Lbfgs(_)) && !groups.is_empty() {
+            return Err(String::from("`lbfgs` has no `groups`: it looks for one direction of all weights"));
         }
-        let parts = parts(params, weights, decay_on, matches!(rule, Rule::Lars(_)));
+        let parts = parts(params, weights, decay_on, groups, matches!(rule, Rule::Lars(_)))?;
         let mut state: Vec<Buffer> = (0..Self::names(&rule).len()).map(|_| Buffer::zeroed(weights)).collect();
         if let (Rule::Adagrad(adagrad), [sum]) = (rule, &mut state[..]) {
             sum.fill(adagrad.initial as f32);
         }
         let (scratch, sums) = (Scratch::new(threads, 0), Sums::new(weights));
         let coefficients = Vec::with_capacity(parts.len());
-        Self {
+        Ok(Self {
             rule,
             factor: 1.0,
             momentum: None,
@@ -88,7 +105,7 @@ impl Optimizer {
             state,
             scratch,
             sums,
-        }
+        })
     }
 
     /// The same with a seed for what is random in training, so for dropout.
@@ -183,10 +200,10 @@ impl Optimizer {
         let of = |piece: usize, range: &core::ops::Range<usize>| &gradients[piece * PIECE..][range.clone()];
         match rule {
             Rule::Sgd(sgd) if sgd.momentum == 0.0 => {
-                let k = both(|decays| SgdStep::new(&sgd, factor, steps, decays));
+                let k = |part: &Part| SgdStep::new(&sgd, factor * part.rate, steps, part.decay);
                 pool.pieces(weights, PIECE, scratch, &|piece, w, _| {
                     for (_, part, range) in within(parts, piece * PIECE, w.len()) {
-                        isa.sgd_plain(&k[usize::from(part.decays)], of(piece, &range), &mut w[range]);
+                        isa.sgd_plain(&k(part), of(piece, &range), &mut w[range]);
                     }
                 });
             }
@@ -199,10 +216,12 @@ impl Optimizer {
                         let mut norm = |x: &[f32], part: &Part| sums.norm(isa, pool, scratch, &x[part.range.clone()]);
                         let mut norms =
                             |part: &Part| part.is_layer.then(|| (norm(weights, part), norm(gradients, part)));
-                        k.extend(parts.iter().map(|part| SgdStep::lars(&lars, factor, part.decays, norms(part))));
+                        let step = |part: &Part| SgdStep::lars(&lars, factor * part.rate, part.decay, norms(part));
+                        k.extend(parts.iter().map(step));
                     }
                     Rule::Sgd(sgd) => {
-                        k.extend(parts.iter().map(|part| SgdStep::new(&sgd, factor, steps, part.decays)));
+                        let step = |part: &Part| SgdStep::new(&sgd, factor * part.rate, steps, part.decay);
+                        k.extend(parts.iter().map(step));
                     }
                     _ => {}
                 }
@@ -215,42 +234,41 @@ impl Optimizer {
                 });
             }
             Rule::RmsProp(rule) if rule.momentum > 0.0 || rule.centered => {
-                let k = both(|decays| RootStep::rmsprop(&rule, factor, decays));
+                let k = |part: &Part| RootStep::rmsprop(&rule, factor * part.rate, part.decay);
                 let [s, m, v] = buffers(&mut self.state);
                 pool.zip([weights, s, m, v], PIECE, scratch, &|piece, [w, s, m, v], _| {
                     for (_, part, range) in within(parts, piece * PIECE, w.len()) {
                         let g = of(piece, &range);
                         let [w, s, m, v] = [&mut *w, &mut *s, &mut *m, &mut *v].map(|x| &mut x[range.clone()]);
-                        isa.over_deviation(&k[usize::from(part.decays)], g, w, s, m, v);
+                        isa.over_deviation(&k(part), g, w, s, m, v);
                     }
                 });
             }
             Rule::RmsProp(_) | Rule::Adagrad(_) => {
-                let k = both(|decays| match rule {
-                    Rule::Adagrad(rule) => RootStep::adagrad(&rule, factor, steps, decays),
-                    Rule::RmsProp(rule) => RootStep::rmsprop(&rule, factor, decays),
+                let k = |part: &Part| match rule {
+                    Rule::Adagrad(rule) => RootStep::adagrad(&rule, factor * part.rate, steps, part.decay),
+                    Rule::RmsProp(rule) => RootStep::rmsprop(&rule, factor * part.rate, part.decay),
                     _ => unreachable!("this arm is of these two"),
-                });
+                };
                 let [s] = buffers(&mut self.state);
                 pool.zip([weights, s], PIECE, scratch, &|piece, [w, s], _| {
                     for (_, part, range) in within(parts, piece * PIECE, w.len()) {
-                        let k = &k[usize::from(part.decays)];
-                        isa.over_root(k, of(piece, &range), &mut w[range.clone()], &mut s[range]);
+                        isa.over_root(&k(part), of(piece, &range), &mut w[range.clone()], &mut s[range]);
                     }
                 });
             }
             Rule::Adam(_) | Rule::AdamW(_) => {
-                let k = both(|decays| match rule {
-                    Rule::AdamW(rule) => AdamStep::decoupled(&rule, factor, steps, decays),
-                    Rule::Adam(rule) => AdamStep::new(&rule, factor, steps, decays),
+                let k = |part: &Part| match rule {
+                    Rule::AdamW(rule) => AdamStep::decoupled(&rule, factor * part.rate, steps, part.decay),
+                    Rule::Adam(rule) => AdamStep::new(&rule, factor * part.rate, steps, part.decay),
                     _ => unreachable!("this arm is of these two"),
-                });
+                };
                 let [m, v] = buffers(&mut self.state);
                 pool.zip([weights, m, v], PIECE, scratch, &|piece, [w, m, v], _| {
                     for (_, part, range) in within(parts, piece * PIECE, w.len()) {
                         let g = of(piece, &range);
                         let [w, m, v] = [&mut *w, &mut *m, &mut *v].map(|x| &mut x[range.clone()]);
-                        isa.adam(&k[usize::from(part.decays)], g, w, m, v);
+                        isa.adam(&k(part), g, w, m, v);
                     }
                 });
             }
@@ -261,11 +279,6 @@ impl Optimizer {
             }
         }
     }
-}
-
-/// The coefficients without and with weight decay.
-fn both<K>(k: impl Fn(bool) -> K) -> [K; 2] {
-    [false, true].map(k)
 }
 
 /// The state as so many buffers as the rule has.

@@ -28,7 +28,8 @@ pub enum Rule {
     Lbfgs(Lbfgs),
 }
 
-/// Stochastic gradient descent. With `g = gradient + weight_decay * w` and `v = momentum * v + (1 - dampening) * g`
+/// Stochastic gradient descent (Robbins & Monro 1951), with momentum (Polyak 1964) and Nesterov's, both as Sutskever et al. 2013,
+/// section 2, have them, but for that the learning rate is outside of the momentum, as in PyTorch. With `g = gradient + weight_decay * w` and `v = momentum * v + (1 - dampening) * g`
 /// (`v = g` in the first step): `w -= lr * v`, or `w -= lr * (g + momentum * v)` for Nesterov.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "harness", derive(Serialize, Deserialize), serde(default, deny_unknown_fields))]
@@ -237,7 +238,10 @@ impl Rule {
         }
     }
 
-    /// Whether all numbers are in their ranges; otherwise says which is not and what would fit.
+    /// Whether all numbers are in their ranges.
+    ///
+    /// # Errors
+    /// Says which is not and what would fit.
     pub fn check(&self) -> Result<(), String> {
         not_negative("learning_rate", self.learning_rate())?;
         match *self {

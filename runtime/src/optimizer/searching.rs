@@ -12,6 +12,9 @@ pub type Pass<'a> = dyn FnMut(&mut dyn Network) -> Result<f32, Error> + 'a;
 impl Optimizer {
     /// A [step](Self::step) of a rule that [searches](Rule::searches): `loss` is that of the network's last pass, whose gradients it has, and
     /// `pass` makes another one like it with other weights. Rules that do not search make their step.
+    ///
+    /// # Errors
+    /// Those of `pass`.
     pub fn step_searching(&mut self, network: &mut dyn Network, loss: f32, pass: &mut Pass<'_>) -> Result<(), Error> {
         let (true, Rule::Lbfgs(rule)) = (self.rule.searches(), self.rule) else {
             self.step(network);

@@ -1,4 +1,5 @@
-//! One step of each rule, compiled for each instruction set: its coefficients and its loop.
+//! One step of each rule, compiled for each instruction set: its coefficients and its loop. `factor` is that of the learning rate,
+//! `decay` that of the weight decay.
 
 use super::{Adagrad, Adam, AdamW, Lars, RmsProp, Sgd};
 use crate::isa::per_isa;
@@ -16,10 +17,10 @@ pub(super) struct SgdStep {
 }
 
 impl SgdStep {
-    pub(super) fn new(sgd: &Sgd, factor: f64, step: u64, decays: bool) -> Self {
+    pub(super) fn new(sgd: &Sgd, factor: f64, step: u64, decay: f64) -> Self {
         Self {
             rate: (sgd.learning_rate * factor) as f32,
-            decay: if decays { sgd.weight_decay as f32 } else { 0.0 },
+            decay: (sgd.weight_decay * decay) as f32,
             momentum: sgd.momentum as f32,
             // The first gradient enters whole: PyTorch starts the momentum with it.
             entering: if step == 1 { 1.0 } else { (1.0 - sgd.dampening) as f32 },
@@ -29,8 +30,8 @@ impl SgdStep {
     }
 
     /// `norms` of the weights and of the gradient, where the layer has a rate of its own.
-    pub(super) fn lars(lars: &Lars, factor: f64, decays: bool, norms: Option<(f64, f64)>) -> Self {
-        let decay = if decays { lars.weight_decay } else { 0.0 };
+    pub(super) fn lars(lars: &Lars, factor: f64, decay: f64, norms: Option<(f64, f64)>) -> Self {
+        let decay = lars.weight_decay * decay;
         let trust = match norms {
             Some((weight, gradient)) if weight > 0.0 && gradient > 0.0 => {
                 lars.trust * weight / (gradient + decay * weight)
@@ -61,10 +62,10 @@ pub(super) struct RootStep {
 }
 
 impl RootStep {
-    pub(super) fn rmsprop(rule: &RmsProp, factor: f64, decays: bool) -> Self {
+    pub(super) fn rmsprop(rule: &RmsProp, factor: f64, decay: f64) -> Self {
         Self {
             rate: (rule.learning_rate * factor) as f32,
-            decay: if decays { rule.weight_decay as f32 } else { 0.0 },
+            decay: (rule.weight_decay * decay) as f32,
             keep: rule.alpha as f32,
             entering: (1.0 - rule.alpha) as f32,
             epsilon: rule.epsilon as f32,
@@ -73,10 +74,10 @@ impl RootStep {
         }
     }
 
-    pub(super) fn adagrad(rule: &Adagrad, factor: f64, step: u64, decays: bool) -> Self {
+    pub(super) fn adagrad(rule: &Adagrad, factor: f64, step: u64, decay: f64) -> Self {
         Self {
             rate: (rule.learning_rate * factor / (1.0 + (step - 1) as f64 * rule.rate_decay)) as f32,
-            decay: if decays { rule.weight_decay as f32 } else { 0.0 },
+            decay: (rule.weight_decay * decay) as f32,
             keep: 1.0,
             entering: 1.0,
             epsilon: rule.epsilon as f32,
@@ -102,11 +103,11 @@ pub(super) struct AdamStep {
 }
 
 impl AdamStep {
-    pub(super) fn new(adam: &Adam, factor: f64, step: u64, decays: bool) -> Self {
+    pub(super) fn new(adam: &Adam, factor: f64, step: u64, decay: f64) -> Self {
         let (correction1, correction2) = (1.0 - power(adam.beta1, step), 1.0 - power(adam.beta2, step));
         Self {
             rate: (adam.learning_rate * factor / correction1) as f32,
-            decay: if decays { adam.weight_decay as f32 } else { 0.0 },
+            decay: (adam.weight_decay * decay) as f32,
             keep: 1.0,
             beta1: adam.beta1 as f32,
             beta2: adam.beta2 as f32,
@@ -117,11 +118,11 @@ impl AdamStep {
         }
     }
 
-    pub(super) fn decoupled(adamw: &AdamW, factor: f64, step: u64, decays: bool) -> Self {
+    pub(super) fn decoupled(adamw: &AdamW, factor: f64, step: u64, decay: f64) -> Self {
         let &AdamW { learning_rate, beta1, beta2, epsilon, weight_decay } = adamw;
         let adam = Adam { learning_rate, beta1, beta2, epsilon, weight_decay: 0.0 };
-        let decay = if decays { weight_decay } else { 0.0 };
-        Self { keep: (1.0 - learning_rate * factor * decay) as f32, ..Self::new(&adam, factor, step, decays) }
+        let keep = (1.0 - learning_rate * factor * (weight_decay * decay)) as f32;
+        Self { keep, ..Self::new(&adam, factor, step, 0.0) }
     }
 }
 

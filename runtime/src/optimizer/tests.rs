@@ -21,14 +21,18 @@ fn padded(row: &[f32]) -> Vec<f32> {
     all
 }
 
-/// A stored tensor of PyTorch, see `tests/parity/runtime/trajectories.py`.
+/// A stored tensor of PyTorch, see `tests/parity/runtime/trajectories.py`: the weights of each step.
 fn stored(name: &str) -> Vec<Vec<f32>> {
+    tensor(name).chunks_exact(15).map(padded).collect()
+}
+
+fn tensor(name: &str) -> Vec<f32> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/parity/runtime/trajectories.safetensors");
     let mut file = crate::tensors::TensorFile::open(path.as_ref()).expect("the stored trajectories");
     let entry = file.entry(name).expect("a stored tensor").clone();
     let mut values = vec![0.0; entry.len()];
     file.floats(&entry, &mut values).expect("floats");
-    values.chunks_exact(15).map(padded).collect()
+    values
 }
 
 /// Where trajectories begin.
@@ -46,20 +50,24 @@ fn assert_near(name: &str, step: usize, weights: &[f32], expected: &[f32]) {
 /// Every step of a stored trajectory.
 fn check(name: &str, rule: impl Into<Rule>, decay_on: DecayOn, clip: Option<Clip>, factors: &[f64]) {
     let course = |step| (factors.get(step).copied().unwrap_or(1.0), None);
-    check_course(name, rule.into(), decay_on, clip, course);
+    check_course(name, rule.into(), (decay_on, &[]), clip, course);
 }
 
-/// The same with a factor and a momentum for each step.
+/// Of the two parameters.
+fn optimizer(rule: Rule, decay_on: DecayOn, groups: &[Group]) -> Optimizer {
+    Optimizer::with(rule, decay_on, groups, &SPECS, LEN, 1).expect("a rule and its groups")
+}
+
+/// The same with groups, and a factor and a momentum for each step.
 fn check_course(
     name: &str,
     rule: Rule,
-    decay_on: DecayOn,
+    (decay_on, groups): (DecayOn, &[Group]),
     clip: Option<Clip>,
     course: impl Fn(usize) -> (f64, Option<f64>),
 ) {
-    rule.check().expect("a valid rule");
     let (pool, mut weights) = (Pool::new(1), start());
-    let mut optimizer = Optimizer::with(rule, decay_on, &SPECS, LEN, 1).clipping(clip);
+    let mut optimizer = optimizer(rule, decay_on, groups).clipping(clip);
     let steps = stored(&format!("{name}.gradients")).into_iter().zip(stored(&format!("{name}.weights")));
     for (step, (mut gradients, expected)) in steps.enumerate() {
         let (factor, momentum) = course(step);
@@ -110,15 +118,70 @@ fn trajectories_are_those_of_pytorch() {
     check("clip_norm", Sgd { momentum: 0.9, ..sgd }, DecayOn::All, Some(Clip::Norm(1.0)), &[]);
 }
 
+fn group(pattern: &str, decay: f64, learning_rate: f64) -> Group {
+    Group { pattern: pattern.into(), decay, learning_rate }
+}
+
+#[test]
+fn groups_are_those_of_pytorch() {
+    let factors = [0.1, 0.2, 0.5, 1.0, 1.0, 0.5, 0.25, 0.1];
+    let named = |name: &str, rule: Rule| {
+        let groups = [group("w*", 0.5, 0.25), group("*", 3.0, 2.0)];
+        check_course(name, rule, (DecayOn::All, &groups), None, |step| (factors[step], None));
+    };
+    named("sgd_named", Sgd { learning_rate: 0.05, weight_decay: 0.1, ..Sgd::default() }.into());
+    let momentum = Sgd { learning_rate: 0.05, momentum: 0.9, weight_decay: 0.1, ..Sgd::default() };
+    named("sgd_momentum_named", momentum.into());
+    named("adamw_named", AdamW { learning_rate: 0.05, weight_decay: 0.2, ..AdamW::default() }.into());
+    let rmsprop = RmsProp { learning_rate: 0.01, weight_decay: 0.1, ..RmsProp::default() };
+    named("rmsprop_named", rmsprop.into());
+    named("rmsprop_centered_named", RmsProp { centered: true, momentum: 0.5, ..rmsprop }.into());
+    named("adagrad_named", Adagrad { learning_rate: 0.1, weight_decay: 0.1, ..Adagrad::default() }.into());
+    let lars = Lars { learning_rate: 1.0, trust: 0.05, weight_decay: 0.01, ..Lars::default() };
+    named("lars_named", lars.into());
+}
+
+#[test]
+fn groups_are_found_by_name() {
+    for (pattern, name, expected) in [
+        ("features", "features.0.weight", true),
+        ("features", "features", true),
+        ("features", "features2.weight", false),
+        ("features.*", "features.0.weight", true),
+        ("features.*", "features", false),
+        ("*.bias", "layer1.0.bn.bias", true),
+        ("*.bias", "bias", false),
+        ("*bias", "layer.bias_table", false),
+        ("layer*.conv?", "layer1.conv?", true),
+        ("layer*.*.conv*", "layer1.0.conv2.weight", true),
+        ("layer*.*.conv*", "layer1.conv2.weight", false),
+        ("*", "fc.weight", true),
+        ("", "fc.weight", false),
+        ("größe*", "größe.weight", true),
+    ] {
+        assert_eq!(fits(pattern, name), expected, "`{pattern}` and `{name}`");
+    }
+    let with = |rule: Rule, groups: &[Group]| Optimizer::with(rule, DecayOn::All, groups, &SPECS, LEN, 1).map(|_| ());
+    let wrong = |rule: Rule, groups: &[Group]| with(rule, groups).expect_err("a complaint");
+    let sgd = Rule::from(Sgd::default());
+    with(sgd, &[group("bias", 0.0, 0.0)]).expect("a group");
+    let none = wrong(sgd, &[group("scale", 0.0, 1.0)]);
+    assert_eq!(none, "no trained weight is for the group `scale`; there are weight, bias");
+    assert!(wrong(sgd, &[group("*", 1.0, 1.0), group("bias", 0.0, 1.0)]).contains("`bias`"), "the first one has it");
+    assert!(wrong(sgd, &[group("bias", -1.0, 1.0)]).contains("`decay` is -1"));
+    assert!(wrong(sgd, &[group("bias", 1.0, f64::NAN)]).contains("`learning_rate` is NaN"));
+    assert!(wrong(Lbfgs::default().into(), &[group("bias", 1.0, 1.0)]).contains("`lbfgs` has no `groups`"));
+}
+
 #[test]
 fn cycles_of_momentum_are_those_of_pytorch() {
     let decay = Decay::OneCycle { rise: 0.4, start: 25.0, end: 1e4, momentum: Some([0.85, 0.95]) };
     let cycle = Schedule { warmup: 0.0, decay };
     let course = |step: usize| (cycle.factor(step as u64, 8, 1), cycle.momentum(step as u64, 8, 1));
     let sgd = Sgd { learning_rate: 0.05, momentum: 0.9, ..Sgd::default() };
-    check_course("sgd_one_cycle", sgd.into(), DecayOn::All, None, course);
+    check_course("sgd_one_cycle", sgd.into(), (DecayOn::All, &[]), None, course);
     let adamw = AdamW { learning_rate: 0.05, weight_decay: 0.1, ..AdamW::default() };
-    check_course("adamw_one_cycle", adamw.into(), DecayOn::All, None, course);
+    check_course("adamw_one_cycle", adamw.into(), (DecayOn::All, &[]), None, course);
     let plain = Rule::from(Sgd::default());
     assert_eq!(plain.with_momentum(0.9), plain, "what has no momentum gets none");
 }
@@ -181,6 +244,32 @@ fn accumulated_gradients_are_those_of_one_batch() {
     assert!(network.gradients().iter().zip(&whole).all(|(a, b)| (a - b).abs() < 1e-6));
 }
 
+#[test]
+fn accumulated_steps_are_those_of_pytorch() {
+    use crate::testing::PIXELS;
+    let mut network = crate::testing::Tiny::new(&crate::Options { batch: 8, ..crate::Options::default() });
+    let (images, weights) = (tensor("accumulated.images"), tensor("accumulated.weights"));
+    let mut weights = weights.chunks_exact(148);
+    network.params_mut()[..148].copy_from_slice(weights.next().expect("the start"));
+    let mut optimizer = Optimizer::new(Adam { learning_rate: 0.05, ..Adam::default() }, &network);
+    let mut accumulator = Accumulator::new(&network);
+    for (step, (images, expected)) in images.chunks_exact(8 * PIXELS).zip(weights).enumerate() {
+        let label = |image: usize| ((8 * step + image) * 7 % 11 % 4) as u32;
+        for range in [0..5, 5..8] {
+            let labels: Vec<u32> = range.clone().map(label).collect();
+            let x = &images[range.start * PIXELS..range.end * PIXELS];
+            network.train(range.len(), &[x], &[crate::Targets::Classes(&labels)], None).expect("a pass");
+            accumulator.add(&mut network, range.len());
+        }
+        accumulator.finish(&mut network);
+        optimizer.step(&mut network);
+        // Adam divides small gradients by their size, so that their rounding shows.
+        for (w, e) in network.params().iter().zip(expected) {
+            assert!((w - e).abs() < 1e-5, "step {step}: {w} instead of {e}");
+        }
+    }
+}
+
 /// One rule of each kind, with all of its state.
 fn all_rules() -> Vec<Rule> {
     vec![
@@ -210,7 +299,8 @@ fn neither_threads_nor_instruction_sets_change_a_bit() {
             .map(|(threads, isa)| {
                 let pool = Pool::new(threads);
                 let mut weights: Vec<f32> = (0..50_001).map(|i| (i as f32).sin()).collect();
-                let mut optimizer = Optimizer::with(rule, DecayOn::Weights, &LARGE, weights.len(), threads)
+                let mut optimizer = Optimizer::with(rule, DecayOn::Weights, &[], &LARGE, weights.len(), threads)
+                    .expect("a valid rule")
                     .clipping(Some(Clip::Norm(10.0)));
                 optimizer.set_factor(0.5);
                 for step in 0..3 {
@@ -229,7 +319,7 @@ fn padding_stays_zero() {
     for rule in all_rules() {
         let pool = Pool::new(1);
         let mut weights = [0.0; LEN];
-        let mut optimizer = Optimizer::with(rule, DecayOn::All, &SPECS, LEN, 1);
+        let mut optimizer = optimizer(rule, DecayOn::All, &[]);
         optimizer.update(Isa::detect(), &pool, &mut weights, &mut [0.0; LEN]);
         assert_eq!(weights, [0.0; LEN]);
     }

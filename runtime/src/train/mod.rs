@@ -112,7 +112,8 @@ pub fn fit(
     observer: &mut dyn Observer,
 ) -> Result<Outcome, TrainError> {
     check(network, data, options)?;
-    let mut optimizer = Optimizer::decaying(options.optimizer, options.decay_on, network).clipping(options.clip);
+    let optimizer = Optimizer::grouped(options.optimizer, options.decay_on, &options.groups, network);
+    let mut optimizer = optimizer.map_err(TrainError::Options)?.clipping(options.clip);
     let mut average = options.average.map(|decay| Average::new(decay, network));
     let mut position = Position::default();
     if let Some(checkpoints) = &options.checkpoints {

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 use std::string::String;
+use std::vec::Vec;
 
 use super::Measures;
-use crate::optimizer::{Clip, DecayOn, Rule};
+use crate::optimizer::{Clip, DecayOn, Group, Rule};
 use crate::schedule::Schedule;
 
 /// How a network learns.
@@ -20,6 +21,8 @@ pub struct FitOptions {
     pub schedule: Schedule,
     /// Which parameters weight decay applies to.
     pub decay_on: DecayOn,
+    /// Weights with factors of their own.
+    pub groups: Vec<Group>,
     /// How gradients that are too large are cut.
     pub clip: Option<Clip>,
     /// Batches whose gradients make one step, each image with the same weight; at least 1. At the end of an epoch fewer do.
@@ -45,6 +48,7 @@ impl Default for FitOptions {
             optimizer: Rule::Adam(crate::optimizer::Adam::default()),
             schedule: Schedule::default(),
             decay_on: DecayOn::All,
+            groups: Vec::new(),
             clip: None,
             accumulate: 1,
             average: None,

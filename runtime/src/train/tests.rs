@@ -275,11 +275,9 @@ fn runs_that_are_stopped_go_on_to_the_same_bits() {
 /// Photos that are made when they are needed, changed by steps of all kinds.
 fn photos(count: usize) -> Dataset {
     let (bytes, labels) = pictures(count, 1);
-    let example = |(pixels, &label): (&[u8], &u8)| Example {
-        pixels: Pixels::Memory(Arc::new(Raster { width: SIDE, height: SIDE, channels: 1, bytes: pixels.to_vec() })),
-        class: Some(label.into()),
-        boxes: Vec::new(),
-        points: Vec::new(),
+    let example = |(pixels, &label): (&[u8], &u8)| {
+        let raster = Raster { width: SIDE, height: SIDE, channels: 1, bytes: pixels.to_vec() };
+        Example { class: Some(label.into()), ..Example::new(Pixels::Memory(Arc::new(raster))) }
     };
     let examples = bytes.chunks_exact(PIXELS).zip(&labels).map(example).collect();
     let color = Color { brightness: 0.3, contrast: 0.3, ..Color::default() };

@@ -29,21 +29,25 @@ def loss_of(params):
 class Lars(torch.optim.SGD):
     def __init__(self, params, lr, momentum, trust, weight_decay):
         super().__init__(params, lr=lr, momentum=momentum)
-        self.trust, self.decay = trust, weight_decay
+        self.trust = trust
+        self.decays = [group["weight_decay"] or weight_decay for group in self.param_groups]
+        for group in self.param_groups:
+            group["weight_decay"] = 0.0
 
     def step(self):
-        for p in (p for group in self.param_groups for p in group["params"]):
-            w, g = p.detach().norm(), p.grad.norm()
-            p.grad.add_(p.detach(), alpha=self.decay)
-            if p.dim() >= 2 and w > 0 and g > 0:
-                p.grad.mul_(self.trust * w / (g + self.decay * w))
+        for group, decay in zip(self.param_groups, self.decays):
+            for p in group["params"]:
+                w, g = p.detach().norm(), p.grad.norm()
+                p.grad.add_(p.detach(), alpha=decay)
+                if p.dim() >= 2 and w > 0 and g > 0:
+                    p.grad.mul_(self.trust * w / (g + decay * w))
         super().step()
 
 
-def run(make, clip=None, groups=False, rates=None, schedule=None, dtype=torch.float32):
+def run(make, clip=None, groups=None, rates=None, schedule=None, dtype=torch.float32):
     params = [torch.nn.Parameter(p.to(dtype, copy=True)) for p in START]
-    optimizer = make([{"params": [params[0]]}, {"params": [params[1]], "weight_decay": 0.0}] if groups else params)
-    base = optimizer.param_groups[0]["lr"]
+    optimizer = make([{"params": [p], **group} for p, group in zip(params, groups)] if groups else params)
+    base = [group["lr"] for group in optimizer.param_groups]
     course = schedule(optimizer) if schedule else None
     gradients, weights = [], []
 
@@ -55,8 +59,8 @@ def run(make, clip=None, groups=False, rates=None, schedule=None, dtype=torch.fl
 
     flat = lambda tensors: torch.cat([t.detach().flatten() for t in tensors]).clone()
     for step in range(STEPS):
-        for group in [] if course else optimizer.param_groups:
-            group["lr"] = base * (rates[step] if rates else 1.0)
+        for group, lr in [] if course else zip(optimizer.param_groups, base):
+            group["lr"] = lr * (rates[step] if rates else 1.0)
         closure()
         gradients.append(flat(p.grad for p in params))
         if clip:
@@ -74,11 +78,12 @@ def run(make, clip=None, groups=False, rates=None, schedule=None, dtype=torch.fl
 def cases():
     optim, utils = torch.optim, torch.nn.utils
     rates = [0.1, 0.2, 0.5, 1.0, 1.0, 0.5, 0.25, 0.1]
+    no_decay_of_biases = [{}, {"weight_decay": 0.0}]
     yield "sgd", run(lambda p: optim.SGD(p, lr=0.1, weight_decay=0.01))
     yield "sgd_momentum", run(lambda p: optim.SGD(p, lr=0.05, momentum=0.9, weight_decay=0.01), rates=rates)
     yield "sgd_dampening", run(lambda p: optim.SGD(p, lr=0.1, momentum=0.8, dampening=0.3))
     yield "sgd_nesterov", run(lambda p: optim.SGD(p, lr=0.05, momentum=0.9, nesterov=True, weight_decay=5e-4))
-    yield "sgd_groups", run(lambda p: optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.1), groups=True)
+    yield "sgd_groups", run(lambda p: optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.1), groups=no_decay_of_biases)
     yield "rmsprop", run(lambda p: optim.RMSprop(p, lr=0.02, weight_decay=0.01), rates=rates)
     yield "rmsprop_momentum", run(lambda p: optim.RMSprop(p, lr=0.01, alpha=0.9, momentum=0.8))
     yield "rmsprop_centered", run(lambda p: optim.RMSprop(p, lr=0.01, alpha=0.9, centered=True, eps=1e-3))
@@ -89,7 +94,20 @@ def cases():
     yield "adam", run(lambda p: optim.Adam(p, lr=0.05), rates=rates)
     yield "adam_decay", run(lambda p: optim.Adam(p, lr=0.05, betas=(0.8, 0.99), eps=1e-3, weight_decay=0.02))
     yield "adamw", run(lambda p: optim.AdamW(p, lr=0.05, weight_decay=0.1), rates=rates)
-    yield "adamw_groups", run(lambda p: optim.AdamW(p, lr=0.05, weight_decay=0.5), groups=True)
+    yield "adamw_groups", run(lambda p: optim.AdamW(p, lr=0.05, weight_decay=0.5), groups=no_decay_of_biases)
+    # Groups with a learning rate and a weight decay of their own: a quarter and half, twice and three times.
+    own = lambda lr, decay: {
+        "groups": [{"lr": 0.25 * lr, "weight_decay": 0.5 * decay}, {"lr": 2 * lr, "weight_decay": 3 * decay}],
+        "rates": rates,
+    }
+    yield "sgd_named", run(lambda p: optim.SGD(p, lr=1.0), **own(0.05, 0.1))
+    yield "sgd_momentum_named", run(lambda p: optim.SGD(p, lr=1.0, momentum=0.9), **own(0.05, 0.1))
+    yield "adamw_named", run(lambda p: optim.AdamW(p), **own(0.05, 0.2))
+    yield "rmsprop_named", run(lambda p: optim.RMSprop(p), **own(0.01, 0.1))
+    yield "rmsprop_centered_named", run(lambda p: optim.RMSprop(p, momentum=0.5, centered=True), **own(0.01, 0.1))
+    yield "adagrad_named", run(lambda p: optim.Adagrad(p), **own(0.1, 0.1))
+    lars = lambda p: Lars(p, lr=1.0, momentum=0.9, trust=0.05, weight_decay=0.0)
+    yield "lars_named", run(lars, **own(1.0, 0.01))
     yield "lars", run(lambda p: Lars(p, lr=1.0, momentum=0.9, trust=0.05, weight_decay=0.01))
     yield "lbfgs", run(lambda p: optim.LBFGS(p, lr=0.5, max_iter=1, max_eval=1, history_size=3))
     cycle = lambda o: optim.lr_scheduler.OneCycleLR(o, o.defaults["lr"], total_steps=STEPS, pct_start=0.4)
@@ -118,6 +136,27 @@ def average(weights, statistics):
         model.update_parameters(module)
         averages.append((model.module.w.detach().clone(), model.module.b.clone()))
     return [torch.stack(part) for part in zip(*averages)]
+
+
+def accumulated():
+    """A classifier of 36 pixels that learns from batches of 5 and of 3 images, whose gradients make one step."""
+    images = torch.sin(0.37 * torch.arange(STEPS * 8 * 36)).reshape(STEPS, 8, 36)
+    labels = (torch.arange(STEPS * 8) * 7 % 11 % 4).reshape(STEPS, 8)
+    weight = torch.nn.Parameter(0.2 * torch.cos(0.7 * torch.arange(4 * 36)).reshape(4, 36))
+    bias = torch.nn.Parameter(0.1 * torch.arange(4).float())
+    optimizer = torch.optim.Adam([weight, bias], lr=0.05)
+    rows = lambda: torch.cat([weight.detach().flatten(), bias.detach()]).clone()
+    trajectory = [rows()]
+    for x, y in zip(images, labels):
+        optimizer.zero_grad()
+        for part in (slice(0, 5), slice(5, 8)):
+            # The mean over the images of a batch, with the share of all images that it has.
+            scores = torch.nn.functional.linear(x[part] - 0.25, weight, bias)
+            loss = torch.nn.functional.cross_entropy(scores, y[part])
+            (loss * len(y[part]) / 8).backward()
+        optimizer.step()
+        trajectory.append(rows())
+    return {"accumulated.images": images, "accumulated.weights": torch.stack(trajectory)}
 
 
 def schedules():
@@ -167,6 +206,7 @@ def main():
         tensors[f"{name}.gradients"], tensors[f"{name}.weights"] = gradients, weights
     rows = tensors["sgd_momentum.weights"], tensors["sgd_nesterov.weights"]
     tensors["average"], tensors["average_buffer"] = average(*rows)
+    tensors.update(accumulated())
     save_file(tensors, here / "trajectories.safetensors")
     (here / "schedules.json").write_text(json.dumps(schedules(), separators=(",", ":")) + "\n")
 

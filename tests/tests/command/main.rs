@@ -1,5 +1,6 @@
 //! The command as a process: exit codes, messages, files that appear whole or not at all.
 
+mod recipes;
 mod runs;
 
 use std::path::Path;
@@ -268,6 +269,20 @@ fn wrong_recipes_are_explained() {
         ("average", good.to_owned() + "average: 1\n", "from 0 to below 1"),
         ("accumulate", good.to_owned() + "accumulate: 0\n", "from 1 to 65536"),
         ("decay_on", good.to_owned() + "decay_on: biases\n", "weights"),
+        ("a group without weights", good.to_owned() + "groups: [{ match: dens3 }]\n", "did you mean `dense3`?"),
+        (
+            "a group",
+            good.to_owned() + "groups: [{ match: dense3, decay: -1 }]\n",
+            "`decay` is -1, but it must be 0 or more",
+        ),
+        (
+            "groups of L-BFGS",
+            good.to_owned() + "groups: [{ match: dense3 }]\noptimizer: { lbfgs: {} }\n",
+            "`lbfgs` looks for one direction of all weights",
+        ),
+        ("frozen", good.to_owned() + "freeze: [dense1, \"conv*z\"]\n", "there are no weights `conv*z` to freeze"),
+        ("frozen by a name misspelt", good.to_owned() + "freeze: [dens1]\n", "did you mean `dense1`?"),
+        ("all frozen", good.to_owned() + "freeze: [\"*\"]\n", "nothing is left to train"),
         ("init", good.to_owned() + "init: xavier\n", "xavier_normal"),
         ("augment", good.to_owned() + "augment: [{ mirror: 2 }]\n", "`mirror` is 2, but it must be from 0 to 1"),
         (
@@ -321,6 +336,17 @@ fn wrong_recipes_are_explained() {
     refused(home.path(), 1, &["train", "none.yaml"]);
 }
 
+/// A small network with batch-norm.
+const SMALL: &str = "net Small(classes = 10) {
+    input image: [1, 28, 28]
+    x = image |> conv(4, 5, stride: 2) as first |> batch_norm as norm |> relu |> max_pool(2)
+    logits = x |> flatten |> dense(classes) as head
+    output logits
+    target label: class(classes)
+    loss cross_entropy(logits, label)
+}
+";
+
 /// The digits that ship; 300 to learn from, 200 held out.
 fn digits(net: &str, classes: usize, more: &str) -> String {
     let data = repository().join("data/mnist").display().to_string();
@@ -339,10 +365,7 @@ fn digits(net: &str, classes: usize, more: &str) -> String {
 fn learning_goes_on_from_other_weights_and_networks_are_averaged() {
     let home = folder();
     let file = |name: &str, text: &str| std::fs::write(home.path().join(name), text).expect("a file");
-    let net = "net Small(classes = 10) {\n    input image: [1, 28, 28]\n    x = image |> conv(4, 5, stride: 2) as first |> batch_norm as norm |> relu |> max_pool(2)\n    \
-               logits = x |> flatten |> dense(classes) as head\n    output logits\n    target label: class(classes)\n    \
-               loss cross_entropy(logits, label)\n}\n";
-    file("small.net", net);
+    file("small.net", SMALL);
     file("old.yaml", &digits("Small", 10, ""));
     file("head.yaml", &digits("Small", 12, "transfer: { from: runs/old/weights.safetensors }\n"));
     let picture = repository().join("data/digit.png");
@@ -590,6 +613,24 @@ optimizer: { adam: { learning_rate: 0.005 } }
     let two = refused(home.path(), 1, &["predict", "r.yaml", "21.png", "22.png", "-o", "found.png"]);
     assert!(two.contains("--output is for one picture"), "{two}");
     refused(home.path(), 2, &["predict", "r.yaml", "21.png", "--score", "2"]);
+
+    // All the boxes there are, for suppression to choose from.
+    let boxes = |more: &[&str]| {
+        let all = ["predict", "r.yaml", "21.png", "--score", "0", "--json"];
+        let answers: serde_json::Value =
+            serde_json::from_str(&said(home.path(), &[&all, more].concat())).expect("JSON");
+        answers[0]["boxes"].as_array().expect("boxes").len()
+    };
+    let kept = boxes(&[]);
+    assert_eq!(boxes(&["--agnostic"]), kept, "there is one class");
+    assert!(boxes(&["--soft-nms"]) > kept);
+    refused(home.path(), 2, &["predict", "r.yaml", "21.png", "--agnostic", "--soft-nms"]);
+
+    let anchors = said(home.path(), &["anchors", "r.yaml", "--count", "1"]);
+    let expected = "const priors = [(16.0, 16.0)]\nmean IoU of 20 boxes with their anchors: 1.000, in pixels of the input of 64 by 48\n";
+    assert_eq!(anchors, expected);
+    let many = refused(home.path(), 1, &["anchors", "r.yaml"]);
+    assert!(many.contains("boxes of 1 shapes only\nfits: `--count 1`"), "{many}");
 }
 
 #[test]

@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 use cnnc_runtime::augment::Pipeline;
 use cnnc_runtime::data::{Answer, Part, Picture};
 use cnnc_runtime::job::{self, Checkpoints, Files, Job, Machine, Show, Source};
-use cnnc_runtime::optimizer::Optimizer;
+use cnnc_runtime::optimizer::{Group, Optimizer, fits};
 
 use super::arguments::{NetOptions, Which};
 use super::spec::{Named, checkout};
 use super::{Failed, write};
 use crate::budget::Budget;
-use crate::diagnostics::{Diagnostic, nearest};
+use crate::diagnostics::{Diagnostic, Span, nearest};
 use crate::graph::{Graph, Kind, Param, Role, prefixes};
 use data::Images;
 use page::Page;
@@ -93,10 +93,15 @@ impl Recipe {
         let set = self.written.set.iter().map(|(name, value)| (name.clone(), text(value))).collect();
         let net = NetOptions { which: Which { set, net: self.written.net.clone() }, ..NetOptions::default() };
         let net = NetOptions { budget: self.budget(), ..net };
-        match &self.written.transfer {
-            None => Ok(net),
-            Some(transfer) => Ok(NetOptions { freeze: self.frozen(&transfer.train, &named.elaborate(&net)?)?, ..net }),
+        if self.written.transfer.is_none() && self.written.freeze.is_empty() {
+            return Ok(net);
         }
+        let graph = named.elaborate(&net)?;
+        let mut freeze = self.frozen_by_name(&graph)?;
+        if let Some(transfer) = &self.written.transfer {
+            freeze.extend(self.frozen(&transfer.train, &graph)?);
+        }
+        Ok(NetOptions { freeze, ..net })
     }
 
     /// The memory that training may take: with the optimizer's vectors, sums over batches, and a moving average.
@@ -105,6 +110,63 @@ impl Recipe {
         let vectors = Optimizer::vectors(optimizer) + usize::from(*accumulate > 1);
         let budget = |Size(bytes)| Budget { bytes, images: *batch, vectors, copies: usize::from(average.is_some()) };
         memory.map(budget)
+    }
+
+    /// The weights that `freeze` names.
+    fn frozen_by_name(&self, graph: &Graph) -> Result<Vec<String>, Failed> {
+        let weights = || graph.params.iter().filter(|param| param.role != Role::Buffer);
+        let named = |pattern: &String| -> Result<Vec<String>, Failed> {
+            let names: Vec<String> = weights().map(|p| p.name.clone()).filter(|name| fits(pattern, name)).collect();
+            if names.is_empty() {
+                let wrong = Diagnostic::new(self.list("freeze"), format!("there are no weights `{pattern}` to freeze"));
+                return Err(self.no_such_weights(wrong, pattern, weights()));
+            }
+            Ok(names)
+        };
+        let names = self.written.freeze.iter().map(named).collect::<Result<Vec<_>, _>>()?.concat();
+        let stays = |param: &&Param| param.role != Role::Trained || names.contains(&param.name);
+        match graph.params.iter().all(|param| stays(&param)) {
+            true => {
+                let wrong = Diagnostic::new(self.list("freeze"), "nothing is left to train");
+                Err(Page::new(&self.path, &self.text).failed(&[wrong.fits("some of the weights of the net")]))
+            }
+            false => Ok(names),
+        }
+    }
+
+    /// Refuses groups that no trained weight belongs to.
+    pub fn groups_have_weights(&self, graph: &Graph) -> Result<(), Failed> {
+        let trained = || graph.params.iter().filter(|param| param.role == Role::Trained);
+        match Group::without(&self.written.groups, trained().map(|param| &*param.name)) {
+            None => Ok(()),
+            Some(Group { pattern, .. }) => {
+                let title = format!("no trained weight is for the group `{pattern}`");
+                Err(self.no_such_weights(Diagnostic::new(self.list("groups"), title), pattern, trained()))
+            }
+        }
+    }
+
+    /// Where the list behind a key begins.
+    fn list(&self, key: &str) -> Span {
+        let page = Page::new(&self.path, &self.text);
+        page.yaml.key(key).unwrap_or_else(|| page.yaml.span(0, 0))
+    }
+
+    fn no_such_weights<'p>(
+        &self,
+        wrong: Diagnostic,
+        pattern: &str,
+        params: impl Iterator<Item = &'p Param> + Clone,
+    ) -> Failed {
+        const MOST: usize = 8;
+        let shown: Vec<&str> = params.clone().take(MOST).map(|param| &*param.name).collect();
+        let more =
+            if params.clone().nth(MOST).is_some() { " and more; `cnnc summary --weights` lists them" } else { "" };
+        let wrong = wrong
+            .fits(format!("a name, what it starts with, or a pattern such as `*.bias`, of {}{more}", shown.join(", ")));
+        let near = nearest(pattern, params.flat_map(|param| prefixes(&param.name)));
+        let wrong = near.iter().fold(wrong, |wrong, near| wrong.hint(format!("did you mean `{near}`?")));
+        Page::new(&self.path, &self.text).failed(&[wrong])
     }
 
     /// The weights in front of those that are trained.
@@ -267,6 +329,7 @@ impl Recipe {
             optimizer: self.written.optimizer,
             schedule: self.written.schedule.clone(),
             decay_on: self.written.decay_on,
+            groups: self.written.groups.clone(),
             clip: self.written.clip,
             accumulate: self.written.accumulate,
             average: self.written.average,

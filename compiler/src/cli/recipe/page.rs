@@ -3,6 +3,8 @@
 use std::io::IsTerminal as _;
 use std::path::Path;
 
+use cnnc_runtime::optimizer::Rule;
+
 use super::Recipe;
 use super::data::Is;
 use super::transfer::Features;
@@ -49,6 +51,9 @@ impl<'a> Page<'a> {
         if recipe.accumulate > 1 && recipe.optimizer.searches() {
             wrong("accumulate", recipe.accumulate.to_string(), "1: a `line_search` looks at one batch several times");
         }
+        if !recipe.groups.is_empty() && matches!(recipe.optimizer, Rule::Lbfgs(_)) {
+            wrong("groups", "groups of weights".to_owned(), "none: `lbfgs` looks for one direction of all weights");
+        }
         if let Some(average) = recipe.average.filter(|average| !(0.0..1.0).contains(average)) {
             wrong("average", average.to_string(), "a number from 0 to below 1; 0.999 is usual");
         }
@@ -60,6 +65,7 @@ impl<'a> Page<'a> {
             ("schedule", recipe.schedule.check()),
             ("metrics", recipe.metrics.check()),
         ];
+        checks.extend(recipe.groups.iter().map(|group| ("groups", group.check())));
         checks.extend(recipe.clip.map(|clip| ("clip", clip.check())));
         checks.extend(recipe.augment.0.iter().map(|step| (step.name(), step.check())));
         for (name, result) in checks {

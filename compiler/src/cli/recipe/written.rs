@@ -7,7 +7,7 @@ use cnnc_runtime::augment::Pipeline;
 use cnnc_runtime::data::{Answer, Picture};
 use cnnc_runtime::init::Scheme;
 use cnnc_runtime::job::Measures;
-use cnnc_runtime::optimizer::{Clip, DecayOn, Rule, Sgd};
+use cnnc_runtime::optimizer::{Clip, DecayOn, Group, Rule, Sgd};
 use cnnc_runtime::schedule::Schedule;
 use serde::Deserialize;
 
@@ -48,6 +48,12 @@ pub(super) struct Written {
     /// Which parameters weight decay applies to.
     #[serde(default)]
     pub(super) decay_on: DecayOn,
+    /// Weights, by name, with factors of their own.
+    #[serde(default)]
+    pub(super) groups: Vec<Group>,
+    /// Weights, by name, that stay as they are, beside those that the net freezes.
+    #[serde(default)]
+    pub(super) freeze: Vec<String>,
     /// How gradients that are too large are cut.
     #[serde(default, with = "serde_yaml::with::singleton_map_recursive")]
     pub(super) clip: Option<Clip>,

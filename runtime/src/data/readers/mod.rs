@@ -83,7 +83,7 @@ fn inside(b: Corners, width: f32, height: f32) -> Result<Corners, String> {
 }
 
 /// Width and height of a picture, from its header alone.
-fn size_of_picture(path: &Path) -> Result<(f32, f32), FileError> {
+pub(super) fn size_of_picture(path: &Path) -> Result<(f32, f32), FileError> {
     let file = std::fs::File::open(path).map_err(|e| FileError::io(path, &e))?;
     let reader = image::ImageReader::new(std::io::BufReader::new(file)).with_guessed_format();
     let reader = reader.map_err(|e| FileError::io(path, &e))?;

@@ -1,9 +1,14 @@
-//! Which anchor learns which true box.
+//! Which anchor, or which box of a cell, learns which true box.
 
-use super::Corners;
+mod rpn;
+mod yolo;
 
-/// From which IoU on an anchor stands for a true box. The defaults are those of RetinaNet (Lin et al. 2017, section 4);
-/// Faster R-CNN has 0.7 and 0.3, SSD 0.5 and 0.5.
+use super::{Centered, Corners};
+
+pub use rpn::assign_rpn;
+pub use yolo::{Cells, Responsible, assign_yolo};
+
+/// From which IoU on an anchor stands for a true box. The defaults are those of RetinaNet.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Matching {
     /// From this IoU on it does.
@@ -12,13 +17,23 @@ pub struct Matching {
     pub negative: f32,
 }
 
+impl Matching {
+    /// RetinaNet (Lin et al. 2017, section 4): from 0.5 on, and below 0.4.
+    pub const RETINANET: Self = Self { positive: 0.5, negative: 0.4 };
+    /// The region proposal network of Faster R-CNN (Ren et al. 2015, section 3.1.2): from 0.7 on, and below 0.3. For
+    /// [`assign_rpn`].
+    pub const RPN: Self = Self { positive: 0.7, negative: 0.3 };
+    /// SSD (Liu et al. 2016, section 2.2): from 0.5 on, all others are background.
+    pub const SSD: Self = Self { positive: 0.5, negative: 0.5 };
+}
+
 impl Default for Matching {
     fn default() -> Self {
-        Self { positive: 0.5, negative: 0.4 }
+        Self::RETINANET
     }
 }
 
-/// What an anchor learns.
+/// What an anchor, or a box of a cell, learns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Assignment {
     /// The true box of this number.
@@ -30,7 +45,8 @@ pub enum Assignment {
 }
 
 /// What each anchor learns. An anchor takes the true box that it overlaps most; and every true box is learnt by the anchor
-/// that overlaps it most, however little, unless none does.
+/// that overlaps it most, however little, unless none does (Liu et al. 2016, section 2.2). Of two true boxes that want the
+/// same anchor, the later one has it.
 pub fn assign(anchors: &[Corners], truths: &[Corners], matching: &Matching) -> Vec<Assignment> {
     let mut of_truths = vec![(0.0_f32, usize::MAX); truths.len()];
     let mut assignments: Vec<Assignment> = anchors
@@ -60,4 +76,13 @@ pub fn assign(anchors: &[Corners], truths: &[Corners], matching: &Matching) -> V
         }
     }
     assignments
+}
+
+/// True boxes as losses take them: class, centre x and y, width and height.
+fn rows(truths: &[Corners]) -> Vec<f32> {
+    let row = |truth: &Corners| {
+        let Centered { x, y, width, height } = (*truth).into();
+        [0.0, x, y, width, height]
+    };
+    truths.iter().flat_map(row).collect()
 }

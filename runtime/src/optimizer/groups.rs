@@ -1,0 +1,66 @@
+//! Weights, by name, whose learning rate or weight decay is another than that of the others.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+#[cfg(feature = "harness")]
+use serde::{Deserialize, Serialize};
+
+use super::rule::not_negative;
+
+/// Trained weights with factors of their own, as parameter groups of `torch.optim` have numbers of their own. A weight belongs
+/// to the first group that it fits.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "harness", derive(Serialize, Deserialize), serde(deny_unknown_fields))]
+pub struct Group {
+    /// Which weights, see [`fits`].
+    #[cfg_attr(feature = "harness", serde(rename = "match"))]
+    pub pattern: String,
+    /// Times the rule's weight decay; 0 or more. Beside that, [`DecayOn`](super::DecayOn) holds.
+    #[cfg_attr(feature = "harness", serde(default = "one"))]
+    pub decay: f64,
+    /// Times the rule's learning rate; 0 or more.
+    #[cfg_attr(feature = "harness", serde(default = "one"))]
+    pub learning_rate: f64,
+}
+
+#[cfg(feature = "harness")]
+fn one() -> f64 {
+    1.0
+}
+
+impl Group {
+    /// Whether both factors are in their ranges.
+    ///
+    /// # Errors
+    /// Says which is not and what would fit.
+    pub fn check(&self) -> Result<(), String> {
+        not_negative("decay", self.decay)?;
+        not_negative("learning_rate", self.learning_rate)
+    }
+
+    /// The group of a weight.
+    pub fn of<'g>(groups: &'g [Self], name: &str) -> Option<&'g Self> {
+        groups.iter().find(|group| fits(&group.pattern, name))
+    }
+
+    /// A group that none of these weights belongs to.
+    pub fn without<'g, 'n>(groups: &'g [Self], names: impl Iterator<Item = &'n str>) -> Option<&'g Self> {
+        let found: Vec<Option<&Self>> = names.map(|name| Self::of(groups, name)).collect();
+        groups.iter().find(|group| !found.iter().flatten().any(|found| core::ptr::eq(*found, *group)))
+    }
+}
+
+/// Whether a weight's name fits a pattern: `*` stands for any characters, and what a pattern names has all that is below it,
+/// so that `features` fits `features.0.weight`, as `*.bias` fits all biases.
+pub fn fits(pattern: &str, name: &str) -> bool {
+    // What is left of the name where the pattern ends: nothing, or what is below.
+    let ends = |rest: &str| rest.is_empty() || rest.starts_with('.');
+    match pattern.split_once('*') {
+        None => name.strip_prefix(pattern).is_some_and(ends),
+        Some((start, pattern)) => match name.strip_prefix(start) {
+            None => false,
+            Some(rest) => rest.char_indices().map(|(at, _)| &rest[at..]).chain([""]).any(|rest| fits(pattern, rest)),
+        },
+    }
+}
