@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{at_line, inside, read_text, size_of_picture};
+use super::{agrees, at_line, inside, read_text, size_of_picture};
 use crate::boxes::Corners;
 use crate::data::{Collection, Example, Pixels};
 use crate::files::FileError;
@@ -110,7 +110,7 @@ impl Page<'_> {
             };
             let (path, said): (PathBuf, _) = (folder.join(name), (side("width")?, side("height")?));
             let (width, height) = size_of_picture(&path).map_err(|e| error(e.to_string()))?;
-            if said != (width, height) {
+            if !agrees(said, (width, height)) {
                 return Err(error(format!("it is {} x {}, but the picture has {width} x {height}", said.0, said.1)));
             }
             all.of_id.insert(id, (all.examples.len(), width, height));

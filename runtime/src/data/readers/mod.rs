@@ -92,6 +92,12 @@ pub(super) fn size_of_picture(path: &Path) -> Result<(f32, f32), FileError> {
     Ok((width as f32, height as f32))
 }
 
+/// Whether annotations speak of a picture of this size; files round, and some say 0, which is nothing.
+fn agrees(said: (f32, f32), (width, height): (f32, f32)) -> bool {
+    let near = |said: f32, side: f32| said == 0.0 || (said - side).abs() <= 1.0;
+    near(said.0, width) && near(said.1, height)
+}
+
 /// Names of classes: those that are given, in their order, or those that are found, by name.
 struct Names {
     names: Vec<String>,

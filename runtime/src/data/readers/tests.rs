@@ -108,6 +108,10 @@ fn voc_counts_from_one() {
     let found = read(&[]).expect("a collection");
     assert_eq!(found.classes, ["dog"]);
     assert_eq!(found.examples[0].boxes, [(Corners { x1: 0.0, y1: 4.0, x2: 20.0, y2: 30.0 }, 0)]);
+    let plain = VOC.replace("<width>40</width><height>30", "<width>0</width><height>0");
+    std::fs::write(all.path("labels/a.xml"), plain).expect("written");
+    assert_eq!(read(&[]).expect("a size that is not said").examples, found.examples);
+    std::fs::write(all.path("labels/a.xml"), VOC).expect("written");
     assert_eq!(complaint(read(&["cat".into()])), "a.xml: line 4: there is no class `dog`; the classes are `cat`");
     let cases = [
         (VOC.replace("<xmax>20", "<xmax>45"), "a.xml: line 6: the box from (0, 4) to (45, 30) lies outside"),

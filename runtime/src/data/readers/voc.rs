@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use roxmltree::{Document, Node};
 
-use super::{Names, at_line, files, inside, read_text, size_of_picture};
+use super::{Names, agrees, at_line, files, inside, read_text, size_of_picture};
 use crate::boxes::Corners;
 use crate::data::{Collection, Example, Pixels};
 use crate::files::FileError;
@@ -81,7 +81,7 @@ fn read(file: PathBuf, images: &Path) -> Result<Annotated, FileError> {
     let name = node(child(root, "filename")?);
     let photo = images.join(text_of(root, "filename")?);
     let (width, height) = size_of_picture(&photo).map_err(|e| at_line(&file, line(name), e))?;
-    if said != (width, height) {
+    if !agrees(said, (width, height)) {
         let message = format!("the size is {} x {}, but the picture has {width} x {height}", said.0, said.1);
         return Err(at_line(&file, line(size), message));
     }

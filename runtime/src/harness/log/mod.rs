@@ -37,7 +37,8 @@ impl Row {
                 test.pck().map(|(_, found)| found),
                 test.mean_iou(),
                 boxes.map(|boxes| boxes.map50),
-                boxes.map(|boxes| boxes.coco.ap),
+                // COCO says -1 where no box is to be found.
+                boxes.map(|boxes| boxes.coco.ap).filter(|ap| *ap >= 0.0),
             ]
         });
         Self {
