@@ -20,7 +20,7 @@ pub fn find(arguments: &Anchors) -> Done {
     let best = found.reduce(|a, b| if b.mean_iou > a.mean_iou { b } else { a }).expect("there are starts");
     if best.shapes.len() < arguments.count {
         return Err(Failed::input(format!(
-            "there are {} anchors to find, but boxes of {} shapes only\nfits: `--count {}` or fewer",
+            "the boxes have too few different shapes for {} anchors: {}\nfits: `--count {}` or fewer",
             arguments.count,
             best.shapes.len(),
             best.shapes.len()

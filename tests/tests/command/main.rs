@@ -630,7 +630,7 @@ optimizer: { adam: { learning_rate: 0.005 } }
     let expected = "const priors = [(16.0, 16.0)]\nmean IoU of 20 boxes with their anchors: 1.000, in pixels of the input of 64 by 48\n";
     assert_eq!(anchors, expected);
     let many = refused(home.path(), 1, &["anchors", "r.yaml"]);
-    assert!(many.contains("boxes of 1 shapes only\nfits: `--count 1`"), "{many}");
+    assert!(many.contains("too few different shapes for 5 anchors: 1\nfits: `--count 1`"), "{many}");
 }
 
 #[test]
