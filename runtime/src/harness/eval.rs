@@ -94,7 +94,7 @@ impl Harness<'_> {
 
     /// How well classes are told apart.
     fn print_classes(&mut self, metric: &Metric, confusion: &Confusion, classes: &[String]) -> Result<(), Failure> {
-        if let Some(accuracy) = metric.accuracy.map(percent) {
+        if let Some(accuracy) = metric.accuracy().map(percent) {
             let [right, all] = [confusion.correct(), confusion.total()].map(thousands);
             let of = if metric.mean_iou.is_some() { format!("{all} pixels") } else { all };
             writeln!(self.out, "accuracy: {} ({right} of {of})", accuracy.trim_start())?;
@@ -213,8 +213,8 @@ fn as_json(metrics: &Metrics, classes: &[String], job: &Eval) -> serde_json::Val
                 "output": metric.output,
                 "target": metric.target,
                 "loss": metric.loss,
-                "accuracy": metric.accuracy,
-                "correct": metric.correct,
+                "accuracy": metric.accuracy(),
+                "correct": metric.correct(),
                 "top": metric.top.iter().map(|(k, share)| (k.to_string(), json!(share))).collect::<Map<_, _>>(),
                 "mean_iou": metric.mean_iou,
                 "verification": metric.roc.as_ref().map(verification_json),

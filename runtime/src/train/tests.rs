@@ -68,7 +68,7 @@ fn a_network_learns() {
         let after = last.test.as_ref().expect("metrics");
         assert!(after.accuracy() > Some(0.95) && after.accuracy() > before.accuracy(), "{after:?}");
         assert!(after.loss() < before.loss());
-        assert_eq!(after.metrics[0].correct, Some((after.accuracy().expect("one") * 100.0).round() as usize));
+        assert_eq!(after.metrics[0].correct(), Some((after.accuracy().expect("one") * 100.0).round() as u64));
         // The last batch has 8 images; none is left out.
         assert_eq!((last.train.step, last.train.steps, last.train.images), (13, 13, 200));
         assert!(last.train.accuracy > Some(0.9) && last.train.loss < outcome.epochs[0].train.loss);

@@ -38,7 +38,7 @@ proptest! {
                 let answer = of_class.iter().position(|x| *x == most).expect("a class");
                 sum -= (of_class[label].exp() / of_class.iter().map(|x| x.exp()).sum::<f64>()).ln();
                 counted += 1;
-                right += usize::from(answer == label);
+                right += u64::from(answer == label);
                 for class in 0..3 {
                     both[class] += usize::from(answer == class && label == class);
                     either[class] += usize::from(answer == class || label == class);
@@ -50,7 +50,7 @@ proptest! {
         let present = either.iter().filter(|n| **n > 0).count().max(1) as f64;
         let iou: f64 = both.iter().zip(either).filter(|(_, n)| *n > 0).map(|(a, b)| *a as f64 / b as f64).sum();
         prop_assert_eq!(metrics.accuracy(), Some(right as f64 / all.max(1) as f64));
-        prop_assert_eq!(metrics.metrics[0].correct, Some(right));
+        prop_assert_eq!(metrics.metrics[0].correct(), Some(right));
         let mean_iou = metrics.mean_iou().expect("a mean IoU");
         prop_assert!((mean_iou - iou / present).abs() < 1e-12);
         prop_assert_eq!(metrics.rating(), Some(mean_iou));
@@ -84,7 +84,7 @@ fn images_without_a_class_do_not_count() {
     let scores = vec![0.9, 0.1, 0.2, 0.8, 0.6, 0.4];
     let data = Dataset::in_memory(&LABELLED, vec![scores], vec![TargetValues::Classes(vec![0, 9, 1])]).expect("data");
     let metrics = evaluate(&mut Points::new(&LABELLED, 2), &data, 2).expect("metrics");
-    assert_eq!((metrics.accuracy(), metrics.metrics[0].correct, metrics.mean_iou()), (Some(0.5), Some(1), None));
+    assert_eq!((metrics.accuracy(), metrics.metrics[0].correct(), metrics.mean_iou()), (Some(0.5), Some(1), None));
     assert_eq!(metrics.metrics[0].confusion.as_ref().map(Confusion::total), Some(2));
 }
 
