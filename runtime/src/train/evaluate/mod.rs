@@ -112,11 +112,6 @@ impl Metrics {
         of_classes.or(of_embeddings).or_else(|| self.boxes.as_ref().map(|boxes| boxes.map50))
     }
 
-    /// What is to fall from epoch to epoch: the loss, or where there is none what is missing of the [`rating`](Self::rating) to 1.
-    pub fn shortfall(&self) -> Option<f64> {
-        self.loss().or_else(|| self.rating().map(|rating| 1.0 - rating))
-    }
-
     /// Whether nothing could be compared.
     pub fn is_empty(&self) -> bool {
         self.metrics.is_empty() && self.boxes.is_none() && self.verification.is_none()

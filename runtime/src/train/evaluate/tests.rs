@@ -125,12 +125,12 @@ fn detectors_are_measured_on_photos() {
     assert!((boxes.map50 - 2.0 / 3.0).abs() < 1e-12, "{boxes:?}");
     assert!((boxes.coco.ap - 67.0 / 101.0).abs() < 1e-12, "{boxes:?}");
     assert_eq!((metrics.loss(), metrics.rating()), (None, Some(boxes.map50)));
-    assert!((metrics.shortfall().expect("one") - 1.0 / 3.0).abs() < 1e-12 && !metrics.is_empty());
+    assert!(!metrics.is_empty());
     let detected = detect(&mut network, &data, 2, &Detected::THRESHOLDS).expect("boxes");
     assert_eq!(detected.truths.iter().map(|t| t.image).collect::<Vec<_>>(), [0, 0, 1, 2]);
     assert_eq!(&detected.precision(), boxes);
 
-    // There is no loss of what is held out: the rate falls with what is missing of the mAP, whatever the loss of learning does.
+    // There is no loss of what is held out: while the mAP stays the same, the loss of learning says whether there is progress.
     let plateau = OnPlateau { factor: 0.5, patience: 0, ..OnPlateau::default() };
     let schedule = Schedule { warmup: 0.0, decay: Decay::OnPlateau(plateau) };
     let options =
@@ -138,7 +138,7 @@ fn detectors_are_measured_on_photos() {
     let outcome = fit(&mut network, &data, Some(&data), &options, &mut ()).expect("a run");
     let epochs = |f: fn(&Epoch) -> f64| outcome.epochs.iter().map(f).collect::<Vec<_>>();
     assert!(epochs(|epoch| epoch.train.loss).is_sorted_by(|a, b| a > b));
-    assert_eq!(epochs(|epoch| epoch.train.learning_rate), [0.01, 0.01, 0.005]);
+    assert_eq!(epochs(|epoch| epoch.train.learning_rate), [0.01; 3]);
     assert!(outcome.epochs.iter().all(|epoch| epoch.test.as_ref() == Some(&metrics)));
 
     let without = photos(&pictures, vec![vec![], vec![], vec![]]);
