@@ -14,6 +14,9 @@ pub use steps::Steps;
 pub(crate) use svg::escaped;
 pub use svg::{Curve, curves, roc};
 
+/// Letters of a name over a column; of longer ones these are shown, so that no name makes all columns wide.
+const WIDEST: usize = 12;
+
 /// Red, green, blue.
 pub type Rgb = [u8; 3];
 
@@ -91,13 +94,14 @@ pub fn captioned(picture: &Raster, text: &str, color: Rgb, scale: usize) -> Rast
 }
 
 /// What was taken for what: a row for each class that is, a column for each that it was taken for, with their counts. The more of
-/// a row a count is, the darker its place: blue where it is right, red where it is not.
+/// a row a count is, the darker its place: blue where it is right, red where it is not. Of long names the first twelve letters are
+/// written.
 #[must_use]
 pub fn confusion(confusion: &Confusion, classes: &[String]) -> Raster {
     const SCALE: usize = 2;
     const HEIGHT: i64 = 36;
     let count = confusion.classes();
-    let names: Vec<String> = (0..count).map(|class| name(classes, class as u32)).collect();
+    let names: Vec<String> = (0..count).map(|class| short(&name(classes, class as u32))).collect();
     let wide = |text: &str| (text.chars().count() as i64 * 4 + 1) * SCALE as i64;
     let left = names.iter().map(|name| wide(name)).max().unwrap_or(0) + 8;
     let counts = (0..count).flat_map(|row| (0..count).map(move |column| confusion.count(row, column).to_string()));
@@ -124,6 +128,11 @@ pub fn confusion(confusion: &Confusion, classes: &[String]) -> Raster {
         }
     }
     raster
+}
+
+/// What is written of a name over a column.
+pub(crate) fn short(name: &str) -> String {
+    name.chars().take(WIDEST).collect()
 }
 
 /// The name of a class, or its number.

@@ -122,3 +122,10 @@ fn captions_are_below_and_confusions_are_tables() {
     assert_eq!(at(left + 1, 73), [190, 50, 40], "wrong");
     assert_eq!(at(left + cell + 1, 37), [235; 3], "never");
 }
+
+#[test]
+fn long_names_make_no_wide_columns() {
+    let names = |letters: usize| ["a", "b"].map(|letter| letter.repeat(letters));
+    let (long, twelve) = (confusion(&Confusion::new(2), &names(1000)), confusion(&Confusion::new(2), &names(12)));
+    assert!(long == twelve && long.width == 3 * (49 * 2 + 8), "{}", long.width);
+}

@@ -16,17 +16,13 @@ const MOST_IN_TEXT: usize = 20;
 /// More classes make no picture that can be looked at.
 const MOST_DRAWN: usize = 100;
 
-/// Columns of a longer name are cut.
-const WIDEST: usize = 12;
-
 /// The lines of a table: a row for each class that is, a column for each that it was taken for. None where there are many classes.
 pub(super) fn table(confusion: &Confusion, names: &[String]) -> Vec<String> {
     let classes = confusion.classes();
     if classes > MOST_IN_TEXT {
         return Vec::new();
     }
-    let short = |class: usize| class_name(names, class).chars().take(WIDEST).collect::<String>();
-    let names: Vec<String> = (0..classes).map(short).collect();
+    let names: Vec<String> = (0..classes).map(|class| draw::short(&class_name(names, class))).collect();
     let count = |truth: usize, answer: usize| confusion.count(truth, answer).to_string();
     let cell = |truth: usize, answer: usize| count(truth, answer).len().max(names[answer].chars().count());
     let width = |answer: usize| (0..classes).map(|truth| cell(truth, answer)).max().unwrap_or(0);

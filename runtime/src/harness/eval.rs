@@ -15,13 +15,13 @@ use super::draw::percent;
 use super::{Failure, Harness, Reading, load, thousands};
 use crate::augment::{Pipeline, crops};
 use crate::boxes::Detector;
-use crate::data::{Dataset, Picture};
+use crate::data::{Answer, Dataset, Picture};
 use crate::draw::roc;
 use crate::files::{FileError, write_atomically};
 use crate::job::Eval;
 use crate::metrics::{ClassMetrics, Confusion, Roc};
 use crate::train::{Answers, Metric, Metrics, evaluate_by};
-use crate::{Network, Spec, weights};
+use crate::{Network, Spec, ValueSpec, weights};
 
 /// Sides of the pieces that answers are averaged over, as a share of the picture's: 224 of 256 pixels.
 const SHARE: f32 = 0.875;
@@ -34,6 +34,11 @@ impl Harness<'_> {
         let loaded = weights::load(&mut *network, first)?;
         let about = About::read(loaded.metadata.as_deref());
         let views = views(job, network.spec(), about.picture.as_ref())?;
+        if let Some(target) = place(network.spec(), &views[0]).filter(|_| views.len() > 1) {
+            let message =
+                format!("`{target}` says where things are, which each piece of a picture has its own answer to");
+            return Err(Failure::new(format!("{message}: it is compared for whole pictures, without `--crops`")));
+        }
         let classes = if job.classes.is_empty() { &about.classes } else { &job.classes };
         let metrics = match (&views[..], others) {
             ([all], []) => evaluate_by(&mut *network, all, job.batch, &job.measures)?,
@@ -48,16 +53,26 @@ impl Harness<'_> {
             let message = format!("no output of {} has the shape of a target{compares}", network.spec().name);
             return Err(Failure::new(message));
         }
-        let drawn = [
-            draw_confusion(&metrics, classes, &job.confusion)?.then_some(("confusion matrix", &job.confusion)),
-            draw_roc(&metrics, network.spec(), &job.roc)?.then_some(("ROC curve", &job.roc)),
-        ];
         if job.json {
-            return Ok(writeln!(self.out, "{:#}", as_json(&metrics, classes, job))?);
+            writeln!(self.out, "{:#}", as_json(&metrics, classes, job))?;
+        } else {
+            self.say_what_is_averaged(job)?;
+            self.print_metrics(&metrics, classes)?;
         }
-        self.say_what_is_averaged(job)?;
-        self.print_metrics(&metrics, classes)?;
-        drawn.into_iter().flatten().try_for_each(|(what, path)| Ok(writeln!(self.out, "{what}: {}", path.display())?))
+        // What was measured is out before a file is written, which may fail.
+        self.out.flush()?;
+        self.draw(&metrics, classes, network.spec(), job)
+    }
+
+    /// Draws what there is to draw, and says where it is.
+    fn draw(&mut self, metrics: &Metrics, classes: &[String], spec: &Spec, job: &Eval) -> Result<(), Failure> {
+        if draw_confusion(metrics, classes, &job.confusion)? && !job.json {
+            writeln!(self.out, "confusion matrix: {}", job.confusion.display())?;
+        }
+        if draw_roc(metrics, spec, &job.roc)? && !job.json {
+            writeln!(self.out, "ROC curve: {}", job.roc.display())?;
+        }
+        Ok(())
     }
 
     fn say_what_is_averaged(&mut self, job: &Eval) -> Result<(), Failure> {
@@ -94,7 +109,7 @@ impl Harness<'_> {
 
     /// How well classes are told apart.
     fn print_classes(&mut self, metric: &Metric, confusion: &Confusion, classes: &[String]) -> Result<(), Failure> {
-        if let Some(accuracy) = metric.accuracy.map(percent) {
+        if let Some(accuracy) = metric.accuracy().map(percent) {
             let [right, all] = [confusion.correct(), confusion.total()].map(thousands);
             let of = if metric.mean_iou.is_some() { format!("{all} pixels") } else { all };
             writeln!(self.out, "accuracy: {} ({right} of {of})", accuracy.trim_start())?;
@@ -165,6 +180,12 @@ fn verification_json(roc: &Roc) -> serde_json::Value {
     json!({ "auc": roc.auc(), "equal_error_rate": error, "threshold": threshold, "roc": points })
 }
 
+fn pck_json((near, found): (f32, f64)) -> serde_json::Value {
+    // As people write it: the number that is nearest to 0.1 among `f32` is another one among `f64`.
+    let near: f64 = near.to_string().parse().unwrap_or(near.into());
+    json!({ "near": near, "found": found })
+}
+
 /// The data as it is, or once for each of the pieces that answers are averaged over.
 fn views(job: &Eval, spec: &Spec, picture: Option<&Picture>) -> Result<Vec<Dataset>, Failure> {
     let pipelines = if job.crops > 1 { crops(SHARE, job.crops > 5) } else { vec![Pipeline::default()] };
@@ -174,6 +195,18 @@ fn views(job: &Eval, spec: &Spec, picture: Option<&Picture>) -> Result<Vec<Datas
         Ok(load(&job.data, spec, reading)?)
     };
     pipelines.into_iter().map(view).collect()
+}
+
+/// The name of the first target that is compared and says where something is, as a share of the picture or in its pixels: pieces of
+/// the picture have other such places.
+fn place(spec: &Spec, data: &Dataset) -> Option<&'static str> {
+    let is_compared = |target: &ValueSpec| spec.outputs.iter().any(|output| output.shape == target.shape);
+    let is_place = |target: usize| match data.answer(target) {
+        Some(Answer::Box | Answer::Objects | Answer::Points | Answer::SeenPoints | Answer::Grid { .. }) => true,
+        Some(Answer::Class | Answer::OneHot | Answer::Object | Answer::Same) | None => false,
+    };
+    let target = (0..).zip(spec.targets).find(|(i, target)| is_compared(target) && is_place(*i));
+    target.map(|(_, target)| target.name)
 }
 
 /// The mean answers of a network as it is and with other weights, to all views of the data.
@@ -187,13 +220,13 @@ fn averaged(network: &mut dyn Network, others: &[PathBuf], views: &[Dataset], jo
     Ok(answers.metrics_by(&views[0], batch, &job.measures)?)
 }
 
-/// How well each class is told from the others.
-fn by_class(confusion: &Confusion, names: &[String]) -> serde_json::Value {
+/// How well each class is told from the others, and of how many images, or of maps pixels.
+fn by_class(confusion: &Confusion, counted: &str, names: &[String]) -> serde_json::Value {
     let one = |class: usize| {
         let ClassMetrics { support, precision, recall, f1 } = confusion.class(class);
         let name = super::predict::class_name(names, class);
         let iou = confusion.iou(class);
-        json!({ "name": name, "images": support, "precision": precision, "recall": recall, "f1": f1, "iou": iou })
+        json!({ "name": name, counted: support, "precision": precision, "recall": recall, "f1": f1, "iou": iou })
     };
     (0..confusion.classes()).map(one).collect()
 }
@@ -209,17 +242,18 @@ fn as_json(metrics: &Metrics, classes: &[String], job: &Eval) -> serde_json::Val
         .metrics
         .iter()
         .map(|metric| {
+            let counted = if metric.mean_iou.is_some() { "pixels" } else { "images" };
             json!({
                 "output": metric.output,
                 "target": metric.target,
                 "loss": metric.loss,
-                "accuracy": metric.accuracy,
-                "correct": metric.correct,
+                "accuracy": metric.accuracy(),
+                "correct": metric.correct(),
                 "top": metric.top.iter().map(|(k, share)| (k.to_string(), json!(share))).collect::<Map<_, _>>(),
                 "mean_iou": metric.mean_iou,
                 "verification": metric.roc.as_ref().map(verification_json),
-                "pck": metric.pck.map(|(_, found)| found),
-                "classes": metric.confusion.as_ref().map(|confusion| by_class(confusion, classes)),
+                "pck": metric.pck.map(pck_json),
+                "classes": metric.confusion.as_ref().map(|confusion| by_class(confusion, counted, classes)),
                 "confusion": metric.confusion.as_ref().map(matrix),
             })
         })

@@ -5,7 +5,7 @@ use crate::job::{Checkpoints, Eval, Files, Picture, Predict, Run, Show, Source, 
 use crate::optimizer::{DecayOn, Group, Sgd};
 use crate::schedule::Schedule;
 use crate::tensors::{Tensor, TensorFile, Values, write};
-use crate::testing::points::{MAPS, Points};
+use crate::testing::points::{MAPS, PLACED, Points};
 use crate::testing::{CLASSES, Folder, PIXELS, SIDE, SPEC, Tiny, pictures};
 use crate::train::Measures;
 use crate::weights;
@@ -21,12 +21,16 @@ fn run(job: &Job) -> Result<String, Failure> {
 }
 
 fn run_with(construct: &Construct<'_>, job: &Job) -> Result<String, Failure> {
+    let mut out = Vec::new();
+    run_into(&mut out, construct, job)?;
+    Ok(String::from_utf8(out).expect("text"))
+}
+
+fn run_into(out: &mut Vec<u8>, construct: &Construct<'_>, job: &Job) -> Result<(), Failure> {
     // As it goes through the file.
     let text = serde_json::to_string(job).expect("JSON");
     let job: Job = serde_json::from_str(&text).expect("a job");
-    let mut out = Vec::new();
-    Harness { construct, out: &mut out, terminal: false, color: false, start: std::time::Instant::now() }.run(&job)?;
-    Ok(String::from_utf8(out).expect("text"))
+    Harness { construct, out, terminal: false, color: false, start: std::time::Instant::now() }.run(&job)
 }
 
 /// Images and labels as IDX files.
@@ -79,6 +83,23 @@ fn train_job(folder: &Folder) -> Train {
     }
 }
 
+fn eval_job(folder: &Folder, weights: &std::path::Path, data: Source) -> Eval {
+    Eval {
+        machine: Machine::default(),
+        weights: vec![weights.into()],
+        crops: 1,
+        data,
+        targets: Vec::new(),
+        measures: Measures::default(),
+        classes: Vec::new(),
+        picture: None,
+        batch: 2,
+        roc: folder.path("none/roc.svg"),
+        confusion: folder.path("drawn/confusion.png"),
+        json: false,
+    }
+}
+
 #[test]
 fn train_eval_and_predict_go_together() {
     let folder = Folder::new("harness");
@@ -96,18 +117,10 @@ fn train_eval_and_predict_go_together() {
     assert!(again.contains("going on after 3 epochs") && again.contains("\naccuracy: 100.00 %\n"), "{again}");
 
     let eval = |json| Eval {
-        machine: Machine::default(),
-        weights: vec![job.output.clone()],
-        crops: 1,
-        data: job.test.clone().expect("held-out data"),
-        targets: Vec::new(),
         measures: Measures { top: vec![2, 3], ..Measures::default() },
-        classes: Vec::new(),
-        picture: None,
         batch: 32,
-        roc: folder.path("none/roc.svg"),
-        confusion: folder.path("drawn/confusion.png"),
         json,
+        ..eval_job(&folder, &job.output, job.test.clone().expect("held-out data"))
     };
     let text = run(&Job::Eval(eval(false))).expect("evaluated");
     assert!(text.starts_with("loss: 0.") && text.contains("accuracy: 100.00 % (100 of 100)\n"), "{text}");
@@ -185,33 +198,52 @@ fn maps_of_classes_are_measured_by_pixel() {
     let (images, path) = ([2, 3, 2, 2], folder.path("maps.safetensors"));
     let map = Tensor { name: String::from("map"), shape: vec![2, 2, 2], values: Values::Classes(&labels) };
     write(&path, &[Tensor::new("scores", &images, &scores), map], None).expect("written");
-    let eval = |json| {
-        Job::Eval(Eval {
-            machine: Machine::default(),
-            weights: vec![weights.clone()],
-            crops: 1,
-            data: Source { files: Files::Tensors { path: path.clone() }, part: Part::All },
-            targets: Vec::new(),
-            measures: Measures::default(),
-            classes: ["sky", "tree", "road"].map(String::from).to_vec(),
-            picture: None,
-            batch: 2,
-            roc: folder.path("roc.svg"),
-            confusion: folder.path("confusion.png"),
-            json,
-        })
-    };
+    let source = Source { files: Files::Tensors { path: path.clone() }, part: Part::All };
+    let classes = ["sky", "tree", "road"].map(String::from).to_vec();
+    let eval = |json| Eval { classes: classes.clone(), json, ..eval_job(&folder, &weights, source.clone()) };
     let construct =
         |options: &Options| -> Result<Box<dyn Network>, Error> { Ok(Box::new(Points::new(&MAPS, options.batch))) };
-    let text = run_with(&construct, &eval(false)).expect("evaluated");
+    let text = run_with(&construct, &Job::Eval(eval(false))).expect("evaluated");
     assert!(text.contains("\naccuracy: 83.33 % (5 of 6 pixels)\n"), "{text}");
     // Of class 0 all, of class 1 four fifths, of class 2 nothing.
     assert!(text.contains("\nmean IoU: 60.00 %\n"), "{text}");
     assert!(text.contains("\n      sky  tree  road\n sky    1     0     0\n"), "{text}");
     let json: serde_json::Value =
-        serde_json::from_str(&run_with(&construct, &eval(true)).expect("evaluated")).expect("JSON");
+        serde_json::from_str(&run_with(&construct, &Job::Eval(eval(true))).expect("evaluated")).expect("JSON");
     let output = &json["outputs"][0];
     assert_eq!((&output["classes"][1]["iou"], &output["confusion"][2][1]), (&0.8.into(), &1.into()));
+    assert_eq!((&output["classes"][1]["pixels"], &output["classes"][1]["images"]), (&4.into(), &().into()));
+
+    // Where no picture can be written, here into a file, the figures are out.
+    let blocked = |json| Job::Eval(Eval { confusion: weights.join("confusion.png"), ..eval(json) });
+    let mut out = Vec::new();
+    let failure = run_into(&mut out, &construct, &blocked(true)).expect_err("no folder");
+    assert!(failure.message.starts_with(&weights.display().to_string()), "{}", failure.message);
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&out).expect("JSON"), json);
+    out.clear();
+    run_into(&mut out, &construct, &blocked(false)).expect_err("no folder");
+    assert!(text.starts_with(&*String::from_utf8(out).expect("text")) && text.contains("\nconfusion matrix: "));
+}
+
+#[test]
+fn points_are_compared_in_whole_pictures() {
+    let home = annotated();
+    let weights = home.path("none.safetensors");
+    write(&weights, &[], None).expect("written");
+    let files = Files::Landmarks { points: home.path("points.csv"), images: home.path("images") };
+    let eval = eval_job(&home, &weights, Source { files, part: Part::All });
+    let construct =
+        |options: &Options| -> Result<Box<dyn Network>, Error> { Ok(Box::new(Points::new(&PLACED, options.batch))) };
+    let json = run_with(&construct, &Job::Eval(Eval { json: true, ..eval.clone() })).expect("evaluated");
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let pck = &json["outputs"][0]["pck"];
+    assert!(pck["near"] == 0.1 && pck["found"].is_number(), "{json}");
+    // Of several networks the mean is a place, of several pieces it is not.
+    let weights = vec![weights.clone(), weights];
+    let several = Eval { weights, ..eval.clone() };
+    assert!(run_with(&construct, &Job::Eval(several)).is_ok_and(|text| text.starts_with("mean of 2 networks\n")));
+    let pieces = run_with(&construct, &Job::Eval(Eval { crops: 5, ..eval })).expect_err("places").message;
+    assert!(pieces.starts_with("`places` says where things are") && pieces.ends_with("without `--crops`"), "{pieces}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The state of a run in one file, so that weights and optimizer cannot disagree.
 
+use std::cmp::Ordering;
 use std::format;
 use std::path::Path;
 use std::string::String;
@@ -10,7 +11,7 @@ use super::Checkpoints;
 use super::evaluate::Tally;
 use crate::files::FileError;
 use crate::optimizer::Average;
-use crate::schedule::Plateau;
+use crate::schedule::{OnPlateau, Plateau};
 use crate::tensors::{self, Tensor, TensorFile};
 use crate::weights::{self, Lenience, OPTIMIZER_PREFIX};
 use crate::{Network, Optimizer, ParamSpec, Role};
@@ -23,16 +24,23 @@ const AVERAGE: &str = "average";
 pub(super) struct Score {
     /// Of what is held out; see [`Metrics::rating`](super::Metrics::rating).
     pub(super) rating: Option<f64>,
-    /// Of what is held out, or of learning where that has none.
+    /// Of what is held out, or of learning where that has none; finite.
     pub(super) loss: f64,
 }
 
 impl Score {
-    /// A higher rating is better; with the same, or none, a lower loss.
+    /// A loss that is not finite, as held-out data may have at finite weights, is worse than any other; it stands as the largest number,
+    /// since JSON has no word for it.
+    pub(super) fn new(rating: Option<f64>, loss: f64) -> Self {
+        Self { rating: rating.filter(|rating| !rating.is_nan()), loss: if loss.is_finite() { loss } else { f64::MAX } }
+    }
+
+    /// A higher rating is better, and any better than none; with the same, or none, a lower loss.
     fn beats(&self, other: &Self) -> bool {
-        match (self.rating, other.rating) {
-            (Some(a), Some(b)) if a != b => a > b,
-            _ => self.loss < other.loss,
+        match self.rating.partial_cmp(&other.rating) {
+            Some(Ordering::Greater) => true,
+            Some(Ordering::Less) => false,
+            Some(Ordering::Equal) | None => self.loss < other.loss,
         }
     }
 }
@@ -48,6 +56,8 @@ pub(super) struct Position {
     pub(super) tally: Tally,
     /// What a schedule on plateaus has seen.
     pub(super) plateau: Plateau,
+    /// The rating that the lowest loss of these is compared at.
+    plateau_rating: Option<f64>,
     best: Option<(u64, Score)>,
 }
 
@@ -59,6 +69,22 @@ impl Position {
             self.best = Some((self.epoch, score));
         }
         better
+    }
+
+    /// Tells a schedule on plateaus how good the present epoch is. A higher rating is progress, a lower one is none; with the same, or
+    /// none, the loss decides. So one loss is compared with another, never with a rating.
+    pub(super) fn follow(&mut self, score: Score, rule: &OnPlateau) {
+        let is_higher = match (score.rating, self.plateau_rating) {
+            (Some(rating), Some(before)) => 1.0 - rating < (1.0 - before) * (1.0 - rule.threshold),
+            (rating, before) => rating.is_some() && before.is_none(),
+        };
+        if is_higher {
+            // Whatever loss comes with it is the lowest at this rating.
+            self.plateau_rating = score.rating;
+            self.plateau.best = None;
+        }
+        let is_lower = score.rating < self.plateau_rating;
+        self.plateau.note(if is_lower { f64::MAX } else { score.loss }, rule);
     }
 
     pub(super) fn best_epoch(&self) -> Option<u64> {
@@ -74,6 +100,7 @@ impl Position {
             "correct": self.tally.correct,
             "plateau": {
                 "factor": self.plateau.factor,
+                "rating": self.plateau_rating,
                 "best": self.plateau.best,
                 "waited": self.plateau.waited,
                 "cooling": self.plateau.cooling,
@@ -88,7 +115,9 @@ impl Position {
         let best = match value.get("best")? {
             Value::Null => None,
             best => {
-                let score = Score { rating: best.get("rating")?.as_f64(), loss: best.get("loss")?.as_f64()? };
+                // `null` is what JSON makes of no number.
+                let loss = best.get("loss")?.as_f64().unwrap_or(f64::NAN);
+                let score = Score::new(best.get("rating")?.as_f64(), loss);
                 Some((best.get("epoch")?.as_u64()?, score))
             }
         };
@@ -104,7 +133,10 @@ impl Position {
             waited: seen.get("waited")?.as_u64()?,
             cooling: seen.get("cooling")?.as_u64()?,
         };
-        Some(Self { epoch: value.get("epoch")?.as_u64()?, step: value.get("step")?.as_u64()?, tally, plateau, best })
+        // Files that were written before have none; the next epoch that is rated begins anew then.
+        let plateau_rating = seen.get("rating").and_then(Value::as_f64);
+        let (epoch, step) = (value.get("epoch")?.as_u64()?, value.get("step")?.as_u64()?);
+        Some(Self { epoch, step, tally, plateau, plateau_rating, best })
     }
 }
 
@@ -172,11 +204,11 @@ pub(super) fn resume(
     }
     let mut file = TensorFile::open(&path)?;
     let about: Option<Value> = file.metadata().and_then(|text| serde_json::from_str(text).ok());
-    let state = about.as_ref().and_then(|about| {
+    let run = about.as_ref().and_then(|about| {
         let run = about.get("run")?;
-        Some((run.get("recipe")?.as_str()?, run.get("steps")?.as_u64()?, Position::from_json(run)?))
+        Some((run, run.get("recipe")?.as_str()?, run.get("steps")?.as_u64()?))
     });
-    let Some((recipe, steps, mut position)) = state else {
+    let Some((run, recipe, steps)) = run else {
         return Err(file.error("this is no checkpoint of a run").hint("remove it, or choose another folder"));
     };
     if recipe != checkpoints.recipe {
@@ -184,6 +216,12 @@ pub(super) fn resume(
             "choose another folder for the checkpoints, remove this file, or do not resume (it is then overwritten)",
         ));
     }
+    let Some(mut position) = Position::from_json(run) else {
+        let message = "this checkpoint was written by another version of cnnc, so the run cannot go on from it";
+        return Err(file
+            .error(message)
+            .hint("move it elsewhere: a new run can start from its weights, with `weights: FILE` in the recipe"));
+    };
     weights::load_from(network, &mut file, Lenience::default())?;
     let params = network.spec().params;
     for (name, state) in optimizer.state_mut() {
@@ -200,4 +238,48 @@ pub(super) fn resume(
         position.best = None;
     }
     Ok(Some(position))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_loss_is_better_than_none() {
+        let mut position = Position::default();
+        let no_number = Score::new(None, f64::NAN);
+        assert!(position.rate(no_number) && !position.rate(no_number));
+        // As it goes through the file, and as files had it that were written before.
+        let mut json = position.to_json();
+        assert_eq!(Position::from_json(&json).as_ref(), Some(&position));
+        json["best"]["loss"] = Value::Null;
+        assert_eq!(Position::from_json(&json).as_ref(), Some(&position));
+        assert!(position.rate(Score::new(None, 1e30)) && !position.rate(no_number));
+        // A rating says more than the loss, and anything more than no rating.
+        let rated = [(0.5, 2.0), (0.5, 1.0), (0.6, 9.0), (0.5, 0.0), (f64::NAN, 0.0)];
+        let better = rated.map(|(rating, loss)| position.rate(Score::new(Some(rating), loss)));
+        assert_eq!(better, [true, true, true, false, false]);
+    }
+
+    #[test]
+    fn a_plateau_is_where_neither_rating_nor_loss_changes() {
+        let rule = OnPlateau { factor: 0.5, patience: 0, ..OnPlateau::default() };
+        let followed = |scores: &[(Option<f64>, f64)]| -> Vec<f64> {
+            let mut position = Position::default();
+            let follow = |(rating, loss): &(Option<f64>, f64)| {
+                position.follow(Score::new(*rating, *loss), &rule);
+                position = Position::from_json(&position.to_json()).expect("a position");
+                position.plateau.factor
+            };
+            scores.iter().map(follow).collect()
+        };
+        // A detector that finds nothing yet makes progress while it learns.
+        let (none, half) = (Some(0.0), Some(0.5));
+        assert_eq!(followed(&[(none, 4.0), (none, 3.0), (none, 2.0), (none, 2.0)]), [1.0, 1.0, 1.0, 0.5]);
+        // One that finds more does, whatever the loss, and one that finds less does not.
+        assert_eq!(followed(&[(none, 2.0), (half, 3.0), (half, 2.5), (none, 1.0)]), [1.0, 1.0, 1.0, 0.5]);
+        // An epoch without a rating is not compared by another measure.
+        assert_eq!(followed(&[(half, 2.0), (None, 0.1), (half, 1.0)]), [1.0, 0.5, 0.5]);
+        assert_eq!(followed(&[(None, f64::NAN), (None, f64::NAN), (None, 1.0)]), [1.0, 0.5, 0.5]);
+    }
 }

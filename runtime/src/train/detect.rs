@@ -1,12 +1,12 @@
 //! What a detector finds in photos, beside what is there.
 
 use std::format;
-use std::ops::ControlFlow;
 use std::vec::Vec;
 
 use super::TrainError;
+use super::evaluate::each;
 use crate::boxes::{Detector, Thresholds, nms};
-use crate::data::{BatchData, Dataset, Draw, each_batch};
+use crate::data::{BatchData, Dataset};
 use crate::metrics::{Coco, Found, TrueBox, coco, voc};
 use crate::{Network, Spec};
 
@@ -107,16 +107,11 @@ pub fn detect(
     if !data.is_slow() {
         return Err(no("is compared on photos, but the data has none"));
     }
-    let numbers: Vec<usize> = (0..data.len()).collect();
     let threads = network.memory().pool.threads();
-    let failed = each_batch(data, spec, &numbers, size, Draw::default(), threads, |batch, numbers| {
-        match network.infer(numbers.len(), &batch.inputs()) {
-            Ok(()) => {
-                finder.add(&*network, batch, numbers);
-                ControlFlow::Continue(())
-            }
-            Err(error) => ControlFlow::Break(error),
-        }
+    each(data, spec, size, threads, |batch, numbers| {
+        network.infer(numbers.len(), &batch.inputs())?;
+        finder.add(&*network, batch, numbers);
+        Ok(())
     })?;
-    failed.map_or(Ok(finder.detected), |error| Err(error.into()))
+    Ok(finder.detected)
 }

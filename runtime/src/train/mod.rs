@@ -24,7 +24,7 @@ use crate::files::{FileError, remove_unfinished};
 use crate::optimizer::{Accumulator, Average};
 use crate::schedule::Decay;
 use crate::{Error, Network, Optimizer};
-use checkpoint::Position;
+use checkpoint::{Position, Score};
 use evaluate::Tally;
 
 /// How far an epoch is.
@@ -326,10 +326,13 @@ impl Run<'_> {
     /// Moves to the next epoch, and saves. Returns whether the one that ends is the best so far.
     fn end_epoch(&mut self, train: &Progress, test: Option<&Metrics>) -> Result<bool, TrainError> {
         self.check_weights(train.loss as f32, train.learning_rate)?;
-        let loss = test.and_then(Metrics::loss).unwrap_or(train.loss);
-        let best = self.position.rate(checkpoint::Score { rating: test.and_then(Metrics::rating), loss });
+        let held_out = test.and_then(Metrics::loss);
+        let score = Score::new(test.and_then(Metrics::rating), held_out.unwrap_or(train.loss));
+        let best = self.position.rate(score);
         if let Decay::OnPlateau(rule) = &self.options.schedule.decay {
-            self.position.plateau.note(test.and_then(Metrics::shortfall).unwrap_or(train.loss), rule);
+            // A held-out loss says enough: it is what `ReduceLROnPlateau` is usually given.
+            let rating = score.rating.filter(|_| held_out.is_none());
+            self.position.follow(Score { rating, ..score }, rule);
         }
         self.position.step = 0;
         self.position.epoch += 1;

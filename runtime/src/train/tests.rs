@@ -68,7 +68,7 @@ fn a_network_learns() {
         let after = last.test.as_ref().expect("metrics");
         assert!(after.accuracy() > Some(0.95) && after.accuracy() > before.accuracy(), "{after:?}");
         assert!(after.loss() < before.loss());
-        assert_eq!(after.metrics[0].correct, Some((after.accuracy().expect("one") * 100.0).round() as usize));
+        assert_eq!(after.metrics[0].correct(), Some((after.accuracy().expect("one") * 100.0).round() as u64));
         // The last batch has 8 images; none is left out.
         assert_eq!((last.train.step, last.train.steps, last.train.images), (13, 13, 200));
         assert!(last.train.accuracy > Some(0.9) && last.train.loss < outcome.epochs[0].train.loss);
@@ -157,6 +157,14 @@ fn checkpoints_of_others_are_refused() {
     checkpoints.recipe = String::from("a");
     std::fs::copy(checkpoints.best(), checkpoints.last()).expect("a copy");
     assert!(message(&checkpoints).contains("this is no checkpoint of a run"));
+    // What a version said that had accuracies and no ratings; a recipe that is not the same says so first.
+    let old = r#"{"run": {"epoch": 1, "step": 0, "images": 0, "loss_sum": 0.0, "correct": 0, "plateau": {"factor": 1.0, "best": null,
+                 "waited": 0, "cooling": 0}, "best": {"epoch": 0, "accuracy": 0.5, "loss": 1.0}, "recipe": "a", "steps": 4}}"#;
+    checkpoint::save_weights(&network(1), &checkpoints.last(), old).expect("written");
+    let text = message(&checkpoints);
+    assert!(text.contains("written by another version of cnnc") && text.contains("`weights: FILE`"), "{text}");
+    let other = Checkpoints { recipe: String::from("b"), ..checkpoints.clone() };
+    assert!(message(&other).contains("one of another recipe"));
     std::fs::write(checkpoints.last(), b"garbage garbage garbage").expect("written");
     assert!(message(&checkpoints).contains("no safetensors file"));
     checkpoints.resume = false;

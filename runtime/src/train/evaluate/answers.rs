@@ -3,7 +3,7 @@
 use std::vec;
 use std::vec::Vec;
 
-use super::scores::{probabilities, rows};
+use super::scores::Scores;
 use super::sums::Sums;
 use super::{Measures, Metrics, Pair, each, pairs};
 use crate::data::Dataset;
@@ -42,12 +42,7 @@ impl Answers {
             for (pair, answers) in self.pairs.iter().zip(&mut answers) {
                 let (y, target) = (network.output(pair.output), &self.spec.targets[pair.target]);
                 match target.kind {
-                    TargetKind::Class(classes) => {
-                        let places = target.image_len();
-                        let of_rows = probabilities(&rows(y, classes, places), classes);
-                        // And back to where the network has them.
-                        answers.extend_from_slice(&rows(&of_rows, places, classes));
-                    }
+                    TargetKind::Class(classes) => answers.extend(Scores::of(target, classes).probabilities(y)),
                     TargetKind::Float => answers.extend_from_slice(y),
                 }
             }

@@ -31,22 +31,30 @@ pub struct Metric {
     /// For classes the mean cross-entropy, for floats the mean squared error. Of maps of classes the mean over the images of the
     /// mean over their pixels, as losses have it.
     pub loss: f64,
-    /// For classes, the fraction of images whose largest output is the right one; of maps, of pixels. What has no class, the label
-    /// `ignore` of the target, does not count.
-    pub accuracy: Option<f64>,
-    /// How many these are.
-    pub correct: Option<usize>,
     /// For classes of images, the fractions of images whose right class is among the k largest outputs, with k; see
     /// [`Measures::top`].
     pub top: Vec<(usize, f64)>,
     /// For maps of classes, the mean intersection over union of the classes that occur (Long, Shelhamer & Darrell 2015, section 5).
     pub mean_iou: Option<f64>,
-    /// For classes, what was taken for what.
+    /// For classes, what was taken for what: of images, of maps of their pixels. What has no class, the label `ignore` of the target,
+    /// does not count.
     pub confusion: Option<Confusion>,
     /// For a number that is to be 0 or 1, how well the output tells them apart.
     pub roc: Option<Roc>,
     /// For points of photos, how near is near enough, see [`Measures::pck`], and the share that is found.
     pub pck: Option<(f32, f64)>,
+}
+
+impl Metric {
+    /// For classes, the fraction of images whose largest output is the right one; of maps, of pixels.
+    pub fn accuracy(&self) -> Option<f64> {
+        self.confusion.as_ref().map(Confusion::accuracy)
+    }
+
+    /// How many these are.
+    pub fn correct(&self) -> Option<u64> {
+        self.confusion.as_ref().map(Confusion::correct)
+    }
 }
 
 /// How well a network does on a data set.
@@ -71,7 +79,7 @@ impl Metrics {
 
     /// The accuracy of the first output that has one.
     pub fn accuracy(&self) -> Option<f64> {
-        self.metrics.iter().find_map(|metric| metric.accuracy)
+        self.metrics.iter().find_map(Metric::accuracy)
     }
 
     /// The mean intersection over union of the first output that is a map of classes.
@@ -99,14 +107,9 @@ impl Metrics {
     /// intersection over union, which a large background does not hide behind; where there is none the area under the curve of
     /// embeddings, then a detector's mAP at an IoU of 0.5.
     pub fn rating(&self) -> Option<f64> {
-        let of_classes = self.metrics.iter().find_map(|metric| metric.mean_iou.or(metric.accuracy));
+        let of_classes = self.metrics.iter().find_map(|metric| metric.mean_iou.or_else(|| metric.accuracy()));
         let of_embeddings = self.verification.as_ref().map(Roc::auc);
         of_classes.or(of_embeddings).or_else(|| self.boxes.as_ref().map(|boxes| boxes.map50))
-    }
-
-    /// What is to fall from epoch to epoch: the loss, or where there is none what is missing of the [`rating`](Self::rating) to 1.
-    pub fn shortfall(&self) -> Option<f64> {
-        self.loss().or_else(|| self.rating().map(|rating| 1.0 - rating))
     }
 
     /// Whether nothing could be compared.

@@ -3,7 +3,7 @@
 use std::string::ToString;
 use std::vec::Vec;
 
-use super::scores::{are_probabilities, cross_entropy, largest, rows};
+use super::scores::Scores;
 use super::{Measures, Metric, Pair};
 use crate::data::Dataset;
 use crate::metrics::{Confusion, top_k};
@@ -24,8 +24,7 @@ enum Answers {
 
 /// Of a target of classes.
 struct Classes {
-    /// Of an image: of maps there are several.
-    places: usize,
+    scores: Scores,
     /// The label of what has no class.
     ignore: Option<u32>,
     /// For each k how many have their right class among the k largest.
@@ -67,8 +66,6 @@ impl Sums {
             output: spec.outputs[pair.output].name.to_string(),
             target: spec.targets[pair.target].name.to_string(),
             loss: self.loss / self.images.max(1) as f64,
-            accuracy: None,
-            correct: None,
             top: Vec::new(),
             mean_iou: None,
             confusion: None,
@@ -77,11 +74,9 @@ impl Sums {
         };
         match self.answers {
             Answers::Floats(judge) => Metric { pck: judge.pck(), roc: judge.roc(), ..empty },
-            Answers::Classes(Classes { places, top, confusion, .. }) => Metric {
-                accuracy: Some(confusion.accuracy()),
-                correct: Some(confusion.correct() as usize),
+            Answers::Classes(Classes { scores, top, confusion, .. }) => Metric {
                 top: top.into_iter().map(|(k, among)| (k, among as f64 / confusion.total().max(1) as f64)).collect(),
-                mean_iou: (places > 1).then(|| confusion.mean_iou()),
+                mean_iou: (scores.places > 1).then(|| confusion.mean_iou()),
                 confusion: Some(confusion),
                 ..empty
             },
@@ -91,29 +86,31 @@ impl Sums {
 
 impl Classes {
     fn new(target: &ValueSpec, classes: usize, measures: &Measures) -> Self {
-        let (places, ignore) = (target.image_len(), target.ignore);
+        let (scores, ignore) = (Scores::of(target, classes), target.ignore);
         // Of pixels nobody asks for it.
-        let top = measures.top.iter().filter(|k| places == 1 && **k < classes).map(|k| (*k, 0)).collect();
-        Self { places, ignore, top, confusion: Confusion::new(classes) }
+        let top = measures.top.iter().filter(|k| scores.places == 1 && **k < classes).map(|k| (*k, 0)).collect();
+        Self { scores, ignore, top, confusion: Confusion::new(classes) }
     }
 
     /// Counts the answers, and returns the sum over the images of the mean cross-entropy of their places, as losses have it.
     fn add(&mut self, y: &[f32], labels: &[u32]) -> f64 {
-        let classes = self.confusion.classes();
-        let rows = rows(y, classes, self.places);
-        let is_probability = are_probabilities(&rows, classes);
-        let images = rows.chunks_exact(classes * self.places).zip(labels.chunks_exact(self.places));
-        let of_image = |(rows, labels): (&[f32], &[u32])| {
-            let (mut sum, mut counted) = (0.0, 0_usize);
-            for (row, label) in rows.chunks_exact(classes).zip(labels).filter(|(_, label)| self.ignore != Some(**label))
-            {
-                counted += 1;
-                sum += cross_entropy(row, *label, is_probability);
-                self.top.iter_mut().for_each(|(k, among)| *among += top_k(row, classes, &[*label], *k));
-                self.confusion.add(*label as usize, largest(row));
-            }
-            sum / counted.max(1) as f64
+        for (label, answer) in self.scores.compared(y, labels, self.ignore) {
+            self.confusion.add(label as usize, answer as usize);
+        }
+        let has_class = |label: u32| self.ignore != Some(label);
+        let Scores { classes, places } = self.scores;
+        for (k, among) in &mut self.top {
+            let images = y.chunks_exact(classes).zip(labels).filter(|(_, label)| has_class(**label));
+            *among += images.map(|(image, label)| top_k(image, classes, &[*label], *k)).sum::<usize>();
+        }
+        let is_probability = self.scores.are_probabilities(y);
+        let of_image = |(image, labels): (&[f32], &[u32])| {
+            let counted = (0..).zip(labels).filter(|(_, label)| has_class(**label));
+            let (sum, count) = counted.fold((0.0, 0_usize), |(sum, count), (place, label)| {
+                (sum + self.scores.cross_entropy(image, place, *label, is_probability), count + 1)
+            });
+            sum / count.max(1) as f64
         };
-        images.map(of_image).sum()
+        y.chunks_exact(self.scores.image_len()).zip(labels.chunks_exact(places)).map(of_image).sum()
     }
 }

@@ -1,7 +1,7 @@
 //! What is seen of an epoch while it goes on.
 
 use super::pairs;
-use super::scores::{largest, rows};
+use super::scores::Scores;
 use crate::{Network, TargetKind, Targets};
 
 /// What was seen of an epoch.
@@ -26,7 +26,7 @@ impl Tally {
                 return None;
             };
             // Some outputs are not computed in training.
-            (!y.is_empty()).then(|| correct(&rows(y, classes, target.image_len()), labels, classes, target.ignore))
+            (!y.is_empty()).then(|| correct(Scores::of(target, classes).compared(y, labels, target.ignore)))
         });
         self.correct = seen.and_then(|(right, of)| {
             let (before, of_before) = if first { (0, 0) } else { self.correct? };
@@ -47,21 +47,7 @@ impl Tally {
     }
 }
 
-/// How many rows have their largest score at the right class, of how many that have a class.
-fn correct(rows: &[f32], labels: &[u32], classes: usize, ignore: Option<u32>) -> (usize, usize) {
-    let counted = rows.chunks_exact(classes).zip(labels).filter(|(_, label)| ignore != Some(**label));
-    counted.fold((0, 0), |(right, of), (y, label)| (right + usize::from(largest(y) == *label as usize), of + 1))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rows_without_a_class_do_not_count() {
-        let logits = [1.0_f32, -2.0, 0.5, 3.0, 3.0, -1.0];
-        assert_eq!(correct(&logits, &[0, 0], 3, None), (2, 2));
-        assert_eq!(correct(&logits, &[0, 1], 3, None), (1, 2));
-        assert_eq!(correct(&logits, &[0, 9], 3, Some(9)), (1, 1));
-    }
+/// Of labels and what they were taken for, how many are the same, of how many.
+fn correct(compared: impl Iterator<Item = (u32, u32)>) -> (usize, usize) {
+    compared.fold((0, 0), |(right, of), (label, answer)| (right + usize::from(label == answer), of + 1))
 }

@@ -38,7 +38,7 @@ proptest! {
                 let answer = of_class.iter().position(|x| *x == most).expect("a class");
                 sum -= (of_class[label].exp() / of_class.iter().map(|x| x.exp()).sum::<f64>()).ln();
                 counted += 1;
-                right += usize::from(answer == label);
+                right += u64::from(answer == label);
                 for class in 0..3 {
                     both[class] += usize::from(answer == class && label == class);
                     either[class] += usize::from(answer == class || label == class);
@@ -50,7 +50,7 @@ proptest! {
         let present = either.iter().filter(|n| **n > 0).count().max(1) as f64;
         let iou: f64 = both.iter().zip(either).filter(|(_, n)| *n > 0).map(|(a, b)| *a as f64 / b as f64).sum();
         prop_assert_eq!(metrics.accuracy(), Some(right as f64 / all.max(1) as f64));
-        prop_assert_eq!(metrics.metrics[0].correct, Some(right));
+        prop_assert_eq!(metrics.metrics[0].correct(), Some(right));
         let mean_iou = metrics.mean_iou().expect("a mean IoU");
         prop_assert!((mean_iou - iou / present).abs() < 1e-12);
         prop_assert_eq!(metrics.rating(), Some(mean_iou));
@@ -84,7 +84,7 @@ fn images_without_a_class_do_not_count() {
     let scores = vec![0.9, 0.1, 0.2, 0.8, 0.6, 0.4];
     let data = Dataset::in_memory(&LABELLED, vec![scores], vec![TargetValues::Classes(vec![0, 9, 1])]).expect("data");
     let metrics = evaluate(&mut Points::new(&LABELLED, 2), &data, 2).expect("metrics");
-    assert_eq!((metrics.accuracy(), metrics.metrics[0].correct, metrics.mean_iou()), (Some(0.5), Some(1), None));
+    assert_eq!((metrics.accuracy(), metrics.metrics[0].correct(), metrics.mean_iou()), (Some(0.5), Some(1), None));
     assert_eq!(metrics.metrics[0].confusion.as_ref().map(Confusion::total), Some(2));
 }
 
@@ -125,12 +125,12 @@ fn detectors_are_measured_on_photos() {
     assert!((boxes.map50 - 2.0 / 3.0).abs() < 1e-12, "{boxes:?}");
     assert!((boxes.coco.ap - 67.0 / 101.0).abs() < 1e-12, "{boxes:?}");
     assert_eq!((metrics.loss(), metrics.rating()), (None, Some(boxes.map50)));
-    assert!((metrics.shortfall().expect("one") - 1.0 / 3.0).abs() < 1e-12 && !metrics.is_empty());
+    assert!(!metrics.is_empty());
     let detected = detect(&mut network, &data, 2, &Detected::THRESHOLDS).expect("boxes");
     assert_eq!(detected.truths.iter().map(|t| t.image).collect::<Vec<_>>(), [0, 0, 1, 2]);
     assert_eq!(&detected.precision(), boxes);
 
-    // There is no loss of what is held out: the rate falls with what is missing of the mAP, whatever the loss of learning does.
+    // There is no loss of what is held out: while the mAP stays the same, the loss of learning says whether there is progress.
     let plateau = OnPlateau { factor: 0.5, patience: 0, ..OnPlateau::default() };
     let schedule = Schedule { warmup: 0.0, decay: Decay::OnPlateau(plateau) };
     let options =
@@ -138,7 +138,7 @@ fn detectors_are_measured_on_photos() {
     let outcome = fit(&mut network, &data, Some(&data), &options, &mut ()).expect("a run");
     let epochs = |f: fn(&Epoch) -> f64| outcome.epochs.iter().map(f).collect::<Vec<_>>();
     assert!(epochs(|epoch| epoch.train.loss).is_sorted_by(|a, b| a > b));
-    assert_eq!(epochs(|epoch| epoch.train.learning_rate), [0.01, 0.01, 0.005]);
+    assert_eq!(epochs(|epoch| epoch.train.learning_rate), [0.01; 3]);
     assert!(outcome.epochs.iter().all(|epoch| epoch.test.as_ref() == Some(&metrics)));
 
     let without = photos(&pictures, vec![vec![], vec![], vec![]]);
