@@ -1,5 +1,5 @@
 use super::*;
-use crate::data::{Group, Pixels, Raster};
+use crate::data::{Comparison, Pixels, Raster};
 use crate::testing::Folder;
 use crate::testing::numpy::{Zip, npy};
 
@@ -289,17 +289,17 @@ fn boxes_are_a_table() {
 }
 
 #[test]
-fn groups_are_a_list() {
+fn comparisons_are_a_list() {
     let pairs = "first,second,same\na.png,b.png,1\n\nb.png,a.png,0\n";
     let all = folder(&[("a.png", ""), ("b.png", ""), ("c.png", ""), ("g.csv", pairs)]);
-    let read = |compared| groups(&all.path("g.csv"), &all.path(""), compared);
+    let read = |compared| comparisons(&all.path("g.csv"), &all.path(""), compared);
     let found = read(Compared::Pairs).expect("pairs");
     assert_eq!(found.photos.examples.len(), 2, "each photo once");
-    assert_eq!(found.groups, [Group::Pair([0, 1], true), Group::Pair([1, 0], false)]);
+    assert_eq!(found.list, [Comparison::Pair([0, 1], true), Comparison::Pair([1, 0], false)]);
     let write = |text: &str| std::fs::write(all.path("g.csv"), text).expect("written");
     // Columns have their meaning by their names, and there may be others.
     write("negative;who;anchor;positive\nc.png;Ada;a.png;b.png\n");
-    assert_eq!(read(Compared::Triplets).expect("triplets").groups, [Group::Triplet([0, 1, 2])]);
+    assert_eq!(read(Compared::Triplets).expect("triplets").list, [Comparison::Triplet([0, 1, 2])]);
     let cases = [
         ("first,second,same\na.png,b.png\n", "g.csv: line 2: 2 fields, but the heading has 3"),
         ("first,second,same\na.png,b.png,1\na.png,b.png,2\n", "g.csv: line 3: `same` is `2`, but it must be 1,"),
