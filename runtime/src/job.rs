@@ -312,7 +312,7 @@ impl Files {
             | Self::Yolo { images, labels: other }
             | Self::Boxes { images, table: other, .. }
             | Self::Landmarks { images, points: other }
-            | Self::Groups { images, list: other, .. } => vec![images, other],
+            | Self::Comparisons { images, list: other, .. } => vec![images, other],
         }
     }
 }
@@ -384,7 +384,7 @@ pub enum Files {
         images: PathBuf,
     },
     /// A list of pairs or triplets of pictures.
-    Groups {
+    Comparisons {
         /// Which of the two.
         compared: Compared,
         /// The CSV file.

@@ -29,6 +29,11 @@ pub fn augment(arguments: &Augment) -> Done {
     let Some(collection) = collect(&source.files, &recipe.classes)? else {
         return Err(Failed::input("the recipe learns from tensors\nfits: pictures; tensors are not augmented"));
     };
+    if collection.examples.is_empty() {
+        return Err(Failed::input(
+            "the recipe learns from no pictures: there are none in its files\nfits: at least one",
+        ));
+    }
     let pipeline = recipe.augment();
     pipeline.suits(collection.points()).map_err(Failed::input)?;
     let times = (SIDE / width.max(height)).max(1);
@@ -47,9 +52,14 @@ pub fn augment(arguments: &Augment) -> Done {
     }
     draw::sheet(&pictures, steps.columns(), 4).write_png(&arguments.output)?;
     let names: Vec<&str> = pipeline.0.iter().map(|step| step.name()).collect();
+    let together = match steps.together {
+        0 => String::new(),
+        1 => ", and once after all of them".to_owned(),
+        times => format!(", and {times} times after all of them"),
+    };
     let changed = match names[..] {
         [] => "; no `augment` in the recipe".to_owned(),
-        _ => format!(", after each step alone, and {} times after all of them: {}", steps.together, names.join(", ")),
+        _ => format!(", after each step alone{together}: {}", names.join(", ")),
     };
     print(&format!("{}: {} pictures, each as it is{changed}\n", arguments.output.display(), arguments.pictures))
 }

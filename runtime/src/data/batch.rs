@@ -3,8 +3,8 @@
 use super::columns::{Values, copy_floats};
 use super::dataset::Content;
 use super::{Dataset, Draw};
+use crate::boxes::Corners;
 use crate::files::FileError;
-use crate::metrics::TrueBox;
 use crate::{Buffer, Spec, TargetKind, Targets, ValueSpec};
 
 /// A photo of a batch, as it was before it was stretched to the network's input.
@@ -14,8 +14,8 @@ pub struct Photo {
     pub width: usize,
     /// In pixels.
     pub height: usize,
-    /// What a detector is to find in it, in its pixels; [`TrueBox::image`] is the number in the data set.
-    pub boxes: Vec<TrueBox>,
+    /// Boxes in its pixels, and their classes.
+    pub boxes: Vec<(Corners, u32)>,
 }
 
 /// Memory for one batch, filled again and again.
@@ -82,9 +82,7 @@ impl BatchData {
                 let floats = self.floats.iter_mut().enumerate().map(|(n, y)| &mut y[part(n, &self.target_lens)]);
                 let classes = self.classes.iter_mut().map(|y| &mut y[i]);
                 let (inputs, floats, classes) = (inputs.collect(), floats.collect(), classes.collect());
-                let mut photo = photos.write(position, data.range(), draw, inputs, floats, classes)?;
-                photo.boxes.iter_mut().for_each(|b| b.image = numbers[i] as u64);
-                self.photos.push(photo);
+                self.photos.push(photos.write(position, data.range(), draw, inputs, floats, classes)?);
                 Ok(())
             }),
         }

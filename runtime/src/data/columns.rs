@@ -167,13 +167,13 @@ fn count(n: usize, what: &str) -> String {
 /// Reads one tensor; all must have the number of images of the first one.
 #[cfg(feature = "weights")]
 fn column(
-    file: &mut Named<'_>,
+    file: &mut Named,
     spec: &'static ValueSpec,
     alone: bool,
     items: &mut Option<(usize, &'static str)>,
 ) -> Result<Column, FileError> {
-    let name = file.name_of(spec, alone)?;
-    let shape = file.shape(&name)?;
+    let tensor = file.tensor(spec, alone)?;
+    let shape = tensor.shape();
     // A class is one number per image; `[batch, 1]` is the same to us.
     let fits = match (shape.split_first(), spec.kind) {
         (Some((_, [] | [1])), TargetKind::Class(_)) if spec.image_len() == 1 => true,
@@ -184,17 +184,17 @@ fn column(
         let needed: Vec<String> =
             std::iter::once(String::from("batch")).chain(spec.shape.iter().map(|dim| format!("{dim}"))).collect();
         let message = format!("`{}` has shape {shape:?}, needed is [{}]", spec.name, needed.join(", "));
-        return Err(file.error(message));
+        return Err(tensor.error(message));
     }
     let images = shape[0];
     match *items {
-        _ if images == 0 => return Err(file.error(format!("`{}` has no images", spec.name))),
+        _ if images == 0 => return Err(tensor.error(format!("`{}` has no images", spec.name))),
         Some((others, name)) if others != images => {
-            return Err(file.error(format!("`{}` has {images} images, but `{name}` has {others}", spec.name)));
+            return Err(tensor.error(format!("`{}` has {images} images, but `{name}` has {others}", spec.name)));
         }
         _ => *items = Some((images, spec.name)),
     }
-    Ok(Column { values: file.read(&name, spec)?, image_len: spec.image_len() })
+    Ok(Column { values: tensor.read(spec)?, image_len: spec.image_len() })
 }
 
 /// Copies the values of some images.

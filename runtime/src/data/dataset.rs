@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use super::columns::{Column, Columns, Values};
 use super::photos::{Answer, Photos, Plan};
-use super::{Collection, Groups, Part, Picture, TargetValues};
+use super::{Collection, Comparisons, Part, Photo, Picture, TargetValues};
 use crate::augment::Sample;
 use crate::files::FileError;
+use crate::metrics::TrueBox;
 use crate::random::Random;
 use crate::{Error, Spec};
 
@@ -111,9 +112,9 @@ impl Dataset {
     ///
     /// # Errors
     ///
-    /// As for [`photos`](Self::photos), and where the list has other groups than the network takes.
-    pub fn groups(list: Groups, spec: &Spec, picture: &Picture, plan: &Plan) -> Result<Self, String> {
-        Photos::new(list.photos, Some(list.groups), spec, picture, plan).map(Self::of_photos)
+    /// As for [`photos`](Self::photos), and where the list compares other numbers of photos than the network takes.
+    pub fn comparisons(comparisons: Comparisons, spec: &Spec, picture: &Picture, plan: &Plan) -> Result<Self, String> {
+        Photos::new(comparisons.photos, Some(comparisons.list), spec, picture, plan).map(Self::of_photos)
     }
 
     fn of_photos(photos: Photos) -> Self {
@@ -186,6 +187,15 @@ impl Dataset {
         match &self.content {
             Content::Columns(_) => false,
             Content::Photos(photos) => photos.have_boxes(&self.range),
+        }
+    }
+
+    /// What a detector is to find in an image that a batch has made of a photo, in pixels of this; numbered like the image. Nothing
+    /// where there are no photos.
+    pub fn truths(&self, image: usize, photo: &Photo) -> Vec<TrueBox> {
+        match &self.content {
+            Content::Columns(_) => Vec::new(),
+            Content::Photos(photos) => photos.truths(self.position(image), photo, image as u64),
         }
     }
 

@@ -18,5 +18,5 @@ pub use dataset::{Dataset, Draw};
 pub use idx::Idx;
 pub use loader::each_batch;
 pub use part::{Part, stratified};
-pub use photos::{Answer, Collection, Example, Group, Groups, Pixels, Plan};
+pub use photos::{Answer, Collection, Comparison, Comparisons, Example, Pixels, Plan};
 pub use picture::{Picture, Raster};

@@ -1,5 +1,6 @@
 //! Photos on disk or in memory, and what networks are to learn of them.
 
+mod answers;
 mod sampling;
 
 use std::borrow::Cow;
@@ -7,19 +8,18 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-#[cfg(feature = "harness")]
-use serde::{Deserialize, Serialize};
-
 use super::readers::size_of_picture;
 use super::{Draw, Photo, Picture, Raster};
 use crate::augment::{Pipeline, Sample};
-use crate::boxes::{Centered, ClassScores, Corners, Grid, Shape, Truth};
+use crate::boxes::Corners;
 use crate::files::FileError;
 use crate::metrics::TrueBox;
 use crate::random::{Random, mix};
-use crate::{Spec, TargetKind, ValueSpec};
+use crate::{Spec, ValueSpec};
+pub use answers::Answer;
+use answers::class_of;
 use sampling::Sampling;
-pub use sampling::{Group, Groups};
+pub use sampling::{Comparison, Comparisons};
 
 /// Where the pixels of an example are.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,19 +76,6 @@ impl Example {
             Pixels::Memory(raster) => Ok((raster.width as f32, raster.height as f32)),
         }
     }
-
-    /// The boxes that a detector is judged by.
-    fn truths(&self) -> Vec<TrueBox> {
-        match self.truths.is_empty() {
-            true => unmarked(&self.boxes),
-            false => self.truths.clone(),
-        }
-    }
-}
-
-/// Boxes as most data sets have them.
-fn unmarked(boxes: &[(Corners, u32)]) -> Vec<TrueBox> {
-    boxes.iter().map(|&(corners, class)| TrueBox::new(0, class, corners)).collect()
 }
 
 /// Photos and the names of their classes.
@@ -122,34 +109,6 @@ pub struct Plan {
     pub targets: Vec<(String, Answer)>,
 }
 
-/// What a target holds.
-#[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "harness", derive(Serialize, Deserialize), serde(rename_all = "snake_case", deny_unknown_fields))]
-pub enum Answer {
-    /// The class of the photo; of the largest box where it has none. For targets that are a class.
-    Class,
-    /// The shares of the classes, `[classes]`.
-    OneHot,
-    /// 1 where there is a box or a point, else 0; `[1]`.
-    Object,
-    /// The largest box: centre x, y, height and width as shares of the picture; `[4]`, zeros where there is none.
-    Box,
-    /// All boxes as the losses of detectors take them, a row each: class (-1 for none), centre x and y, width and height in
-    /// pixels of the network's input; `[most, 5]`. Where there are more the largest ones count.
-    Objects,
-    /// Points, x and y as shares of the picture; `[2 * points]`.
-    Points,
-    /// 1 where there are points, then the points; `[1 + 2 * points]`, zeros where there are none.
-    SeenPoints,
-    /// A map of YOLO, see [`Grid::targets`]; `[anchors * (5 + classes), rows, columns]`.
-    Grid {
-        /// Width and height of each, in pixels of the network's input.
-        anchors: Vec<[f32; 2]>,
-    },
-    /// Of a pair, 1 where both show the same: the same class, or as the list of pairs says; `[1]`.
-    Same,
-}
-
 /// Photos for one network.
 #[derive(Debug)]
 pub(super) struct Photos {
@@ -165,10 +124,10 @@ pub(super) struct Photos {
 const ORDER: u64 = 0;
 
 impl Photos {
-    /// Photos of a collection; the groups of a list, where it has photos that are compared.
+    /// Photos of a collection; as a list compares them, where there is one.
     pub(super) fn new(
         collection: Collection,
-        given: Option<Vec<Group>>,
+        given: Option<Vec<Comparison>>,
         spec: &Spec,
         picture: &Picture,
         plan: &Plan,
@@ -187,13 +146,13 @@ impl Photos {
         plan.augment.suits(collection.points())?;
         let inputs = spec.inputs.len();
         let sampling = match given {
-            Some(groups) => Sampling::given(groups, inputs, collection.examples.len(), spec.name)?,
+            Some(list) => Sampling::given(list, inputs, collection.examples.len(), spec.name)?,
             None => Sampling::by_class(inputs, &collection, spec.name)?,
         };
         let answer = |target: &ValueSpec| {
             let given = plan.targets.iter().find(|(name, _)| name == target.name).map(|(_, answer)| answer.clone());
-            let answer = given.map_or_else(|| guess(target, &collection, &sampling), Ok)?;
-            check(target, &answer, &collection, plan, &sampling)?;
+            let answer = given.map_or_else(|| Answer::guess(target, &collection, &sampling), Ok)?;
+            answer.check(target, &collection, plan, &sampling)?;
             Ok((answer, target.shape.to_vec()))
         };
         let answers = spec.targets.iter().map(answer).collect::<Result<_, String>>()?;
@@ -269,17 +228,26 @@ impl Photos {
             let values = sample.raster.to_input(&self.shape, &self.picture_of(photo));
             input.copy_from_slice(&values.map_err(|message| self.error(photo, message))?);
         }
+        let [_, height, width] = self.shape;
         for (((answer, shape), y), class) in self.answers.iter().zip(floats).zip(classes) {
             match answer {
                 Answer::Class => *class = class_of(&samples[0]).unwrap_or(0),
                 Answer::Same => y.fill(f32::from(u8::from(same))),
-                _ => self.answer(answer, shape, &samples[0], y),
+                _ => answer.write(shape, &samples[0], [width, height], y),
             }
         }
-        let Sample { raster: Raster { width, height, .. }, boxes, .. } = &samples[0];
+        let Sample { raster: Raster { width, height, .. }, boxes, .. } = samples.swap_remove(0);
+        Ok(Photo { width, height, boxes })
+    }
+
+    /// What a detector is to find in a photo of a batch; `image` is how it is numbered.
+    pub(super) fn truths(&self, position: usize, photo: &Photo, image: u64) -> Vec<TrueBox> {
+        let marked = &self.examples[self.sampling.first(position)].truths;
         // Of boxes that have moved no more is known than where they are.
-        let boxes = if self.augment.is_empty() { self.examples[first].truths() } else { unmarked(boxes) };
-        Ok(Photo { width: *width, height: *height, boxes })
+        match self.augment.is_empty() && !marked.is_empty() {
+            true => marked.iter().map(|truth| TrueBox { image, ..*truth }).collect(),
+            false => photo.boxes.iter().map(|&(corners, class)| TrueBox::new(image, class, corners)).collect(),
+        }
     }
 
     /// How a photo becomes an input. Which of black and white is the paper is in doubt for files of pictures only.
@@ -295,184 +263,6 @@ impl Photos {
             Pixels::File(path) => FileError::new(path, message),
             Pixels::Memory(_) => FileError::new(format!("image {photo}"), message),
         }
-    }
-
-    fn answer(&self, answer: &Answer, shape: &[usize], sample: &Sample, y: &mut [f32]) {
-        y.fill(0.0);
-        let (width, height) = (sample.raster.width as f32, sample.raster.height as f32);
-        let points = |y: &mut [f32]| {
-            for (pair, [px, py]) in y.as_chunks_mut::<2>().0.iter_mut().zip(&sample.points) {
-                *pair = [px / width, py / height];
-            }
-        };
-        match answer {
-            Answer::OneHot => {
-                for &(class, share) in &shares(sample)[..] {
-                    if let Some(y) = y.get_mut(class as usize) {
-                        *y += share;
-                    }
-                }
-            }
-            Answer::Object => y.fill(f32::from(u8::from(!sample.boxes.is_empty() || !sample.points.is_empty()))),
-            Answer::Box => {
-                if let Some((b, _)) = largest(sample) {
-                    let b = b.normalized(width, height);
-                    y.copy_from_slice(&[b.x, b.y, b.height, b.width]);
-                }
-            }
-            Answer::Objects => self.objects(sample, y),
-            Answer::Points => points(y),
-            Answer::SeenPoints => {
-                if !sample.points.is_empty() {
-                    y[0] = 1.0;
-                    points(&mut y[1..]);
-                }
-            }
-            Answer::Grid { anchors } => {
-                let truth = |(corners, class): (Corners, u32)| Truth { corners, class };
-                let truths: Vec<Truth> = self.in_input(sample).map(truth).collect();
-                let grid = Grid {
-                    rows: shape[1],
-                    columns: shape[2],
-                    stride: self.shape[2] as f32 / shape[2] as f32,
-                    anchors: anchors.iter().map(|&[width, height]| Shape { width, height }).collect(),
-                    classes: shape[0] / anchors.len() - 5,
-                    scores: ClassScores::Sigmoid,
-                };
-                y.copy_from_slice(&grid.targets(&truths));
-            }
-            Answer::Class | Answer::Same => {}
-        }
-    }
-}
-
-impl Photos {
-    /// Boxes in pixels of the network's input, to which the picture is stretched.
-    fn in_input(&self, sample: &Sample) -> impl Iterator<Item = (Corners, u32)> {
-        let [_, height, width] = self.shape.map(|side| side as f32);
-        let (fx, fy) = (width / sample.raster.width as f32, height / sample.raster.height as f32);
-        sample.boxes.iter().map(move |(b, class)| (b.scaled(fx, fy), *class))
-    }
-
-    fn objects(&self, sample: &Sample, y: &mut [f32]) {
-        let mut boxes: Vec<(Corners, u32)> = self.in_input(sample).collect();
-        boxes.sort_by(|a, b| b.0.area().total_cmp(&a.0.area()));
-        let mut boxes = boxes.into_iter();
-        for row in y.as_chunks_mut::<5>().0 {
-            *row = boxes.next().map_or([-1.0, 0.0, 0.0, 0.0, 0.0], |(b, class)| {
-                let b = Centered::from(b);
-                [class as f32, b.x, b.y, b.width, b.height]
-            });
-        }
-    }
-}
-
-/// The box of the largest area.
-fn largest(sample: &Sample) -> Option<(Corners, u32)> {
-    sample.boxes.iter().copied().max_by(|a, b| a.0.area().total_cmp(&b.0.area()))
-}
-
-fn class_of(sample: &Sample) -> Option<u32> {
-    let most = sample.classes.iter().max_by(|a, b| a.1.total_cmp(&b.1)).map(|class| class.0);
-    most.or_else(|| largest(sample).map(|b| b.1))
-}
-
-/// The classes of the photo, or that of its largest box.
-fn shares(sample: &Sample) -> Cow<'_, [(u32, f32)]> {
-    match sample.classes.is_empty() {
-        false => Cow::Borrowed(&sample.classes),
-        true => Cow::Owned(largest(sample).map(|b| (b.1, 1.0)).into_iter().collect()),
-    }
-}
-
-/// What a target holds, where nobody says so.
-fn guess(target: &ValueSpec, collection: &Collection, sampling: &Sampling) -> Result<Answer, String> {
-    let points = collection.examples.iter().map(|example| example.points.len()).max().unwrap_or(0);
-    match (target.kind, target.shape) {
-        (TargetKind::Class(_), _) => Ok(Answer::Class),
-        (TargetKind::Float, [1]) if sampling.is_of_pairs() => Ok(Answer::Same),
-        (TargetKind::Float, [_, 5]) if collection.examples.iter().any(|e| !e.boxes.is_empty()) => Ok(Answer::Objects),
-        (TargetKind::Float, &[n]) if points > 0 && n == 2 * points => Ok(Answer::Points),
-        (TargetKind::Float, &[n]) if points > 0 && n == 1 + 2 * points => Ok(Answer::SeenPoints),
-        _ => Err(format!(
-            "nothing says what the target `{}` of {:?} holds; `targets: {{ {}: ... }}` with one_hot, object, box, objects, points, \
-             seen_points, same or {{ grid: {{ anchors: [[w, h]] }} }} does",
-            target.name, target.shape, target.name
-        )),
-    }
-}
-
-/// Whether a target can hold what it is to hold.
-fn check(
-    target: &ValueSpec,
-    answer: &Answer,
-    collection: &Collection,
-    plan: &Plan,
-    sampling: &Sampling,
-) -> Result<(), String> {
-    let name = target.name;
-    let needs = |fits: bool, what: String| match fits {
-        true => Ok(()),
-        false => Err(format!("`{name}` of {:?} cannot hold this: {what}", target.shape)),
-    };
-    let classes = |most: usize| {
-        let all = collection.examples.iter().flat_map(|e| e.boxes.iter().map(|b| b.1).chain(e.class));
-        match all.max() {
-            Some(class) if class as usize >= most => {
-                needs(false, format!("there is a class {class}, but it has room for {most} classes"))
-            }
-            _ => Ok(()),
-        }
-    };
-    let of_points = match answer {
-        Answer::Points | Answer::SeenPoints => true,
-        Answer::Object => collection.points() > 0,
-        _ => false,
-    };
-    if let Some(step) = plan.augment.joins().filter(|_| of_points) {
-        let message = format!("`{step}` joins pictures, but `{name}` holds points, which are those of one");
-        return Err(message + "; without this step they can be learnt");
-    }
-    let float = target.kind == TargetKind::Float;
-    match (answer, target.shape) {
-        (Answer::Class, _) => {
-            if target.image_len() != 1 {
-                return needs(
-                    false,
-                    "photos have one class each; maps of classes come from safetensors or npz files".into(),
-                );
-            }
-            let TargetKind::Class(most) = target.kind else { return needs(false, "a class needs `class(n)`".into()) };
-            if plan.augment.blends() {
-                let message = format!("`mixup` gives pictures several classes, but `{name}` is one");
-                return Err(message + "; a target [classes] with `one_hot` can hold them");
-            }
-            if collection.examples.iter().any(|e| e.class.is_none() && e.boxes.is_empty()) {
-                return needs(false, "not all photos have a class".into());
-            }
-            classes(most)
-        }
-        (Answer::OneHot, &[n]) if float => classes(n),
-        (Answer::Object, [1]) | (Answer::Box, [4]) | (Answer::Objects, [_, 5]) if float => Ok(()),
-        (Answer::Same, [1]) if float => needs(sampling.is_of_pairs(), "the network does not take two photos".into()),
-        (Answer::Points | Answer::SeenPoints, &[n]) if float => {
-            let points = (n - usize::from(*answer == Answer::SeenPoints)) / 2;
-            let odd = collection.examples.iter().find(|e| !e.points.is_empty() && e.points.len() != points);
-            match odd {
-                Some(e) => needs(false, format!("photos have {} points", e.points.len())),
-                None => Ok(()),
-            }
-        }
-        (Answer::Grid { anchors }, &[numbers, _, _]) if float => {
-            let fits = !anchors.is_empty() && numbers % anchors.len() == 0 && numbers / anchors.len() > 5;
-            let message = format!("with {} anchors it needs anchors * (5 + classes) maps", anchors.len());
-            needs(fits, message)?;
-            if anchors.as_flattened().iter().any(|side| !(side.is_finite() && *side > 0.0)) {
-                return needs(false, "the sides of anchors must be above 0".into());
-            }
-            classes(numbers / anchors.len() - 5)
-        }
-        _ => needs(false, format!("it has another shape than {answer:?} needs")),
     }
 }
 

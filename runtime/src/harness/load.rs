@@ -37,7 +37,7 @@ pub fn collect(files: &Files, classes: &[String]) -> Result<Option<Collection>, 
         Files::Yolo { labels, images } => readers::yolo(labels, images, classes)?,
         Files::Boxes { table, images, split } => readers::boxes(table, images, split.as_deref(), classes)?,
         Files::Landmarks { points, images } => readers::landmarks(points, images)?,
-        Files::Groups { compared, list, images } => readers::groups(list, images, *compared)?.photos,
+        Files::Comparisons { compared, list, images } => readers::comparisons(list, images, *compared)?.photos,
     }))
 }
 
@@ -50,9 +50,9 @@ pub(super) fn load(source: &Source, spec: &Spec, reading: Reading<'_>) -> Result
         Files::Idx { images, labels } if plan.augment.is_empty() => {
             Dataset::idx(images, labels, spec, &reading.picture)?
         }
-        Files::Groups { compared, list, images } => {
-            let groups = readers::groups(list, images, *compared)?;
-            Dataset::groups(groups, spec, &reading.picture, &plan).map_err(at)?
+        Files::Comparisons { compared, list, images } => {
+            let list = readers::comparisons(list, images, *compared)?;
+            Dataset::comparisons(list, spec, &reading.picture, &plan).map_err(at)?
         }
         files => match collect(files, reading.classes)? {
             Some(collection) => {
@@ -81,6 +81,6 @@ fn path_of(files: &Files) -> &std::path::Path {
         Files::Yolo { labels, .. } => labels,
         Files::Boxes { table, .. } => table,
         Files::Landmarks { points, .. } => points,
-        Files::Groups { list, .. } => list,
+        Files::Comparisons { list, .. } => list,
     }
 }

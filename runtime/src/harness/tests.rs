@@ -337,7 +337,7 @@ fn each_kind_of_data_becomes_batches() {
         (Files::Yolo { labels: at("yolo"), images: images.clone() }, &SPEC, 2),
         (Files::Boxes { table: at("boxes.csv"), images: images.clone(), split: None }, &SPEC, 1),
         (Files::Landmarks { points: at("points.csv"), images: images.clone() }, &of_points, 2),
-        (Files::Groups { compared: crate::job::Compared::Pairs, list: at("pairs.csv"), images }, &of_pairs, 2),
+        (Files::Comparisons { compared: crate::job::Compared::Pairs, list: at("pairs.csv"), images }, &of_pairs, 2),
     ];
     let alone = vec![
         Step::Mirror(0.5.into()),

@@ -75,8 +75,8 @@ impl Finder {
         Some(Self { detector, size: (width as f32, height as f32), thresholds, detected: Detected::default() })
     }
 
-    /// Adds what the network has just found in a batch: the images with these numbers.
-    pub(super) fn add(&mut self, network: &dyn Network, batch: &BatchData, numbers: &[usize]) {
+    /// Adds what the network has just found in a batch: the images of `data` with these numbers.
+    pub(super) fn add(&mut self, network: &dyn Network, data: &Dataset, batch: &BatchData, numbers: &[usize]) {
         let found = self.detector.read(network, batch.count(), self.thresholds.score);
         for ((found, photo), &number) in found.iter().zip(batch.photos()).zip(numbers) {
             let scale = (photo.width as f32 / self.size.0, photo.height as f32 / self.size.1);
@@ -86,7 +86,7 @@ impl Finder {
                 corners: d.corners.scaled(scale.0, scale.1),
                 score: d.score,
             }));
-            self.detected.truths.extend_from_slice(&photo.boxes);
+            self.detected.truths.extend(data.truths(number, photo));
         }
     }
 }
@@ -110,7 +110,7 @@ pub fn detect(
     let threads = network.memory().pool.threads();
     each(data, spec, size, threads, |batch, numbers| {
         network.infer(numbers.len(), &batch.inputs())?;
-        finder.add(&*network, batch, numbers);
+        finder.add(&*network, data, batch, numbers);
         Ok(())
     })?;
     Ok(finder.detected)

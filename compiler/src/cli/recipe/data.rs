@@ -130,9 +130,9 @@ impl Images {
         let at = |path: &PathBuf| folder.join(path);
         let all = |files: &[PathBuf]| files.iter().map(at).collect();
         let beside = |a: &Annotated| (at(&a.annotations), at(&a.images));
-        let groups = |compared: Compared, a: &Annotated| {
+        let comparisons = |compared: Compared, a: &Annotated| {
             let (list, images) = beside(a);
-            Files::Groups { compared, list, images }
+            Files::Comparisons { compared, list, images }
         };
         match self {
             Self { tensors: Some(path), .. } => Files::Tensors { path: at(path) },
@@ -158,8 +158,8 @@ impl Images {
                 let (points, images) = beside(landmarks);
                 Files::Landmarks { points, images }
             }
-            Self { pairs: Some(pairs), .. } => groups(Compared::Pairs, pairs),
-            Self { triplets: Some(triplets), .. } => groups(Compared::Triplets, triplets),
+            Self { pairs: Some(pairs), .. } => comparisons(Compared::Pairs, pairs),
+            Self { triplets: Some(triplets), .. } => comparisons(Compared::Triplets, triplets),
             Self { images, labels, .. } => {
                 let or_none = |path: &Option<PathBuf>| folder.join(path.as_deref().unwrap_or(Path::new("")));
                 Files::Idx { images: or_none(images), labels: or_none(labels) }

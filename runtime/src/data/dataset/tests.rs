@@ -193,7 +193,10 @@ mod safetensors {
         std::fs::write(&zip, archive(&[("image.npy", image()), ("label.npy", label(&[3, 1]))])).expect("written");
         std::fs::create_dir(folder.path("data")).expect("made");
         std::fs::write(folder.path("data/image.npy"), image()).expect("written");
-        std::fs::write(folder.path("data/label.npy"), label(&[3, 1])).expect("written");
+        // Whole numbers are labels whatever their type, and what is beside them does not matter.
+        let floats: Vec<u8> = [3.0_f64, 1.0].iter().flat_map(|x| x.to_le_bytes()).collect();
+        std::fs::write(folder.path("data/label.npy"), npy("<f8", "(2,)", &floats)).expect("written");
+        std::fs::write(folder.path("data/names.npy"), npy("<U2", "(1,)", &[0; 8])).expect("written");
         for path in [&zip, &folder.path("data")] {
             let data = Dataset::tensors(path, &SPEC).expect("a data set");
             let mut batch = BatchData::new(&SPEC, 2);
@@ -217,8 +220,12 @@ mod safetensors {
         assert_eq!(text, "`label` number 1 is class 4, but there are 4 classes (0 to 3)");
         let text = message(&[("image.npy", image()), ("label.npy", npy("|i1", "(2,)", &[255, 0]))]);
         assert_eq!(text, "`label` number 0 is class -1, but there are 4 classes (0 to 3)");
-        let text = message(&[("image.npy", image()), ("label.npy", npy("<f4", "(2,)", &[0; 8]))]);
-        assert_eq!(text, "`label` is of floats, needed are class labels as integers, such as int64");
+        for odd in [1.5, f32::NAN, f32::INFINITY] {
+            let floats = [0.0, odd].map(f32::to_le_bytes).concat();
+            let text = message(&[("image.npy", image()), ("label.npy", npy("<f4", "(2,)", &floats))]);
+            let said = std::format!("`label` number 1 is {odd}, needed are class labels, which are whole numbers");
+            assert_eq!(text, said);
+        }
         let text = message(&[("image.npy", npy("<f4", "(2, 36)", &x)), ("label.npy", label(&[3, 1]))]);
         assert_eq!(text, "`image` has shape [2, 36], needed is [batch, 1, 6, 6]");
         let text = message(&[("image.npy", image()), ("labels.npy", label(&[3, 1]))]);

@@ -8,23 +8,23 @@ use crate::random::Random;
 /// Photos and a list of those that are compared with each other, as protocols of verification have it: `pairs.txt` of Labeled Faces
 /// in the Wild (Huang, Ramesh, Berg & Learned-Miller 2007).
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Groups {
+pub struct Comparisons {
     /// The photos, each once.
     pub photos: Collection,
     /// Numbers of photos; all pairs, or all triplets.
-    pub groups: Vec<Group>,
+    pub list: Vec<Comparison>,
 }
 
 /// Photos that are compared, by their numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Group {
+pub enum Comparison {
     /// Two, and whether they show the same.
     Pair([usize; 2], bool),
     /// An anchor, one that shows the same, and one that does not.
     Triplet([usize; 3]),
 }
 
-impl Group {
+impl Comparison {
     fn photos(&self) -> &[usize] {
         match self {
             Self::Pair(photos, _) => photos,
@@ -43,7 +43,7 @@ pub(super) enum Sampling {
     /// Each with a second one of the same class and one of another.
     Triplet,
     /// From a list.
-    Given(Vec<Group>),
+    Given(Vec<Comparison>),
 }
 
 impl Sampling {
@@ -60,26 +60,26 @@ impl Sampling {
         }
     }
 
-    /// Of a list, each of whose groups must have as many photos as the network takes, and only ones that are there.
-    pub(super) fn given(groups: Vec<Group>, inputs: usize, photos: usize, net: &str) -> Result<Self, String> {
-        for group in &groups {
-            let count = group.photos().len();
+    /// Of a list, each of whose comparisons must be of as many photos as the network takes, and only ones that are there.
+    pub(super) fn given(list: Vec<Comparison>, inputs: usize, photos: usize, net: &str) -> Result<Self, String> {
+        for comparison in &list {
+            let count = comparison.photos().len();
             if count != inputs {
                 let kind = if count == 2 { "pairs" } else { "triplets" };
                 let takes = if inputs == 1 { "one photo".to_owned() } else { format!("{inputs} photos") };
                 return Err(format!("the list is of {kind}, but {net} takes {takes}"));
             }
-            if let Some(photo) = group.photos().iter().find(|photo| **photo >= photos) {
+            if let Some(photo) = comparison.photos().iter().find(|photo| **photo >= photos) {
                 return Err(format!("the list has photo {photo}, but there are {photos}"));
             }
         }
-        Ok(Self::Given(groups))
+        Ok(Self::Given(list))
     }
 
     /// How many items a list has.
     pub(super) fn listed(&self) -> Option<usize> {
         match self {
-            Self::Given(groups) => Some(groups.len()),
+            Self::Given(list) => Some(list.len()),
             _ => None,
         }
     }
@@ -87,7 +87,7 @@ impl Sampling {
     /// Whether two photos make an item.
     pub(super) fn is_of_pairs(&self) -> bool {
         match self {
-            Self::Given(groups) => groups.first().is_some_and(|group| matches!(group, Group::Pair(..))),
+            Self::Given(list) => list.first().is_some_and(|comparison| matches!(comparison, Comparison::Pair(..))),
             other => *other == Self::Pair,
         }
     }
@@ -95,7 +95,7 @@ impl Sampling {
     /// The number of the first photo of an item.
     pub(super) fn first(&self, position: usize) -> usize {
         match self {
-            Self::Given(groups) => groups[position].photos()[0],
+            Self::Given(list) => list[position].photos()[0],
             _ => position,
         }
     }
@@ -123,9 +123,9 @@ impl Sampling {
                 (vec![other], class(other) == class(position))
             }
             Self::Triplet => (vec![find(true), find(false)], true),
-            Self::Given(groups) => match &groups[position] {
-                Group::Pair([_, other], same) => (vec![*other], *same),
-                Group::Triplet([_, positive, negative]) => (vec![*positive, *negative], true),
+            Self::Given(list) => match &list[position] {
+                Comparison::Pair([_, other], same) => (vec![*other], *same),
+                Comparison::Triplet([_, positive, negative]) => (vec![*positive, *negative], true),
             },
         }
     }

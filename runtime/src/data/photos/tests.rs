@@ -1,4 +1,5 @@
 use super::*;
+use crate::TargetKind;
 use crate::augment::{Color, Mirror, Step};
 use crate::data::{BatchData, Dataset, Part, each_batch};
 use crate::testing::{SIDE, SPEC};
@@ -148,12 +149,12 @@ fn pairs_and_triplets_of_a_list_are_those() {
     let triplets = spec(&[IMAGE, IMAGE, IMAGE], &[]);
     let mut photos = collection(20);
     photos.examples.iter_mut().for_each(|example| example.class = None);
-    let list = |groups: &[Group]| Groups { photos: photos.clone(), groups: groups.to_vec() };
+    let all = |list: &[Comparison]| Comparisons { photos: photos.clone(), list: list.to_vec() };
     let dataset =
-        |spec: &Spec, groups: &[Group]| Dataset::groups(list(groups), spec, &Picture::default(), &Plan::default());
+        |spec: &Spec, list: &[Comparison]| Dataset::comparisons(all(list), spec, &Picture::default(), &Plan::default());
     let number = |input: &[f32], i: usize| (input[i * SIDE * SIDE] * 25.5).round() as usize;
 
-    let listed = [Group::Pair([3, 5], true), Group::Pair([5, 9], false), Group::Pair([7, 3], true)];
+    let listed = [Comparison::Pair([3, 5], true), Comparison::Pair([5, 9], false), Comparison::Pair([7, 3], true)];
     let data = dataset(&pairs, &listed).expect("pairs");
     assert_eq!(data.len(), 3);
     let batch = loaded(&data, &pairs, Draw { seed: 4, epoch: 1 });
@@ -164,16 +165,16 @@ fn pairs_and_triplets_of_a_list_are_those() {
     let last = loaded(&data.part(Part::Last(1)).expect("a part"), &pairs, Draw::default());
     assert_eq!((number(last.inputs()[0], 0), last.targets()[0].floats()), (7, &[1.0][..]));
 
-    let data = dataset(&triplets, &[Group::Triplet([1, 2, 3]), Group::Triplet([6, 4, 5])]).expect("triplets");
+    let data = dataset(&triplets, &[Comparison::Triplet([1, 2, 3]), Comparison::Triplet([6, 4, 5])]).expect("triplets");
     let batch = loaded(&data, &triplets, Draw::default());
     assert_eq!([0, 1].map(|i| [0, 1, 2].map(|n| number(batch.inputs()[n], i))), [[1, 2, 3], [6, 4, 5]]);
 
-    let complaint = |spec: &Spec, groups: &[Group]| dataset(spec, groups).expect_err("a misfit");
+    let complaint = |spec: &Spec, list: &[Comparison]| dataset(spec, list).expect_err("a misfit");
     assert_eq!(complaint(&triplets, &listed), "the list is of pairs, but Photos takes 3 photos");
-    assert_eq!(complaint(&pairs, &[Group::Triplet([0; 3])]), "the list is of triplets, but Photos takes 2 photos");
+    assert_eq!(complaint(&pairs, &[Comparison::Triplet([0; 3])]), "the list is of triplets, but Photos takes 2 photos");
     static LABEL: [ValueSpec; 1] = [value("label", &[], TargetKind::Class(3))];
     assert_eq!(complaint(&spec(&[IMAGE], &LABEL), &listed), "the list is of pairs, but Photos takes one photo");
-    assert_eq!(complaint(&pairs, &[Group::Pair([0, 20], true)]), "the list has photo 20, but there are 20");
+    assert_eq!(complaint(&pairs, &[Comparison::Pair([0, 20], true)]), "the list has photo 20, but there are 20");
 }
 
 #[test]
@@ -209,6 +210,28 @@ fn points_are_those_of_one_picture_and_may_change_places() {
             "{said}"
         );
     }
+}
+
+#[test]
+fn detectors_are_judged_by_marks_of_boxes_that_have_not_moved() {
+    let mut photos = collection(2);
+    let corners = |x1, x2| Corners { x1, y1: 1.0, x2, y2: 5.0 };
+    for example in &mut photos.examples {
+        example.boxes = vec![(corners(1.0, 3.0), 2)];
+        example.truths = vec![TrueBox { difficult: true, ..TrueBox::new(0, 2, corners(1.0, 3.0)) }];
+    }
+    let spec = spec(&[IMAGE], &[]);
+    let truths = |steps: Vec<Step>| {
+        let plan = Plan { augment: Pipeline(steps), ..Plan::default() };
+        let data = Dataset::photos(photos.clone(), &spec, &Picture::default(), &plan).expect("a data set");
+        let mut batch = BatchData::new(&spec, 1);
+        batch.load(&data, &[1], Draw::default()).expect("loaded");
+        data.truths(1, &batch.photos()[0])
+    };
+    assert_eq!(truths(vec![]), [TrueBox { difficult: true, ..TrueBox::new(1, 2, corners(1.0, 3.0)) }]);
+    let width = photos.examples[0].size().expect("a size").0;
+    let moved = corners(width - 3.0, width - 1.0);
+    assert_eq!(truths(vec![Step::Mirror(1.0.into())]), [TrueBox::new(1, 2, moved)]);
 }
 
 #[test]

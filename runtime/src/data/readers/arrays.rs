@@ -1,60 +1,108 @@
 //! The arrays of NumPy: `.npy`, one of them (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>), and `.npz`, a
 //! ZIP file of several.
 
+use std::borrow::Cow;
+use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
-use super::files;
+use super::{files, listed};
 use crate::files::FileError;
 
 /// Numbers with a shape, in the order of C.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Array {
-    /// What it is called in its file; the name of the file for an `.npy`.
-    pub name: String,
     /// Items first.
     pub shape: Vec<usize>,
     /// As they are; whole numbers beyond 2^53 are rounded.
     pub values: Vec<f64>,
-    /// Whether they are whole by type.
-    pub whole: bool,
 }
 
-/// Reads an `.npy` or an `.npz` file, or all `.npy` files of a folder: floats and whole numbers of any width, least significant byte
-/// first.
-///
-/// # Errors
-///
-/// Names the file: it cannot be read, is damaged or none of these, or its elements are others or in another order; or the folder: there
-/// is no such file in it.
-pub fn read_arrays(path: &Path) -> Result<Vec<Array>, FileError> {
-    if path.is_dir() {
-        let single = files(path, &["npy"])?;
-        return match single.is_empty() {
-            true => Err(FileError::new(path, "there is no .npy file in it")),
-            false => single.iter().map(|file| read_array(file)).collect(),
+/// Arrays by name, each of which is read when it is asked for: others beside it may be large, or of what nobody can compute with.
+#[derive(Debug)]
+pub struct Arrays {
+    path: PathBuf,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    /// Names and their `.npy` files.
+    Files(Vec<(String, PathBuf)>),
+    /// The bytes of an `.npz` file, and what they hold.
+    Archive(Vec<u8>, Vec<Member>),
+}
+
+impl Arrays {
+    /// Those of an `.npz` file, of all `.npy` files of a folder, which are called like their files, or of a single `.npy` file.
+    ///
+    /// # Errors
+    ///
+    /// Names the file: it cannot be read or is no `.npz` file; or the folder: there is no `.npy` file in it.
+    pub fn open(path: &Path) -> Result<Self, FileError> {
+        let named = |file: PathBuf| (file.file_stem().unwrap_or_default().to_string_lossy().into_owned(), file);
+        let io = |e| FileError::io(path, &e);
+        let content = if path.is_dir() {
+            let files = files(path, &["npy"])?;
+            if files.is_empty() {
+                return Err(FileError::new(path, "there is no .npy file in it"));
+            }
+            Content::Files(files.into_iter().map(named).collect())
+        } else if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy")) {
+            // A file that is missing is to be named before its name is judged.
+            File::open(path).map_err(io)?;
+            Content::Files(vec![named(path.to_owned())])
+        } else {
+            let bytes = std::fs::read(path).map_err(io)?;
+            let members = members(&bytes).map_err(|message| damaged(path, &message))?;
+            Content::Archive(bytes, members)
         };
+        Ok(Self { path: path.to_owned(), content })
     }
-    if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy")) {
-        return Ok(vec![read_array(path)?]);
+
+    /// The file or the folder.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
-    let bytes = std::fs::read(path).map_err(|e| FileError::io(path, &e))?;
-    let files = unzip(&bytes).map_err(|message| FileError::new(path, format!("no valid .npz file: {message}")))?;
-    let array = |(name, bytes): &(String, Vec<u8>)| {
-        let name = name.strip_suffix(".npy").unwrap_or(name);
-        npy(name, bytes).map_err(|message| FileError::new(path, format!("`{name}`: {message}")))
-    };
-    files.iter().map(array).collect()
+
+    /// What the arrays are called, in the order of the files.
+    pub fn names(&self) -> Vec<&str> {
+        match &self.content {
+            Content::Files(files) => files.iter().map(|(name, _)| name.as_str()).collect(),
+            Content::Archive(_, members) => members.iter().map(Member::array).collect(),
+        }
+    }
+
+    /// Reads one: floats or whole numbers of any width, least significant byte first.
+    ///
+    /// # Errors
+    ///
+    /// Names the file: it cannot be read or is damaged, there is no array of this name, or its elements are others or in another order.
+    pub fn read(&self, name: &str) -> Result<Array, FileError> {
+        let missing =
+            || FileError::new(&self.path, format!("there is no array `{name}`, but {}", listed(&self.names())));
+        match &self.content {
+            Content::Files(files) => {
+                let (_, file) = files.iter().find(|(known, _)| known == name).ok_or_else(missing)?;
+                let bytes = std::fs::read(file).map_err(|e| FileError::io(file, &e))?;
+                npy(&bytes).map_err(|message| FileError::new(file, message))
+            }
+            Content::Archive(bytes, members) => {
+                let member = members.iter().find(|member| member.array() == name).ok_or_else(missing)?;
+                let plain = member.unpack(bytes).map_err(|message| damaged(&self.path, &message))?;
+                npy(&plain).map_err(|message| FileError::new(&self.path, format!("`{name}`: {message}")))
+            }
+        }
+    }
 }
 
-fn read_array(path: &Path) -> Result<Array, FileError> {
-    let bytes = std::fs::read(path).map_err(|e| FileError::io(path, &e))?;
-    let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    npy(&name, &bytes).map_err(|message| FileError::new(path, message))
+fn damaged(path: &Path, message: &str) -> FileError {
+    FileError::new(path, format!("no valid .npz file: {message}"))
 }
 
 /// One array (NumPy's format 1 to 3: a text in the notation of Python, then the elements).
-fn npy(name: &str, bytes: &[u8]) -> Result<Array, String> {
+fn npy(bytes: &[u8]) -> Result<Array, String> {
     let invalid = |what: &str| format!("no valid .npy file: {what}");
     let rest = bytes.strip_prefix(b"\x93NUMPY").ok_or_else(|| invalid("it does not start with \\x93NUMPY"))?;
     let (start, length) = match rest {
@@ -87,7 +135,7 @@ fn npy(name: &str, bytes: &[u8]) -> Result<Array, String> {
         ));
     }
     let values = data.chunks_exact(width).map(read).collect();
-    Ok(Array { name: name.to_owned(), shape, values, whole: !descr.contains('f') })
+    Ok(Array { shape, values })
 }
 
 /// The bytes of an element, and how they are read.
@@ -115,9 +163,47 @@ fn elements(descr: &str) -> Option<Element> {
     }
 }
 
-/// The files of a ZIP archive, which are stored as they are or deflated, as `numpy.savez` and `savez_compressed` do (PKWARE's
-/// APPNOTE.TXT, 4.3: the list of files at the end, and ZIP64 for what is beyond 4 GiB).
-fn unzip(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>, String> {
+/// A file of a ZIP archive.
+#[derive(Debug)]
+struct Member {
+    name: String,
+    /// How it is packed.
+    method: usize,
+    /// Bytes that it has when it is not.
+    size: usize,
+    /// Where in the archive it is.
+    place: Range<usize>,
+}
+
+impl Member {
+    /// What its array is called.
+    fn array(&self) -> &str {
+        self.name.strip_suffix(".npy").unwrap_or(&self.name)
+    }
+
+    /// Its bytes, which are stored as they are or deflated, as `numpy.savez` and `savez_compressed` do.
+    fn unpack<'a>(&self, archive: &'a [u8]) -> Result<Cow<'a, [u8]>, String> {
+        let (name, data) = (&self.name, &archive[self.place.clone()]);
+        let plain = match self.method {
+            0 => Cow::Borrowed(data),
+            8 => {
+                let mut plain = Vec::new();
+                // One byte more than promised tells that something is wrong.
+                let mut source = flate2::read::DeflateDecoder::new(data).take((self.size as u64).saturating_add(1));
+                source.read_to_end(&mut plain).map_err(|e| format!("`{name}` is damaged: {e}"))?;
+                Cow::Owned(plain)
+            }
+            method => return Err(format!("`{name}` is packed by method {method}, which is not known here")),
+        };
+        match plain.len() == self.size {
+            true => Ok(plain),
+            false => Err(format!("`{name}` has {} bytes, not the {} that are promised", plain.len(), self.size)),
+        }
+    }
+}
+
+/// The files of a ZIP archive (PKWARE's APPNOTE.TXT, 4.3: the list of files at the end, and ZIP64 for what is beyond 4 GiB).
+fn members(bytes: &[u8]) -> Result<Vec<Member>, String> {
     let at =
         |start: usize, len: usize| start.checked_add(len).and_then(|end| bytes.get(start..end)).ok_or("it is cut off");
     let number = |start: usize, len: usize| {
@@ -133,7 +219,7 @@ fn unzip(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>, String> {
         let wide = number(locator.ok_or("its ZIP64 record is missing")? + 8, 8)?;
         (count, entry) = (number(wide.saturating_add(32), 8)?, number(wide.saturating_add(48), 8)?);
     }
-    let mut files = Vec::new();
+    let mut members = Vec::new();
     for _ in 0..count {
         if at(entry, 4)? != b"PK\x01\x02" {
             return Err("its list of files is damaged".into());
@@ -157,22 +243,9 @@ fn unzip(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>, String> {
         }
         at(local, 30)?;
         let start = local + 30 + number(local + 26, 2)? + number(local + 28, 2)?;
-        let data = at(start, packed)?;
-        let mut plain = Vec::new();
-        match method {
-            0 => plain.extend_from_slice(data),
-            8 => {
-                // One byte more than promised tells that something is wrong.
-                let mut source = flate2::read::DeflateDecoder::new(data).take(size as u64 + 1);
-                source.read_to_end(&mut plain).map_err(|e| format!("`{name}` is damaged: {e}"))?;
-            }
-            _ => return Err(format!("`{name}` is packed by method {method}, which is not known here")),
-        }
-        if plain.len() != size {
-            return Err(format!("`{name}` has {} bytes, not the {size} that are promised", plain.len()));
-        }
-        files.push((name, plain));
+        at(start, packed)?;
+        members.push(Member { name, method, size, place: start..start + packed });
         entry += 46 + name_len + extra_len + number(entry + 32, 2)?;
     }
-    Ok(files)
+    Ok(members)
 }

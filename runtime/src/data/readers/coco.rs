@@ -105,8 +105,13 @@ impl Page<'_> {
             let error = |message: String| self.error(&item, message);
             let id = item.value["id"].as_u64().ok_or_else(|| error("it has no `id`".into()))?;
             let name = item.value["file_name"].as_str().ok_or_else(|| error("it has no `file_name`".into()))?;
-            let side = |name: &str| {
-                item.value[name].as_f64().map(|x| x as f32).ok_or_else(|| error(format!("it has no `{name}`")))
+            // What is missing is like 0, which says nothing.
+            let side = |name: &str| match &item.value[name] {
+                Value::Null => Ok(0.0),
+                said => said
+                    .as_f64()
+                    .map(|x| x as f32)
+                    .ok_or_else(|| error(format!("`{name}` is {said}, but it must be a number"))),
             };
             let (path, said): (PathBuf, _) = (folder.join(name), (side("width")?, side("height")?));
             let (width, height) = size_of_picture(&path).map_err(|e| error(e.to_string()))?;

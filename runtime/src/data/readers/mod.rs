@@ -4,22 +4,23 @@ mod arrays;
 mod boxes;
 mod cifar;
 mod coco;
+mod comparisons;
 mod folders;
-mod groups;
 mod idx;
 mod landmarks;
 mod table;
 mod voc;
 mod yolo;
 
+use std::borrow::Borrow;
 use std::path::{Path, PathBuf};
 
-pub use arrays::{Array, read_arrays};
+pub use arrays::{Array, Arrays};
 pub use boxes::boxes;
 pub use cifar::{Cifar, cifar};
 pub use coco::coco;
+pub use comparisons::{Compared, comparisons};
 pub use folders::folders;
-pub use groups::{Compared, groups};
 pub use idx::idx;
 pub use landmarks::landmarks;
 pub use voc::voc;
@@ -122,10 +123,11 @@ impl Names {
 }
 
 /// Some of the names.
-fn listed(names: &[String]) -> String {
+pub(super) fn listed<S: Borrow<str>>(names: &[S]) -> String {
     const MOST: usize = 8;
-    match names.get(MOST..) {
-        Some(rest @ [_, ..]) => format!("`{}` and {} more", names[..MOST].join("`, `"), rest.len()),
+    match names.split_at_checked(MOST) {
+        _ if names.is_empty() => "none".into(),
+        Some((first, rest @ [_, ..])) => format!("`{}` and {} more", first.join("`, `"), rest.len()),
         _ => format!("`{}`", names.join("`, `")),
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::data::{Group, Pixels, Raster};
+use crate::data::{Comparison, Pixels, Raster};
 use crate::testing::Folder;
 use crate::testing::numpy::{Zip, npy};
 
@@ -109,8 +109,11 @@ fn voc_counts_from_one() {
     assert_eq!(found.classes, ["dog"]);
     assert_eq!(found.examples[0].boxes, [(Corners { x1: 0.0, y1: 4.0, x2: 20.0, y2: 30.0 }, 0)]);
     let plain = VOC.replace("<width>40</width><height>30", "<width>0</width><height>0");
-    std::fs::write(all.path("labels/a.xml"), plain).expect("written");
-    assert_eq!(read(&[]).expect("a size that is not said").examples, found.examples);
+    let (size, width) = ("<size><width>40</width><height>30</height><depth>1</depth></size>", "<width>40</width>");
+    for unsaid in [plain, VOC.replace(size, ""), VOC.replace(width, "")] {
+        std::fs::write(all.path("labels/a.xml"), unsaid).expect("written");
+        assert_eq!(read(&[]).expect("a size that is not said").examples, found.examples);
+    }
     std::fs::write(all.path("labels/a.xml"), VOC).expect("written");
     assert_eq!(complaint(read(&["cat".into()])), "a.xml: line 4: there is no class `dog`; the classes are `cat`");
     let cases = [
@@ -123,6 +126,7 @@ fn voc_counts_from_one() {
             VOC.replace("<name>dog", "<difficult>no</difficult><name>dog"),
             "a.xml: line 5: `difficult` is `no`, but it must",
         ),
+        (VOC.replace("<width>40", "<width>wide"), "a.xml: line 3: `width` is `wide`, but it must be a number"),
         (VOC.replace("<width>40", "<width>80"), "a.xml: line 3: the size is 80 x 30, but the picture has 40 x 30"),
         (VOC.replace("<filename>a.png", "<filename>b.png"), "a.xml: line 2: "),
     ];
@@ -160,7 +164,16 @@ fn coco_numbers_classes_anew() {
     let found = read().expect("a collection");
     assert_eq!((&found.classes[..], found.examples.len()), (&["car".to_owned(), "dog".into()][..], 1));
     assert_eq!(found.examples[0].boxes, [(Corners::from_corner(1.0, 2.0, 10.0, 20.0), 1)]);
+    for unsaid in ["", ", \"width\": 0, \"height\": 0", ", \"height\": null"] {
+        let text = COCO.replace(", \"width\": 40, \"height\": 30", unsaid);
+        std::fs::write(all.path("a.json"), text).expect("written");
+        assert_eq!(read().expect("a size that is not said").examples, found.examples);
+    }
     let cases = [
+        (
+            COCO.replace("40", "\"wide\""),
+            "a.json: line 1: images[0] (id 7): `width` is \"wide\", but it must be a number",
+        ),
         (
             COCO.replace("\"image_id\": 7", "\"image_id\": 8"),
             "a.json: line 3: annotations[0] (id 5): there is no image with the id 8",
@@ -276,23 +289,24 @@ fn boxes_are_a_table() {
 }
 
 #[test]
-fn groups_are_a_list() {
+fn comparisons_are_a_list() {
     let pairs = "first,second,same\na.png,b.png,1\n\nb.png,a.png,0\n";
     let all = folder(&[("a.png", ""), ("b.png", ""), ("c.png", ""), ("g.csv", pairs)]);
-    let read = |compared| groups(&all.path("g.csv"), &all.path(""), compared);
+    let read = |compared| comparisons(&all.path("g.csv"), &all.path(""), compared);
     let found = read(Compared::Pairs).expect("pairs");
     assert_eq!(found.photos.examples.len(), 2, "each photo once");
-    assert_eq!(found.groups, [Group::Pair([0, 1], true), Group::Pair([1, 0], false)]);
+    assert_eq!(found.list, [Comparison::Pair([0, 1], true), Comparison::Pair([1, 0], false)]);
     let write = |text: &str| std::fs::write(all.path("g.csv"), text).expect("written");
     // Columns have their meaning by their names, and there may be others.
     write("negative;who;anchor;positive\nc.png;Ada;a.png;b.png\n");
-    assert_eq!(read(Compared::Triplets).expect("triplets").groups, [Group::Triplet([0, 1, 2])]);
+    assert_eq!(read(Compared::Triplets).expect("triplets").list, [Comparison::Triplet([0, 1, 2])]);
     let cases = [
         ("first,second,same\na.png,b.png\n", "g.csv: line 2: 2 fields, but the heading has 3"),
         ("first,second,same\na.png,b.png,1\na.png,b.png,2\n", "g.csv: line 3: `same` is `2`, but it must be 1,"),
         ("first,second,same\na.png,d.png,1\n", "g.csv: line 2: "),
         ("first,second,same\n", "g.csv: there is nothing below the heading"),
         ("a.png,b.png,1\n", "g.csv: line 1: there is no column `first` in the heading; `first, second, same` are"),
+        ("\n\nfirst,second\na.png,b.png\n", "g.csv: line 3: there is no column `same`"),
         ("", "g.csv: line 1: there is no column `first`"),
     ];
     for (text, expected) in cases {
@@ -304,39 +318,45 @@ fn groups_are_a_list() {
     assert!(complaint(read(Compared::Pairs)).ends_with("d.png: there is no such file"));
 }
 
+/// The first array of a file or a folder.
+fn array(path: &std::path::Path) -> Result<Array, FileError> {
+    let arrays = Arrays::open(path)?;
+    arrays.read(arrays.names()[0])
+}
+
 #[test]
 fn arrays_of_numpy() {
     let all = Folder::new("npy");
     let path = all.path("x.npy");
+    assert!(complaint(Arrays::open(&path)).ends_with("there is no such file"));
     let write = |bytes: &[u8]| std::fs::write(&path, bytes).expect("written");
     write(&npy("<f4", "(2, 1)", &[0, 0, 128, 63, 0, 0, 0, 64]));
-    let array = &read_arrays(&path).expect("an array")[0];
-    assert_eq!(
-        (&*array.name, &array.shape[..], &array.values[..], array.whole),
-        ("x", &[2, 1][..], &[1.0, 2.0][..], false)
-    );
+    assert_eq!(Arrays::open(&path).expect("arrays").names(), ["x"]);
+    assert_eq!(array(&path), Ok(Array { shape: vec![2, 1], values: vec![1.0, 2.0] }));
     write(&npy("<i8", "(1,)", &[255; 8]));
-    assert_eq!(read_arrays(&path).expect("an array")[0].values, [-1.0]);
+    assert_eq!(array(&path).expect("an array").values, [-1.0]);
     write(&npy("|u1", "(3,)", &[1, 2]));
-    assert!(complaint(read_arrays(&path)).contains("truncated or damaged"));
+    assert!(complaint(array(&path)).contains("truncated or damaged"));
     write(b"PK");
-    assert!(complaint(read_arrays(&path)).contains("no valid .npy file"));
+    assert!(complaint(array(&path)).contains("no valid .npy file"));
     std::fs::write(all.path("x.npz"), b"PK").expect("written");
-    assert!(complaint(read_arrays(&all.path("x.npz"))).contains("no valid .npz file"));
+    assert!(complaint(Arrays::open(&all.path("x.npz"))).contains("no valid .npz file"));
 }
 
 #[test]
 fn folders_of_arrays() {
     let all = Folder::new("npy");
-    assert_eq!(complaint(read_arrays(&all.path(""))).split(": ").nth(1), Some("there is no .npy file in it"));
+    assert_eq!(complaint(Arrays::open(&all.path(""))).split(": ").nth(1), Some("there is no .npy file in it"));
     std::fs::write(all.path("b.npy"), npy("|u1", "(2,)", &[1, 2])).expect("written");
     std::fs::write(all.path("a.npy"), npy("<f8", "()", &1.5_f64.to_le_bytes())).expect("written");
+    std::fs::write(all.path("words.npy"), npy("<U2", "(1,)", &[0; 8])).expect("written");
     std::fs::write(all.path("notes.txt"), "").expect("written");
-    let arrays = read_arrays(&all.path("")).expect("arrays");
-    let seen: Vec<_> = arrays.iter().map(|a| (&*a.name, &a.shape[..], &a.values[..], a.whole)).collect();
-    assert_eq!(seen, [("a", &[][..], &[1.5][..], false), ("b", &[2][..], &[1.0, 2.0][..], true)]);
-    std::fs::write(all.path("b.npy"), npy("|u1", "(2,)", &[1])).expect("written");
-    assert!(complaint(read_arrays(&all.path(""))).starts_with("b.npy: truncated or damaged"), "the file is named");
+    let arrays = Arrays::open(&all.path("")).expect("arrays");
+    assert_eq!(arrays.names(), ["a", "b", "words"]);
+    assert_eq!(arrays.read("a"), Ok(Array { shape: vec![], values: vec![1.5] }));
+    assert_eq!(arrays.read("b"), Ok(Array { shape: vec![2], values: vec![1.0, 2.0] }));
+    assert!(complaint(arrays.read("words")).starts_with("words.npy: its elements are `<U2`"), "the file is named");
+    assert!(complaint(arrays.read("c")).ends_with("there is no array `c`, but `a`, `b`, `words`"));
 }
 
 #[test]
@@ -352,23 +372,24 @@ fn archives_of_arrays() {
     {
         let bytes = zip.archive(&files);
         std::fs::write(&path, &bytes).expect("written");
-        let arrays = read_arrays(&path).expect("arrays");
-        assert_eq!(arrays.iter().map(|a| &*a.name).collect::<Vec<_>>(), ["image", "label"]);
-        assert_eq!((&arrays[0].shape[..], &arrays[0].values[..]), (&[1, 2][..], &[1.0, 2.0][..]));
-        assert_eq!(arrays[1].values, [i64::from_le_bytes([3; 8]) as f64]);
+        let arrays = Arrays::open(&path).expect("arrays");
+        assert_eq!(arrays.names(), ["image", "label"]);
+        assert_eq!(arrays.read("image"), Ok(Array { shape: vec![1, 2], values: vec![1.0, 2.0] }));
+        assert_eq!(arrays.read("label").expect("an array").values, [i64::from_le_bytes([3; 8]) as f64]);
         // Damage is an error or harmless, and never ends the program.
         for cut in 0..bytes.len() {
             std::fs::write(&path, &bytes[..cut]).expect("written");
-            assert!(complaint(read_arrays(&path)).starts_with("x.npz: "));
+            assert!(complaint(Arrays::open(&path)).starts_with("x.npz: "));
         }
         for at in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[at] ^= 0xff;
             std::fs::write(&path, &damaged).expect("written");
-            let _ = read_arrays(&path);
+            let _ = Arrays::open(&path)
+                .map(|arrays| arrays.names().iter().filter(|name| arrays.read(name).is_ok()).count());
         }
     }
     let other = Zip { deflate: false, wide: false }.archive(&[("x.npy", npy(">f4", "(1,)", &[0; 4]))]);
     std::fs::write(&path, other).expect("written");
-    assert!(complaint(read_arrays(&path)).starts_with("x.npz: `x`: its elements are `>f4`; floats or whole numbers"));
+    assert!(complaint(array(&path)).starts_with("x.npz: `x`: its elements are `>f4`; floats or whole numbers"));
 }

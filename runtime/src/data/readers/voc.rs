@@ -62,8 +62,9 @@ fn read(file: PathBuf, images: &Path) -> Result<Annotated, FileError> {
         .map_err(|e| at_line(&file, e.pos().row as usize, format!("no valid XML: {}", brief(&e.to_string()))))?;
     let line = |node: Node<'_, '_>| document.text_pos_at(node.range().start).row as usize;
     let child = |node: Node<'_, '_>, name: &str| {
-        let found = node.children().find(|child| child.has_tag_name(name)).map(|child| child.id());
-        found.ok_or_else(|| at_line(&file, line(node), format!("`{}` has no `{name}`", node.tag_name().name())))
+        find(node, name)
+            .map(|child| child.id())
+            .ok_or_else(|| at_line(&file, line(node), format!("`{}` has no `{name}`", node.tag_name().name())))
     };
     let node = |id| document.get_node(id).unwrap_or_else(|| document.root());
     let text_of =
@@ -76,14 +77,19 @@ fn read(file: PathBuf, images: &Path) -> Result<Annotated, FileError> {
         }
     };
     let root = document.root_element();
-    let size = node(child(root, "size")?);
-    let said = (number(size, "width")?, number(size, "height")?);
+    // What is missing is like 0, which says nothing.
+    let size = find(root, "size");
+    let side = |name: &str| match size.filter(|size| find(*size, name).is_some()) {
+        Some(size) => number(size, name),
+        None => Ok(0.0),
+    };
+    let said = (side("width")?, side("height")?);
     let name = node(child(root, "filename")?);
     let photo = images.join(text_of(root, "filename")?);
     let (width, height) = size_of_picture(&photo).map_err(|e| at_line(&file, line(name), e))?;
     if !agrees(said, (width, height)) {
         let message = format!("the size is {} x {}, but the picture has {width} x {height}", said.0, said.1);
-        return Err(at_line(&file, line(size), message));
+        return Err(at_line(&file, line(size.unwrap_or(root)), message));
     }
     let mut objects = Vec::new();
     for object in root.children().filter(|child| child.has_tag_name("object")) {
@@ -95,11 +101,14 @@ fn read(file: PathBuf, images: &Path) -> Result<Annotated, FileError> {
             y2: number(place, "ymax")?,
         };
         let corners = inside(corners, width, height).map_err(|message| at_line(&file, line(place), message))?;
-        let marked = object.children().any(|child| child.has_tag_name("difficult"));
-        let difficult = marked && number(object, "difficult")? != 0.0;
+        let difficult = find(object, "difficult").is_some() && number(object, "difficult")? != 0.0;
         objects.push(Object { corners, difficult, name: text_of(object, "name")?, line: line(object) });
     }
     Ok(Annotated { file, photo, objects })
+}
+
+fn find<'a, 'text>(node: Node<'a, 'text>, name: &str) -> Option<Node<'a, 'text>> {
+    node.children().find(|child| child.has_tag_name(name))
 }
 
 /// A message without the place, which stands in front of it already.

@@ -182,7 +182,7 @@ pub fn evaluate_by(
                 sums.add(network.output(pair.output), &targets[pair.target], numbers.len());
             }
             if let Some(finder) = &mut finder {
-                finder.add(&*network, batch, numbers);
+                finder.add(&*network, data, batch, numbers);
             }
             Ok(())
         })?;

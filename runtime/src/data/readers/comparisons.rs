@@ -1,12 +1,12 @@
 //! Pairs and triplets of photos in a table with a heading: `first, second, same`, where `same` is 1 or 0, or
-//! `anchor, positive, negative`; a group a line. What LFW's `pairs.txt` says by names of persons and numbers is said by files here.
+//! `anchor, positive, negative`, a comparison a line. What LFW's `pairs.txt` says by names of persons and numbers is said by files here.
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use super::table::Table;
 use super::{at_line, read_text, size_of_picture};
-use crate::data::{Collection, Example, Group, Groups, Pixels};
+use crate::data::{Collection, Comparison, Comparisons, Example, Pixels};
 use crate::files::FileError;
 
 /// What a list compares.
@@ -24,8 +24,8 @@ pub enum Compared {
 /// # Errors
 ///
 /// Names the file and the line: a column or a photo is missing, a line has other fields than the heading, `same` is neither 1 nor 0,
-/// or there is no group.
-pub fn groups(list: &Path, images: &Path, compared: Compared) -> Result<Groups, FileError> {
+/// or there is no comparison.
+pub fn comparisons(list: &Path, images: &Path, compared: Compared) -> Result<Comparisons, FileError> {
     let text = read_text(list)?;
     let table = Table::new(list, &text)?;
     let [a, b, c] = table.columns(match compared {
@@ -33,17 +33,19 @@ pub fn groups(list: &Path, images: &Path, compared: Compared) -> Result<Groups, 
         Compared::Triplets => ["anchor", "positive", "negative"],
     })?;
     let mut album = Album { images, photos: Collection::default(), numbers: HashMap::new() };
-    let mut group = |row: &[&str]| {
+    let mut comparison = |row: &[&str]| {
         Ok(match compared {
-            Compared::Pairs => Group::Pair([album.number(row[a])?, album.number(row[b])?], is_same(row[c])?),
-            Compared::Triplets => Group::Triplet([album.number(row[a])?, album.number(row[b])?, album.number(row[c])?]),
+            Compared::Pairs => Comparison::Pair([album.number(row[a])?, album.number(row[b])?], is_same(row[c])?),
+            Compared::Triplets => {
+                Comparison::Triplet([album.number(row[a])?, album.number(row[b])?, album.number(row[c])?])
+            }
         })
     };
-    let groups = table.rows.iter().map(|(line, row)| group(row).map_err(|e: String| at_line(list, *line, e)));
-    let groups = groups.collect::<Result<Vec<Group>, _>>()?;
-    match groups.is_empty() {
+    let found = table.rows.iter().map(|(line, row)| comparison(row).map_err(|e: String| at_line(list, *line, e)));
+    let found = found.collect::<Result<Vec<Comparison>, _>>()?;
+    match found.is_empty() {
         true => Err(FileError::new(list, "there is nothing below the heading")),
-        false => Ok(Groups { photos: album.photos, groups }),
+        false => Ok(Comparisons { photos: album.photos, list: found }),
     }
 }
 
