@@ -26,13 +26,19 @@ pub fn find(arguments: &Anchors) -> Done {
             best.shapes.len()
         )));
     }
-    let sizes: Vec<String> = best.shapes.iter().map(|s| format!("({:.1}, {:.1})", s.width, s.height)).collect();
+    let sizes: Vec<String> = best.shapes.iter().map(|s| format!("({}, {})", shown(s.width), shown(s.height))).collect();
     print(&format!(
         "const priors = [{}]\nmean IoU of {} boxes with their anchors: {:.3}, in pixels of the input of {width} by {height}\n",
         sizes.join(", "),
         shapes.len(),
         best.mean_iou
     ))
+}
+
+/// A size with one digit behind the point; below 1 with two behind the zeros there, since no box is 0 wide.
+fn shown(pixels: f32) -> String {
+    let zeros = if pixels > 0.0 { (-pixels.log10().floor()).max(0.0) as usize } else { 0 };
+    format!("{pixels:.*}", zeros + 1)
 }
 
 /// Sizes of the boxes that are learnt from, in pixels of an input that pictures are stretched to.
@@ -53,5 +59,16 @@ fn shapes(recipe: &Recipe, (width, height): (f32, f32)) -> Result<Vec<Shape>, Fa
     match shapes.is_empty() {
         true => Err(Failed::input(format!("the pictures of the recipe have no boxes{none}"))),
         false => Ok(shapes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_sizes_are_not_shown_as_0() {
+        let sizes = [116.25, 16.0, 1.26, 0.96, 0.5, 0.049, 0.003_21, 0.0];
+        assert_eq!(sizes.map(shown), ["116.2", "16.0", "1.3", "0.96", "0.50", "0.049", "0.0032", "0.0"]);
     }
 }

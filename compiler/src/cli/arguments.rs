@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 use cnnc_runtime::Isa;
-use cnnc_runtime::boxes::Thresholds;
 
 use crate::budget::{self, Budget};
 use crate::cut::Half;
@@ -416,12 +415,12 @@ pub struct Predict {
     /// Where the picture goes with the boxes drawn that a detector finds
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Boxes with a higher score than this are shown
-    #[arg(long, default_value_t = Thresholds::default().score, value_parser = share)]
-    pub score: f32,
-    /// Of boxes of a class with this IoU or more, only the most certain one is shown
-    #[arg(long, default_value_t = Thresholds::default().iou, value_parser = share)]
-    pub iou: f32,
+    /// Boxes with a higher score than this are shown; 0.6 by default
+    #[arg(long, value_parser = share)]
+    pub score: Option<f32>,
+    /// Of boxes of a class with this IoU or more, only the most certain one is shown; 0.5 by default
+    #[arg(long, value_parser = share)]
+    pub iou: Option<f32>,
     /// Of boxes of any classes with that IoU, only the most certain one is shown
     #[arg(long, conflicts_with = "soft_nms")]
     pub agnostic: bool,

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use cnnc_runtime::boxes::Thresholds;
+use cnnc_runtime::boxes::{Detector, Thresholds};
 use cnnc_runtime::job::{self, Job, Machine, Suppression};
 
 use super::arguments::{Bench, Eval, MachineOptions, NetOptions, Predict, Run, Train};
@@ -16,6 +16,7 @@ use crate::budget::Budget;
 use crate::compile::Compiled;
 use crate::cut::Half;
 use crate::emit::Planned;
+use crate::graph::Graph;
 
 /// `cnnc train`
 pub fn train(arguments: &Train) -> Done {
@@ -105,10 +106,11 @@ pub fn predict(arguments: &Predict) -> Done {
         }
     }
     let weights = weights(arguments.weights.as_deref(), &recipe)?;
+    let defaults = Thresholds::default();
     let job = Job::Predict(job::Predict {
         top: arguments.top,
-        score: arguments.score,
-        iou: arguments.iou,
+        score: arguments.score.unwrap_or(defaults.score),
+        iou: arguments.iou.unwrap_or(defaults.iou),
         suppression: match (arguments.agnostic, arguments.soft_nms) {
             (true, _) => Suppression::Agnostic,
             (_, true) => Suppression::Soft,
@@ -122,7 +124,29 @@ pub fn predict(arguments: &Predict) -> Done {
     let net = recipe.net(&named)?;
     let compiled = named.compile(&net, false, false)?;
     recipe.names_all_classes(&compiled.graph)?;
+    has_boxes_for(arguments, &compiled.graph)?;
     start_compiled(&named, &net, Build::default(), &compiled, &job)
+}
+
+/// Refuses options for boxes where there will be none.
+fn has_boxes_for(arguments: &Predict, graph: &Graph) -> Done {
+    let Predict { output, score, iou, agnostic, soft_nms, .. } = arguments;
+    let given = [
+        ("--output", output.is_some()),
+        ("--score", score.is_some()),
+        ("--iou", iou.is_some()),
+        ("--agnostic", *agnostic),
+        ("--soft-nms", *soft_nms),
+    ];
+    let Some((option, _)) = given.into_iter().find(|(_, given)| *given) else { return Ok(()) };
+    let outputs = graph.outputs.iter().map(|output| (&*output.name, &*graph.ty(output.value).shape));
+    match Detector::of_outputs(&outputs.collect::<Vec<_>>()) {
+        Some(_) => Ok(()),
+        None => Err(Failed::input(format!(
+            "the net `{}` has no output of boxes\nfits: no `{option}`, which is for detectors",
+            graph.name
+        ))),
+    }
 }
 
 /// `cnnc run`

@@ -28,9 +28,15 @@ impl Detector {
     /// A network that has an output `detections` of `[n, 5 + classes]`, or `probabilities` of `[n, 1 + classes]` and `boxes` of
     /// `[n, 1 + classes, 4]`, is a detector; `None` for others.
     pub fn of(spec: &Spec) -> Option<Self> {
+        let outputs: Vec<(&str, &[usize])> = spec.outputs.iter().map(|output| (output.name, output.shape)).collect();
+        Self::of_outputs(&outputs)
+    }
+
+    /// The same of the names and shapes of a network's outputs, in order.
+    pub fn of_outputs(outputs: &[(&str, &[usize])]) -> Option<Self> {
         let output = |name: &str| {
-            let at = spec.outputs.iter().position(|output| output.name == name)?;
-            Some((at, spec.outputs[at].shape))
+            let at = outputs.iter().position(|(of, _)| *of == name)?;
+            Some((at, outputs[at].1))
         };
         if let Some((rows, &[_, numbers])) = output("detections")
             && numbers >= 5

@@ -72,7 +72,13 @@ impl Fading {
 
 /// Soft suppression (Bodla et al. 2017): boxes of the same class are not dropped, but their scores fade; what falls to the
 /// threshold of scores or below is dropped. In order of falling new scores, equal ones in the order they came in.
+///
+/// # Panics
+/// Where the sigma of [`Fading::Gaussian`] is not above 0.
 pub fn soft_nms(detections: &[Detection], fading: Fading, thresholds: &Thresholds) -> Vec<Detection> {
+    if let Fading::Gaussian { sigma } = fading {
+        assert!(sigma > 0.0, "a sigma of {sigma} is not above 0");
+    }
     let mut order = certain(detections, thresholds);
     order.sort_unstable_by_key(|entry| (detections[entry.index as usize].class, entry.index));
     let mut kept = Vec::new();

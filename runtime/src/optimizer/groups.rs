@@ -54,13 +54,27 @@ impl Group {
 /// Whether a weight's name fits a pattern: `*` stands for any characters, and what a pattern names has all that is below it,
 /// so that `features` fits `features.0.weight`, as `*.bias` fits all biases.
 pub fn fits(pattern: &str, name: &str) -> bool {
-    // What is left of the name where the pattern ends: nothing, or what is below.
-    let ends = |rest: &str| rest.is_empty() || rest.starts_with('.');
-    match pattern.split_once('*') {
-        None => name.strip_prefix(pattern).is_some_and(ends),
-        Some((start, pattern)) => match name.strip_prefix(start) {
-            None => false,
-            Some(rest) => rest.char_indices().map(|(at, _)| &rest[at..]).chain([""]).any(|rest| fits(pattern, rest)),
-        },
+    // Bytes do as well as characters: none of a character's later ones is the first of another.
+    let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
+    let (mut at, mut of_name) = (0, 0);
+    // Behind the last `*`, and what it stands for ends there. What earlier ones stand for need not change: each is as short as
+    // it can be, which leaves the most to those behind.
+    let mut star = None;
+    loop {
+        match (pattern.get(at), name.get(of_name)) {
+            (Some(b'*'), _) => {
+                at += 1;
+                star = Some((at, of_name));
+            }
+            (None, None | Some(b'.')) => return true,
+            (Some(wanted), Some(found)) if wanted == found => (at, of_name) = (at + 1, of_name + 1),
+            _ => match star {
+                Some((behind, end)) if end < name.len() => {
+                    (at, of_name) = (behind, end + 1);
+                    star = Some((at, of_name));
+                }
+                _ => return false,
+            },
+        }
     }
 }

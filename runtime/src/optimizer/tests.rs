@@ -5,6 +5,7 @@ use super::*;
 use crate::schedule::{Decay, Schedule};
 use crate::{Init, Role};
 use bowl::Bowl;
+use proptest::prelude::*;
 
 const SPECS: [ParamSpec; 2] = [
     ParamSpec { name: "weight", shape: &[3, 4], role: Role::Trained, init: Init::Constant(0.0), range: 0..12 },
@@ -171,6 +172,33 @@ fn groups_are_found_by_name() {
     assert!(wrong(sgd, &[group("bias", -1.0, 1.0)]).contains("`decay` is -1"));
     assert!(wrong(sgd, &[group("bias", 1.0, f64::NAN)]).contains("`learning_rate` is NaN"));
     assert!(wrong(Lbfgs::default().into(), &[group("bias", 1.0, 1.0)]).contains("`lbfgs` has no `groups`"));
+}
+
+#[test]
+fn patterns_of_many_stars_are_soon_tried() {
+    let pattern = "*a".repeat(64) + "b";
+    assert!(!fits(&pattern, &"a".repeat(4096)));
+    assert!(fits(&pattern, &("a".repeat(4096) + "b.weight")));
+}
+
+/// Whether a name fits a pattern, by all that each `*` could stand for.
+fn fits_somehow(pattern: &[char], name: &[char]) -> bool {
+    match (pattern.split_first(), name.split_first()) {
+        (None, None | Some(('.', _))) => true,
+        (Some(('*', pattern)), _) => (0..=name.len()).any(|at| fits_somehow(pattern, &name[at..])),
+        (Some((wanted, pattern)), Some((found, name))) => wanted == found && fits_somehow(pattern, name),
+        _ => false,
+    }
+}
+
+proptest! {
+    #[test]
+    fn patterns_fit_where_something_fits_in_place_of_each_star(pattern in "[ab.é*]{0,8}", name in "[ab.éè]{0,10}") {
+        let chars = |text: &str| text.chars().collect::<Vec<char>>();
+        prop_assert_eq!(fits(&pattern, &name), fits_somehow(&chars(&pattern), &chars(&name)));
+        // What the pattern is made from fits it.
+        prop_assert!(fits(&pattern, &(pattern.replace('*', &name) + ".weight")));
+    }
 }
 
 #[test]

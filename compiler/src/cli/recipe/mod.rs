@@ -3,7 +3,9 @@
 //! A recipe is YAML; its mistakes are shown as those of specifications are, at the place.
 
 mod data;
+mod names;
 mod page;
+mod places;
 mod transfer;
 mod written;
 
@@ -12,17 +14,17 @@ use std::path::{Path, PathBuf};
 use cnnc_runtime::augment::Pipeline;
 use cnnc_runtime::data::{Answer, Part, Picture};
 use cnnc_runtime::job::{self, Checkpoints, Files, Job, Machine, Show, Source};
-use cnnc_runtime::optimizer::{Group, Optimizer, fits};
+use cnnc_runtime::optimizer::Optimizer;
 
 use super::arguments::{NetOptions, Which};
 use super::spec::{Named, checkout};
 use super::{Failed, write};
 use crate::budget::Budget;
-use crate::diagnostics::{Diagnostic, Span, nearest};
-use crate::graph::{Graph, Kind, Param, Role, prefixes};
+use crate::diagnostics::Diagnostic;
+use crate::graph::{Graph, Kind};
 use data::Images;
 use page::Page;
-use transfer::{Features, Trained, layers};
+use transfer::Features;
 use written::{Size, Written};
 
 /// A recipe that was read and checked.
@@ -50,7 +52,7 @@ impl Recipe {
     /// Reads a recipe whose files must be there; `data` stands in for its data folder.
     pub fn read(path: &Path, data: Option<&Path>) -> Result<Self, Failed> {
         let recipe = Self::read_alone(path, data)?;
-        Page::new(path, &recipe.text).found(&recipe)?;
+        recipe.page().found(&recipe)?;
         Ok(recipe)
     }
 
@@ -80,6 +82,10 @@ impl Recipe {
         })
     }
 
+    fn page(&self) -> Page<'_> {
+        Page::new(&self.path, &self.text)
+    }
+
     /// The spec.
     pub fn named(&self) -> Result<Named, Failed> {
         let beside = self.home().join(&self.written.spec);
@@ -96,11 +102,7 @@ impl Recipe {
         if self.written.transfer.is_none() && self.written.freeze.is_empty() {
             return Ok(net);
         }
-        let graph = named.elaborate(&net)?;
-        let mut freeze = self.frozen_by_name(&graph)?;
-        if let Some(transfer) = &self.written.transfer {
-            freeze.extend(self.frozen(&transfer.train, &graph)?);
-        }
+        let freeze = self.frozen(&named.elaborate(&net)?)?;
         Ok(NetOptions { freeze, ..net })
     }
 
@@ -112,85 +114,6 @@ impl Recipe {
         memory.map(budget)
     }
 
-    /// The weights that `freeze` names.
-    fn frozen_by_name(&self, graph: &Graph) -> Result<Vec<String>, Failed> {
-        let weights = || graph.params.iter().filter(|param| param.role != Role::Buffer);
-        let named = |pattern: &String| -> Result<Vec<String>, Failed> {
-            let names: Vec<String> = weights().map(|p| p.name.clone()).filter(|name| fits(pattern, name)).collect();
-            if names.is_empty() {
-                let wrong = Diagnostic::new(self.list("freeze"), format!("there are no weights `{pattern}` to freeze"));
-                return Err(self.no_such_weights(wrong, pattern, weights()));
-            }
-            Ok(names)
-        };
-        let names = self.written.freeze.iter().map(named).collect::<Result<Vec<_>, _>>()?.concat();
-        let stays = |param: &&Param| param.role != Role::Trained || names.contains(&param.name);
-        match graph.params.iter().all(|param| stays(&param)) {
-            true => {
-                let wrong = Diagnostic::new(self.list("freeze"), "nothing is left to train");
-                Err(Page::new(&self.path, &self.text).failed(&[wrong.fits("some of the weights of the net")]))
-            }
-            false => Ok(names),
-        }
-    }
-
-    /// Refuses groups that no trained weight belongs to.
-    pub fn groups_have_weights(&self, graph: &Graph) -> Result<(), Failed> {
-        let trained = || graph.params.iter().filter(|param| param.role == Role::Trained);
-        match Group::without(&self.written.groups, trained().map(|param| &*param.name)) {
-            None => Ok(()),
-            Some(Group { pattern, .. }) => {
-                let title = format!("no trained weight is for the group `{pattern}`");
-                Err(self.no_such_weights(Diagnostic::new(self.list("groups"), title), pattern, trained()))
-            }
-        }
-    }
-
-    /// Where the list behind a key begins.
-    fn list(&self, key: &str) -> Span {
-        let page = Page::new(&self.path, &self.text);
-        page.yaml.key(key).unwrap_or_else(|| page.yaml.span(0, 0))
-    }
-
-    fn no_such_weights<'p>(
-        &self,
-        wrong: Diagnostic,
-        pattern: &str,
-        params: impl Iterator<Item = &'p Param> + Clone,
-    ) -> Failed {
-        const MOST: usize = 8;
-        let shown: Vec<&str> = params.clone().take(MOST).map(|param| &*param.name).collect();
-        let more =
-            if params.clone().nth(MOST).is_some() { " and more; `cnnc summary --weights` lists them" } else { "" };
-        let wrong = wrong
-            .fits(format!("a name, what it starts with, or a pattern such as `*.bias`, of {}{more}", shown.join(", ")));
-        let near = nearest(pattern, params.flat_map(|param| prefixes(&param.name)));
-        let wrong = near.iter().fold(wrong, |wrong, near| wrong.hint(format!("did you mean `{near}`?")));
-        Page::new(&self.path, &self.text).failed(&[wrong])
-    }
-
-    /// The weights in front of those that are trained.
-    fn frozen(&self, trained: &Trained, graph: &Graph) -> Result<Vec<String>, Failed> {
-        let first = trained.first(&graph.params).ok_or_else(|| self.no_such_layers(trained, &graph.params))?;
-        let stays = graph.params[..first].iter().filter(|param| param.role == Role::Trained);
-        Ok(stays.map(|param| param.name.clone()).collect())
-    }
-
-    fn no_such_layers(&self, trained: &Trained, params: &[Param]) -> Failed {
-        let page = Page::new(&self.path, &self.text);
-        let wrong = Diagnostic::new(page.in_transfer("train"), "there are no such layers to train");
-        let Trained::From(name) = trained else {
-            return page.failed(&[wrong.fits(format!("1 to {}: layers with filters", layers(params).len()))]);
-        };
-        let wrong = wrong
-            .found(format!("no weight is named `{name}` or starts with `{name}.`"))
-            .fits("the name of a layer or a block call; `cnnc summary` lists the names of weights");
-        page.failed(&[match nearest(name, params.iter().flat_map(|param| prefixes(&param.name))) {
-            Some(near) => wrong.hint(format!("did you mean `{near}`?")),
-            None => wrong,
-        }])
-    }
-
     /// Refuses names of classes that are more or fewer than the classes of the network.
     pub fn names_all_classes(&self, graph: &Graph) -> Result<(), Failed> {
         let of_target = graph.targets.iter().find_map(|target| match graph.ty(target.value).kind {
@@ -199,9 +122,9 @@ impl Recipe {
         });
         match of_target {
             Some(classes) if !self.classes.is_empty() && self.classes.len() != classes => {
-                let page = Page::new(&self.path, &self.text);
-                let place = page.yaml.key("classes").unwrap_or_else(|| page.yaml.span(0, 0));
-                let wrong = Diagnostic::new(place, format!("the net `{}` has {classes} classes", graph.name));
+                let page = self.page();
+                let wrong =
+                    Diagnostic::new(page.top("classes"), format!("the net `{}` has {classes} classes", graph.name));
                 Err(page.failed(&[wrong
                     .found(format!("{} names", self.classes.len()))
                     .fits(format!("{classes} names, or `set: {{ NAME: {} }}` for another net", self.classes.len()))]))

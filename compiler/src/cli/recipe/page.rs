@@ -33,8 +33,8 @@ impl<'a> Page<'a> {
     pub(super) fn check(&self, recipe: &Written) -> Result<(), Failed> {
         let mut mistakes = Vec::new();
         let mut wrong = |name: &str, found: String, fits: &str| {
-            mistakes
-                .push(Diagnostic::new(self.yaml.at(name), format!("`{name}` does not fit")).found(found).fits(fits));
+            let place = self.yaml.value(self.top(name));
+            mistakes.push(Diagnostic::new(place, format!("`{name}` does not fit")).found(found).fits(fits));
         };
         if !(1..=65_536).contains(&recipe.batch) {
             wrong("batch", recipe.batch.to_string(), "a whole number from 1 to 65536");
@@ -60,29 +60,27 @@ impl<'a> Page<'a> {
         if recipe.early_stopping == Some(0) {
             wrong("early_stopping", "0".to_owned(), "a whole number of epochs, at least 1");
         }
+        let section = |name: &'static str, result| (self.section(name), self.yaml.value(self.top(name)), result);
+        let item = |name: &str, number, result| (self.item(name, number), self.item(name, number), result);
         let mut checks = vec![
-            ("optimizer", recipe.optimizer.check()),
-            ("schedule", recipe.schedule.check()),
-            ("metrics", recipe.metrics.check()),
+            section("optimizer", recipe.optimizer.check()),
+            section("schedule", recipe.schedule.check()),
+            section("metrics", recipe.metrics.check()),
         ];
-        checks.extend(recipe.groups.iter().map(|group| ("groups", group.check())));
-        checks.extend(recipe.clip.map(|clip| ("clip", clip.check())));
-        checks.extend(recipe.augment.0.iter().map(|step| (step.name(), step.check())));
-        for (name, result) in checks {
+        checks.extend(recipe.clip.map(|clip| section("clip", clip.check())));
+        checks.extend((0..).zip(&recipe.groups).map(|(number, group)| item("groups", number, group.check())));
+        checks.extend((0..).zip(&recipe.augment.0).map(|(number, step)| item("augment", number, step.check())));
+        for (within, whole, result) in checks {
             if let Err(text) = result {
-                let inner = text.split('`').nth(1).unwrap_or(name).to_owned();
-                let after = self.yaml.key(name).map_or(0, |key| key.end as usize);
-                let key = self.yaml.key_from(&inner, after).or_else(|| self.yaml.key(&inner));
-                let place = key.map_or_else(|| self.yaml.at(name), |key| self.yaml.value(key));
-                mistakes.push(Diagnostic::new(place, text));
+                let place = text.split('`').nth(1).and_then(|inner| self.value_in(within, inner));
+                mistakes.push(Diagnostic::new(place.unwrap_or(whole), text));
             }
         }
         for (name, images) in [("train", Some(&recipe.data.train)), ("test", recipe.data.test.as_ref())] {
             let Some(images) = images else { continue };
             if !images.is_clear() {
-                let place = self.part(name).unwrap_or_else(|| self.yaml.span(0, 0));
                 mistakes.push(
-                    Diagnostic::new(place, format!("`{name}` does not say where its data is")).fits(
+                    Diagnostic::new(self.part(name), format!("`{name}` does not say where its data is")).fits(
                         "one of `images` with `labels` (IDX files, as MNIST has them), `tensors` (a safetensors or .npz file, or a \
                          folder of .npy files), `folders`, `cifar10`, `cifar100`, `voc`, `coco`, `yolo`, `boxes`, `landmarks`, `pairs` and \
                          `triplets`",
@@ -91,9 +89,8 @@ impl<'a> Page<'a> {
             }
         }
         if recipe.transfer.is_some() && recipe.weights.is_some() {
-            let place = self.yaml.key("weights").unwrap_or_else(|| self.yaml.span(0, 0));
             mistakes.push(
-                Diagnostic::new(place, "a run cannot start from `weights` and from `transfer`")
+                Diagnostic::new(self.top("weights"), "a run cannot start from `weights` and from `transfer`")
                     .fits("`weights` for all weights of this network, `transfer` for those of another one that fit"),
             );
         }
@@ -110,18 +107,16 @@ impl<'a> Page<'a> {
         if mistakes.is_empty() { Ok(()) } else { Err(self.failed(&mistakes)) }
     }
 
-    /// The key of a part of the data, or any other.
-    fn part(&self, name: &str) -> Option<Span> {
-        let data = self.yaml.key("data").map_or(0, |data| data.end as usize);
+    /// The key of a part of the data, or one of the recipe itself.
+    fn part(&self, name: &str) -> Span {
+        let data = self.section("data").start as usize;
         let of_data = ["train", "test"].contains(&name).then(|| self.yaml.key_from(name, data)).flatten();
-        of_data.or_else(|| self.yaml.key(name))
+        of_data.unwrap_or_else(|| self.top(name))
     }
 
     /// The value of a key of `transfer`, or that key itself.
     pub(super) fn in_transfer(&self, key: &str) -> Span {
-        let Some(transfer) = self.yaml.key("transfer") else { return self.yaml.span(0, 0) };
-        let key = self.yaml.key_from(key, transfer.end as usize);
-        key.map_or(transfer, |key| self.yaml.value(key))
+        self.value_in(self.section("transfer"), key).unwrap_or_else(|| self.top("transfer"))
     }
 
     /// Files that must be there.
@@ -151,11 +146,11 @@ impl<'a> Page<'a> {
                 continue;
             }
             // Several parts have keys of this name.
-            let after = match part {
-                "" => 0,
-                part => self.part(part).map_or(0, |part| part.end as usize),
+            let key = match part {
+                "" => self.top(key),
+                part => self.yaml.key_from(key, self.part(part).end as usize).unwrap_or_else(|| self.top(key)),
             };
-            let place = self.yaml.key_from(key, after).map_or_else(|| self.yaml.at(key), |key| self.yaml.value(key));
+            let place = self.yaml.value(key);
             mistakes.push(Diagnostic::new(place, missing).found(full.display().to_string()).fits(
                 "a path relative to the recipe, or to the folder of the data: `data: { folder: ... }`, `--data DIR`",
             ));

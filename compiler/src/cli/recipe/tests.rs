@@ -1,2 +1,4 @@
 mod data;
+mod names;
 mod page;
+mod places;

@@ -7,8 +7,8 @@ use crate::kernels::{IGNORED, label};
 /// What each anchor of a region proposal network learns in a picture of this width and height (Ren et al. 2015, section
 /// 3.1.2), as the loss `rpn` has it.
 ///
-/// An anchor learns the true box that it overlaps most if that is `matching.positive` or more, or if no anchor overlaps one of
-/// the true boxes more than it does, however little; of several equal ones all do. It learns that there is nothing if it
+/// An anchor learns the true box that it overlaps most if it overlaps it by `matching.positive` or more, or if no anchor overlaps
+/// one of the true boxes more than it does, however little; of several equal ones all do. None learns a box that it does not touch. It learns that there is nothing if it
 /// overlaps all of them less than `matching.negative`. Anchors that are not inside of the picture learn nothing (section 3.3).
 /// The thresholds of the paper are [`Matching::RPN`].
 ///

@@ -188,3 +188,12 @@ fn thresholds_are_those_of_the_papers() {
     assert_eq!(assign_yolo(&cells, &Responsible::V1, &[half], &none), [Assignment::Background]);
     assert_eq!(assign_yolo(&Cells { rows: 0, ..cells }, &Responsible::V1, &[], &none), []);
 }
+
+#[test]
+fn a_box_that_is_not_there_is_not_learnt() {
+    let anchors = [Corners::from_corner(0.0, 0.0, 4.0, 4.0), Corners::from_corner(9.0, 0.0, 4.0, 4.0)];
+    let all = Matching { positive: 0.0, negative: 0.3 };
+    assert_eq!(assign_rpn(&anchors, &[], (20.0, 20.0), &all), [Assignment::Background; 2]);
+    let learnt = [Assignment::Background, Assignment::Truth(0)];
+    assert_eq!(assign_rpn(&anchors, &[Corners::from_corner(10.0, 0.0, 9.0, 9.0)], (20.0, 20.0), &all), learnt);
+}

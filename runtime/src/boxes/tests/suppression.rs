@@ -134,3 +134,9 @@ fn soft_scores_fall_as_in_the_paper() {
     assert!(near(scores(Fading::Linear), [0.9, 0.8 * 0.4]));
     assert!(near(scores(Fading::Gaussian { sigma: 0.5 }), [0.9, 0.8 * (-0.72_f32).exp()]));
 }
+
+#[test]
+#[should_panic(expected = "a sigma of 0 is not above 0")]
+fn scores_cannot_fade_by_a_sigma_of_0() {
+    soft_nms(&[], Fading::Gaussian { sigma: 0.0 }, &Thresholds::default());
+}

@@ -44,7 +44,8 @@ pub(crate) fn label(
                 best = (number, shared);
             }
         }
-        if first || best.1 >= positive {
+        // Without an object there is none to be an example of, whatever the threshold.
+        if first || (best.1 > 0.0 && best.1 >= positive) {
             *label = best.0 as f32;
             counts.0 += 1;
         } else if best.1 >= negative[0] && best.1 < negative[1] {
