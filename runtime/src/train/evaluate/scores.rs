@@ -41,9 +41,8 @@ impl Scores {
             scores.copy_from_slice(first);
             for (class, plane) in (1..).zip(others.chunks_exact(self.places)) {
                 for ((score, highest), answer) in plane.iter().zip(&mut scores).zip(&mut *classes) {
-                    if score > highest {
-                        (*highest, *answer) = (*score, class);
-                    }
+                    // Without a branch, many places at once.
+                    (*highest, *answer) = if score > highest { (*score, class) } else { (*highest, *answer) };
                 }
             }
         }
