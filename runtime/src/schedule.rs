@@ -69,8 +69,8 @@ pub enum Decay {
         #[cfg_attr(feature = "harness", serde(default = "usual_momentum"))]
         momentum: Option<[f64; 2]>,
     },
-    /// Times `factor` when the loss has not fallen for `patience` epochs: the loss of what is held out, what is missing of its rating
-    /// where that has no loss, or the loss of learning where nothing is held out.
+    /// Times `factor` when there was no progress for more than `patience` epochs: by the loss of what is held out; where that has
+    /// none by its rating, or, while that stays the same, by the loss of learning; by this alone where nothing is held out.
     OnPlateau(OnPlateau),
 }
 
