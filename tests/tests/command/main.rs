@@ -231,7 +231,7 @@ fn options_for_boxes_are_for_detectors() {
     let path = |name: &str| repository().join(name).display().to_string();
     let (home, recipe, digit) = (folder(), path("specs/lenet5.yaml"), path("data/digit.png"));
     for option in ["--agnostic", "--soft-nms", "--score=0.3", "--iou=0.3", "--output=found.png"] {
-        let error = refused(home.path(), 1, &["predict", &recipe, &digit, option]);
+        let error = refused(home.path(), 1, &["predict", &recipe, &digit, "--weights", &digit, option]);
         let name = option.split('=').next().unwrap_or_default();
         assert!(error.contains("no output of boxes") && error.contains(name), "{error}");
     }
