@@ -1,6 +1,7 @@
-//! Recipes that say how weights start and are updated: each form of each key learns. All but the last share one compiled program.
+//! Recipes that say how weights start and are updated: each form of each key learns, and wrong ones are explained. All but the last that
+//! learns share one compiled program.
 
-use super::{SMALL, folder, repository, said};
+use super::{SMALL, folder, refused, repository, said};
 
 /// How a network learns, without what it learns from.
 const HOW: [(&str, &str); 9] = [
@@ -120,4 +121,114 @@ fn every_way_to_learn_learns() {
         assert_eq!(values("adam", name), values("frozen", name), "{name} is frozen");
     }
     assert_ne!(values("adam", "head.weight"), values("frozen", "head.weight"));
+}
+
+#[test]
+fn wrong_recipes_are_explained() {
+    let home = folder();
+    let good = "spec: lenet5\ndata: { train: { images: a, labels: b } }\nepochs: 1\n";
+    for name in ["a", "b"] {
+        std::fs::write(home.path().join(name), "x").expect("a file");
+    }
+    let cases = [
+        ("unknown key", good.replace("epochs", "epoch"), "did you mean `epochs`?"),
+        ("missing key", good.replace("epochs: 1\n", ""), "the recipe needs `epochs`"),
+        ("wrong type", good.replace("epochs: 1", "epochs: many"), "fits: a whole number, 0 or more"),
+        ("a bare name", good.to_owned() + "optimizer: sgd\n", "fits: a name with what belongs to it"),
+        ("a number for keys", good.to_owned() + "picture: 3\n", "fits: keys with values"),
+        ("a name misspelt", good.to_owned() + "schedule: { decay: cosin }\n", "did you mean `cosine`?"),
+        ("out of range", good.replace("epochs: 1", "epochs: 0"), "from 1 to 1000000"),
+        ("batch", good.to_owned() + "batch: 0\n", "from 1 to 65536"),
+        ("negative", good.to_owned() + "seed: -1\n", "seed"),
+        ("no such file", good.replace("images: a", "images: c"), "there is no such file"),
+        ("half a data set", good.replace(", labels: b", ""), "does not say where its data is"),
+        ("no data", "spec: lenet5\nepochs: 1\n".to_owned(), "the recipe needs `data`"),
+        ("unknown optimizer", good.to_owned() + "optimizer: { sgdd: {} }\n", "sgd"),
+        ("optimizer key", good.to_owned() + "optimizer: { sgd: { lr: 1 } }\n", "learning_rate"),
+        ("momentum", good.to_owned() + "optimizer: { sgd: { momentum: 2 } }\n", "momentum"),
+        ("schedule", good.to_owned() + "schedule: { decay: { step: { every: 0, factor: 0.1 } } }\n", "every"),
+        ("plateau", good.to_owned() + "schedule: { decay: { on_plateau: { factor: 2 } } }\n", "`factor` is 2"),
+        ("history", good.to_owned() + "optimizer: { lbfgs: { history: 0 } }\n", "`history` is 0"),
+        (
+            "line search",
+            good.to_owned() + "accumulate: 2\noptimizer: { lbfgs: { line_search: true } }\n",
+            "a `line_search` looks at one batch several times",
+        ),
+        (
+            "momentum of a cycle",
+            good.to_owned()
+                + "optimizer: { sgd: { momentum: 0.9 } }\nschedule: { decay: { one_cycle: { momentum: [1, 2] } } }\n",
+            "schedule: { decay: { one_cycle: { momentum: [1, 2] } } }\n",
+        ),
+        ("clip", good.to_owned() + "clip: { norm: 0 }\n", "`norm` is 0, but it must be above 0"),
+        ("top", good.to_owned() + "metrics: { top: [1, 0] }\n", "`top` has 0, but all its numbers must be at least 1"),
+        ("pck", good.to_owned() + "metrics: { pck: 2 }\n", "`pck` is 2, but it must be above 0 and at most 1"),
+        ("average", good.to_owned() + "average: 1\n", "from 0 to below 1"),
+        ("accumulate", good.to_owned() + "accumulate: 0\n", "from 1 to 65536"),
+        ("decay_on", good.to_owned() + "decay_on: biases\n", "weights"),
+        ("a group without weights", good.to_owned() + "groups: [{ match: dens3 }]\n", "did you mean `dense3`?"),
+        (
+            "a group",
+            good.to_owned() + "groups: [{ match: dense3, decay: -1 }]\n",
+            "`decay` is -1, but it must be 0 or more",
+        ),
+        (
+            "groups of L-BFGS",
+            good.to_owned() + "groups: [{ match: dense3 }]\noptimizer: { lbfgs: {} }\n",
+            "`lbfgs` looks for one direction of all weights",
+        ),
+        ("frozen", good.to_owned() + "freeze: [dense1, \"conv*z\"]\n", "there are no weights `conv*z` to freeze"),
+        ("frozen by a name misspelt", good.to_owned() + "freeze: [dens1]\n", "did you mean `dense1`?"),
+        ("all frozen", good.to_owned() + "freeze: [\"*\"]\n", "nothing is left to train"),
+        ("init", good.to_owned() + "init: xavier\n", "xavier_normal"),
+        ("augment", good.to_owned() + "augment: [{ mirror: 2 }]\n", "`mirror` is 2, but it must be from 0 to 1"),
+        (
+            "a point exchanged twice",
+            good.to_owned() + "augment: [{ mirror: { share: 0.5, swap: [[0, 1], [1, 2]] } }]\n",
+            "`swap` has point 1 twice, but each can change places once only",
+        ),
+        (
+            "a key of a step misspelt",
+            good.to_owned() + "augment: [{ mirror: { share: 0.5, swop: [] } }]\n",
+            "did you mean `swap`?",
+        ),
+        ("a step misspelt", good.to_owned() + "augment: [{ miror: 0.5 }]\n", "did you mean `mirror`?"),
+        ("two kinds of data", good.replace("labels: b", "labels: b, tensors: a"), "does not say where its data is"),
+        ("memory", good.to_owned() + "memory: 3 elephants\n", "`3 elephants` is no size of memory; one is `512MiB`"),
+        ("too little memory", good.to_owned() + "memory: 1\n", "no less than"),
+        ("no such folder", good.replace("images: a, labels: b", "folders: c"), "there is no such folder"),
+        ("annotations", good.replace("images: a, labels: b", "coco: { images: . }"), "annotations"),
+        ("unknown spec", good.replace("lenet5", "lenet6"), "did you mean `lenet5`?"),
+        ("not YAML", "spec: [\n".to_owned(), "cannot be read"),
+        ("a list", "- 1\n".to_owned(), "cannot be read"),
+        ("empty", String::new(), "error"),
+        ("unknown parameter", good.to_owned() + "set: { clases: 3 }\n", "did you mean `classes`?"),
+        ("nothing to transfer", good.to_owned() + "transfer: { from: c }\n", "there is no such file"),
+        ("transfer", good.to_owned() + "transfer: { from: a, train: heads }\n", "did you mean `head`?"),
+        ("no layers", good.to_owned() + "transfer: { from: a, train: { last: 0 } }\n", "fits: 1 to 5"),
+        ("too many layers", good.to_owned() + "transfer: { from: a, train: { last: 6 } }\n", "fits: 1 to 5"),
+        (
+            "no such layer",
+            good.to_owned() + "transfer: { from: a, train: { from: dens2 } }\n",
+            "did you mean `dense2`?",
+        ),
+        (
+            "features that change",
+            good.to_owned() + "transfer: { from: a, features: cached }\naugment: [mirror: 0.5]\n",
+            "features that are kept are those of pictures as they are",
+        ),
+        (
+            "no features",
+            good.to_owned() + "transfer: { from: a, train: all, features: cached }\n",
+            "has no features that stay the same",
+        ),
+        ("two starts", good.to_owned() + "weights: a\ntransfer: { from: a }\n", "cannot start from `weights` and"),
+    ];
+    for (what, text, expected) in cases {
+        std::fs::write(home.path().join("r.yaml"), text).expect("a file");
+        let error = refused(home.path(), 1, &["train", "r.yaml"]);
+        assert!(error.contains(expected), "{what}: {error}");
+        assert!(!error.contains("struct ") && !error.contains("u64"), "{what}: {error}");
+    }
+    refused(home.path(), 1, &["train", "none.yaml"]);
 }
