@@ -1,6 +1,8 @@
 //! Non-maximum suppression: of boxes around the same thing, the most certain one stays.
 
 use super::Corners;
+use crate::Isa;
+use crate::isa::per_isa;
 
 /// A box, what is in it, and how sure the network is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,23 +36,13 @@ impl Default for Thresholds {
 /// Suppresses boxes by more certain ones of the same class. What stays is in order of falling scores; equal scores are in
 /// the order they came in. Boxes with numbers that are not finite are dropped.
 pub fn nms(detections: &[Detection], thresholds: &Thresholds) -> Vec<Detection> {
-    let mut order = certain(detections, thresholds);
-    // By class, then by score: each class is a run of its own.
-    order.sort_unstable_by_key(|entry| (detections[entry.index as usize].class, entry.rank, entry.index));
-    let mut kept = Vec::new();
-    for class in order.chunk_by(|a, b| detections[a.index as usize].class == detections[b.index as usize].class) {
-        suppress(detections, class, thresholds.iou, &mut kept);
-    }
-    in_order(detections, kept, thresholds.most)
+    suppressed(detections, certain(detections, thresholds), thresholds)
 }
 
 /// Suppresses boxes by more certain ones of any class; otherwise as [`nms`].
 pub fn nms_agnostic(detections: &[Detection], thresholds: &Thresholds) -> Vec<Detection> {
-    let mut order = certain(detections, thresholds);
-    order.sort_unstable_by_key(|entry| (entry.rank, entry.index));
-    let mut kept = Vec::new();
-    suppress(detections, &order, thresholds.iou, &mut kept);
-    in_order(detections, kept, thresholds.most)
+    let one_class = certain(detections, thresholds).into_iter().map(|entry| entry.of_class(0)).collect();
+    suppressed(detections, one_class, thresholds)
 }
 
 /// How scores fall by the IoU with a more certain box.
@@ -80,10 +72,10 @@ pub fn soft_nms(detections: &[Detection], fading: Fading, thresholds: &Threshold
         assert!(sigma > 0.0, "a sigma of {sigma} is not above 0");
     }
     let mut order = certain(detections, thresholds);
-    order.sort_unstable_by_key(|entry| (detections[entry.index as usize].class, entry.index));
+    order.sort_unstable_by_key(|entry| (entry.class(), entry.index()));
     let mut kept = Vec::new();
-    for class in order.chunk_by(|a, b| detections[a.index as usize].class == detections[b.index as usize].class) {
-        let left = class.iter().map(|entry| (entry.index, detections[entry.index as usize])).collect();
+    for class in order.chunk_by(|a, b| a.class() == b.class()) {
+        let left = class.iter().map(|entry| (entry.index() as u32, detections[entry.index()])).collect();
         fade(left, fading, thresholds, &mut kept);
     }
     kept.sort_unstable_by_key(|(index, d)| (!ascending(d.score), *index));
@@ -110,18 +102,39 @@ fn fade(mut left: Vec<(u32, Detection)>, fading: Fading, thresholds: &Thresholds
     }
 }
 
-/// A detection by number, with a key that sorts high scores to the front.
-struct Entry {
-    rank: u32,
-    index: u32,
+/// A detection: its class, its score so that high ones come first, its number, 32 bits each from the top down. So numbers
+/// in order are classes one after another, and each from its most certain detection on.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry(u128);
+
+impl Entry {
+    fn new(index: u32, detection: &Detection) -> Self {
+        Self(u128::from(!ascending(detection.score)) << 32 | u128::from(index)).of_class(detection.class)
+    }
+
+    fn of_class(self, class: u32) -> Self {
+        Self(u128::from(class) << 64 | u128::from(self.by_score()))
+    }
+
+    fn class(self) -> u32 {
+        (self.0 >> 64) as u32
+    }
+
+    /// All but the class.
+    fn by_score(self) -> u64 {
+        self.0 as u64
+    }
+
+    fn index(self) -> usize {
+        self.0 as u32 as usize
+    }
 }
 
 /// Those above the threshold.
 fn certain(detections: &[Detection], thresholds: &Thresholds) -> Vec<Entry> {
     let finite = |b: &Corners| [b.x1, b.y1, b.x2, b.y2].iter().all(|x| x.is_finite());
     let stays = |d: &Detection| d.score > thresholds.score && finite(&d.corners);
-    let entry = |(index, d): (u32, &Detection)| stays(d).then(|| Entry { rank: !ascending(d.score), index });
-    (0..).zip(detections).filter_map(entry).collect()
+    (0..).zip(detections).filter(|(_, d)| stays(d)).map(|(index, d)| Entry::new(index, d)).collect()
 }
 
 /// Whole numbers in the order of floats.
@@ -130,20 +143,30 @@ fn ascending(x: f32) -> u32 {
     if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
 }
 
-fn in_order(detections: &[Detection], mut kept: Vec<u32>, most: usize) -> Vec<Detection> {
-    kept.sort_by_key(|&index| (!ascending(detections[index as usize].score), index));
-    kept.truncate(most);
-    kept.into_iter().map(|index| detections[index as usize]).collect()
+/// Suppression class by class.
+fn suppressed(detections: &[Detection], mut order: Vec<Entry>, thresholds: &Thresholds) -> Vec<Detection> {
+    let isa = Isa::detect();
+    order.sort_unstable();
+    let mut kept = Vec::new();
+    let mut cells = Cells::default();
+    for class in order.chunk_by(|a, b| a.class() == b.class()) {
+        isa.suppress(detections, class, thresholds.iou, &mut cells, &mut kept);
+    }
+    kept.sort_unstable_by_key(|entry| entry.by_score());
+    kept.truncate(thresholds.most);
+    kept.into_iter().map(|entry| detections[entry.index()]).collect()
 }
 
-/// Greedy suppression within one run, the most certain first.
-fn suppress(detections: &[Detection], run: &[Entry], iou: f32, kept: &mut Vec<u32>) {
-    let mut cells = Cells::new(detections, run, iou);
-    for entry in run {
-        let corners = &detections[entry.index as usize].corners;
-        if !cells.covered(corners, iou) {
-            cells.add(corners);
-            kept.push(entry.index);
+per_isa! {
+    /// Greedy suppression within one run, the most certain first.
+    fn suppress(detections: &[Detection], run: &[Entry], iou: f32, cells: &mut Cells, kept: &mut Vec<Entry>) {
+        cells.lay_out(detections, run, iou);
+        for entry in run {
+            let corners = &detections[entry.index()].corners;
+            if !cells.covered(corners, iou) {
+                cells.add(corners);
+                kept.push(*entry);
+            }
         }
     }
 }
@@ -153,14 +176,22 @@ fn suppress(detections: &[Detection], run: &[Entry], iou: f32, kept: &mut Vec<u3
 /// Where the IoU of two boxes is at least `t`, the one covers in x and in y at least the share `t` of the other, hence one of
 /// `n` probes that divide the other into equal parts, if `1 / (n + 1) <= t`. So only kept boxes in the cells of these
 /// `n × n` probes are compared: for `t >= 0.5` those in the cell of the centre.
+#[derive(Default)]
 struct Cells {
-    left: f32,
-    top: f32,
-    per_x: f32,
-    per_y: f32,
-    side: usize,
+    columns: Axis,
+    rows: Axis,
     probes: usize,
-    cells: Vec<Vec<Group>>,
+    /// For each cell, row by row, the group of boxes added last.
+    last: Vec<u32>,
+    groups: Vec<Group>,
+}
+
+/// Equal parts of an extent.
+#[derive(Default)]
+struct Axis {
+    low: f32,
+    per: f32,
+    parts: usize,
 }
 
 /// Boxes that are compared at once: as many as make loops over them worth vectors.
@@ -169,22 +200,28 @@ const TOGETHER: usize = 8;
 /// Some kept boxes, number by number; places without a box hold one that meets nothing.
 #[derive(Clone, Copy)]
 struct Group {
-    count: usize,
     x1: [f32; TOGETHER],
     y1: [f32; TOGETHER],
     x2: [f32; TOGETHER],
     y2: [f32; TOGETHER],
     area: [f32; TOGETHER],
+    count: usize,
+    /// The group before it in its cell.
+    before: u32,
 }
+
+/// No group: the end of a cell's.
+const NONE: u32 = u32::MAX;
 
 impl Group {
     const EMPTY: Self = Self {
-        count: 0,
         x1: [f32::INFINITY; TOGETHER],
         y1: [f32::INFINITY; TOGETHER],
         x2: [f32::NEG_INFINITY; TOGETHER],
         y2: [f32::NEG_INFINITY; TOGETHER],
         area: [0.0; TOGETHER],
+        count: 0,
+        before: NONE,
     };
 
     fn add(&mut self, b: &Corners) {
@@ -195,6 +232,7 @@ impl Group {
     }
 
     /// Whether one of the boxes has this IoU with `b`, whose area is `area`. Without branches, so that all are compared at once.
+    #[inline(always)]
     fn covers(&self, b: &Corners, area: f32, iou: f32) -> bool {
         let mut any = false;
         for i in 0..TOGETHER {
@@ -211,44 +249,49 @@ impl Group {
 
 /// With more probes than this in a row, one list of all boxes is faster.
 const MOST_PROBES: usize = 4;
-const MOST_CELLS: usize = 48;
+const MOST_PARTS: usize = 32;
+
+impl Axis {
+    fn new(low: f32, high: f32, parts: usize) -> Self {
+        let extent = high - low;
+        Self { low, per: if extent > 0.0 { parts as f32 / extent } else { 0.0 }, parts }
+    }
+
+    #[inline(always)]
+    fn part(&self, x: f32) -> usize {
+        (((x - self.low) * self.per) as usize).min(self.parts - 1)
+    }
+}
 
 impl Cells {
-    fn new(detections: &[Detection], run: &[Entry], iou: f32) -> Self {
+    /// Makes it empty, with a grid for these boxes.
+    fn lay_out(&mut self, detections: &[Detection], run: &[Entry], iou: f32) {
         // Rounding must not turn 1 / 0.5 - 1 into more than one probe, nor lose one; a probe more does no harm.
         let probes = if iou >= 0.5 { 1 } else { (1.0 / f64::from(iou.max(1e-6))).ceil() as usize };
-        let corners = || run.iter().map(|entry| detections[entry.index as usize].corners);
+        let corners = || run.iter().map(|entry| detections[entry.index()].corners);
         let hull = corners().reduce(|a, b| a.hull(&b)).unwrap_or_default();
-        let side = if probes > MOST_PROBES { 1 } else { (run.len().isqrt() / 2).clamp(1, MOST_CELLS) };
-        let per = |extent: f32| if extent > 0.0 { side as f32 / extent } else { 0.0 };
-        Self {
-            left: hull.x1,
-            top: hull.y1,
-            per_x: per(hull.x2 - hull.x1),
-            per_y: per(hull.y2 - hull.y1),
-            side,
-            probes: if side == 1 { 1 } else { probes },
-            cells: vec![Vec::new(); side * side],
-        }
+        let parts = if probes > MOST_PROBES { 1 } else { (run.len().isqrt() / 2).clamp(1, MOST_PARTS) };
+        self.columns = Axis::new(hull.x1, hull.x2, parts);
+        self.rows = Axis::new(hull.y1, hull.y2, parts);
+        self.probes = if parts == 1 { 1 } else { probes };
+        self.groups.clear();
+        self.last.clear();
+        self.last.resize(parts * parts, NONE);
     }
 
-    fn column(&self, x: f32) -> usize {
-        (((x - self.left) * self.per_x) as usize).min(self.side - 1)
-    }
-
-    fn row(&self, y: f32) -> usize {
-        (((y - self.top) * self.per_y) as usize).min(self.side - 1)
-    }
-
+    #[inline(always)]
     fn add(&mut self, b: &Corners) {
-        for row in self.row(b.y1)..=self.row(b.y2) {
-            for column in self.column(b.x1)..=self.column(b.x2) {
-                let cell = &mut self.cells[row * self.side + column];
-                match cell.last_mut() {
+        let columns = self.columns.part(b.x1)..=self.columns.part(b.x2);
+        for row in self.rows.part(b.y1)..=self.rows.part(b.y2) {
+            for column in columns.clone() {
+                let last = &mut self.last[row * self.columns.parts + column];
+                match self.groups.get_mut(*last as usize) {
                     Some(group) if group.count < TOGETHER => group.add(b),
                     _ => {
-                        cell.push(Group::EMPTY);
-                        cell.last_mut().expect("just added").add(b);
+                        let mut group = Group { before: *last, ..Group::EMPTY };
+                        group.add(b);
+                        *last = self.groups.len() as u32;
+                        self.groups.push(group);
                     }
                 }
             }
@@ -256,13 +299,21 @@ impl Cells {
     }
 
     /// Whether a kept box has this IoU with `b`.
+    #[inline(always)]
     fn covered(&self, b: &Corners, iou: f32) -> bool {
         let area = b.area();
         let at = |low: f32, high: f32, i: usize| low + (high - low) * ((i + 1) as f32 / (self.probes + 1) as f32);
         (0..self.probes * self.probes).any(|probe| {
-            let row = self.row(at(b.y1, b.y2, probe / self.probes));
-            let column = self.column(at(b.x1, b.x2, probe % self.probes));
-            self.cells[row * self.side + column].iter().any(|group| group.covers(b, area, iou))
+            let row = self.rows.part(at(b.y1, b.y2, probe / self.probes));
+            let column = self.columns.part(at(b.x1, b.x2, probe % self.probes));
+            let mut at = self.last[row * self.columns.parts + column];
+            while let Some(group) = self.groups.get(at as usize) {
+                if group.covers(b, area, iou) {
+                    return true;
+                }
+                at = group.before;
+            }
+            false
         })
     }
 }
