@@ -3,6 +3,13 @@
 //! Emitted code holds the loops of one network with literal bounds and forbids unsafe code; this crate holds what is the
 //! same for all of them: register tiles for each instruction set, the thread pool, the arena, and the things around a
 //! network that a training program needs.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `std` (default) | threads, instruction sets found at run time, boxes, metrics, schedules |
+//! | `weights` (default) | safetensors: `weights`, `tensors` |
+//! | `data` | data sets, pictures, augmentation, drawing, proposals, and with `weights` the loop of `train` |
+//! | `harness` | the driver behind `cnnc train`, `eval`, `predict` and `run` |
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
