@@ -53,12 +53,18 @@ impl Family {
         match op {
             Op::Input(_) => Self::Input,
             Op::Target(_) => Self::Target,
-            Op::Conv(_) | Op::ConvTranspose(_) => Self::Convolution,
+            Op::Conv(_) | Op::ConvTranspose(_) | Op::LocalConv(_) => Self::Convolution,
             Op::Dense(_) => Self::Dense,
-            Op::Pool(_) => Self::Pool,
+            // A pool of regions is one, and so is the way back through a pool by its switches.
+            Op::Pool(_) | Op::AdaptivePool(_) | Op::Roi(_) | Op::MaxPoolGrad(_) => Self::Pool,
             Op::BatchNorm(_) | Op::Lrn(_) | Op::Norm(_) => Self::Normalisation,
             Op::Activation(_) | Op::HardSwish(_) | Op::Pointwise(_) | Op::Prelu(_) | Op::Softmax(_) => Self::Activation,
-            Op::Loss(_) | Op::BatchMean(_) => Self::Loss,
+            Op::Loss(_)
+            | Op::BatchMean(_)
+            | Op::CrossEntropyMap(_)
+            | Op::YoloLoss(_)
+            | Op::Rpn(_)
+            | Op::FastRcnn(_) => Self::Loss,
             _ => Self::Other,
         }
     }
