@@ -3,7 +3,7 @@
 use cnnc::compile::{Options, compile};
 use cnnc::diagnostics::SourceMap;
 use cnnc::loader::Files;
-use cnnc_tests::{repository, specs};
+use cnnc_tests::{command, repository, specs};
 
 /// The first line of each fenced `net` example with its number, what stands behind the word `net`, and the example.
 fn examples(page: &str) -> Vec<(usize, String, String)> {
@@ -33,4 +33,12 @@ fn examples_are_accepted_or_refused_as_they_say() {
             (other, _) => panic!("docs/language.md:{line}: no such mark: {other}"),
         }
     }
+}
+
+#[test]
+fn the_page_of_operators_is_what_the_command_writes() {
+    let output = command().args(["operators", "--markdown"]).output().expect("it starts");
+    let page = std::fs::read_to_string(repository().join("docs/operators.md")).expect("the page");
+    let current = page.as_bytes() == output.stdout;
+    assert!(current, "write it anew: cargo run --release -- operators --markdown > docs/operators.md");
 }

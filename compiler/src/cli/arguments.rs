@@ -557,11 +557,16 @@ pub struct Dump {
 
 /// `cnnc operators`
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  cnnc operators\n  cnnc operators conv\n  cnnc operators max_pool --json")]
+#[command(
+    after_help = "Examples:\n  cnnc operators\n  cnnc operators conv\n  cnnc operators max_pool --json\n  cnnc operators --markdown > operators.md"
+)]
 pub struct Operators {
     /// The operator to explain; all are listed by default
     pub name: Option<String>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    /// Print a page that explains all
+    #[arg(long, conflicts_with_all = ["name", "json"])]
+    pub markdown: bool,
 }

@@ -103,6 +103,7 @@ fn run(arguments: Arguments) -> Done {
         Command::Run(run) => jobs::run(&run),
         Command::Bench(bench) => jobs::bench(&bench),
         Command::Tune(arguments) => tune::tune(&arguments),
+        Command::Operators(arguments) if arguments.markdown => print(&operators::markdown()),
         Command::Operators(arguments) => print(&operators::reference(arguments.name.as_deref(), arguments.json)?),
     }
 }

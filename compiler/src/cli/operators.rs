@@ -15,6 +15,30 @@ pub fn reference(name: Option<&str>, as_json: bool) -> Result<String, Failed> {
     }
 }
 
+/// All of them as the page `docs/operators.md`.
+pub fn markdown() -> String {
+    let names: Vec<String> = DEFINITIONS.iter().map(|d| format!("[`{0}`](#{0})", d.name)).collect();
+    let sections: String = DEFINITIONS.iter().map(|d| section(d)).collect();
+    format!("{MARKDOWN}\n{}\n{sections}", names.join(" · "))
+}
+
+/// What stands above the operators of the page.
+const MARKDOWN: &str = "# Operators
+
+Written by `cnnc operators --markdown`; `cnnc operators NAME` shows one of them. Tensors come first, by position or by a pipe; the
+other arguments have names, and those that may also go by position stand in the call in that order. Every example is tested, and
+[the language](language.md) has whole networks.
+";
+
+fn section(definition: &Definition) -> String {
+    let Definition { name, summary, attributes, example, .. } = definition;
+    let plain = |text: &str| text.replace('|', "\\|").replace('<', "&lt;");
+    let row = |a: &Attribute| format!("| `{}` | {} |\n", argument(a), plain(&about(a)));
+    let rows: String = attributes.iter().map(row).collect();
+    let table = if rows.is_empty() { rows } else { format!("| argument | |\n|---|---|\n{rows}\n") };
+    format!("\n## {name}\n\n`{}`: {}\n\n{table}```\n{example}\n```\n", call(definition), plain(summary))
+}
+
 fn find(name: &str) -> Result<&'static Definition, Failed> {
     definition(name).ok_or_else(|| {
         let near = meant(name, std::iter::empty()).map_or(String::new(), |n| format!("\nhelp: did you mean `{n}`?"));
@@ -30,14 +54,20 @@ fn list() -> String {
 }
 
 fn page(definition: &Definition) -> String {
-    let Definition { name, summary, operands, attributes, example, .. } = definition;
+    let Definition { summary, operands, attributes, example, .. } = definition;
     let mut rows: Vec<(String, String)> = operands.iter().map(|name| operand(name)).collect();
     rows.extend(attributes.iter().map(|a| (argument(a), about(a))));
-    let arguments: Vec<&str> = operands.iter().copied().chain(rows[operands.len()..].iter().map(|r| &*r.0)).collect();
-    let call = format!("{name}({})", arguments.join(", "));
+    let call = call(definition);
     let width = rows.iter().map(|(argument, _)| argument.len()).max().unwrap_or(0);
     let rows: String = rows.iter().map(|(argument, text)| format!("  {argument:width$}  {text}\n")).collect();
     format!("{call}\n\n{summary}\n\n{rows}\nExample:\n  {example}\n")
+}
+
+/// How it is called, with all arguments and their defaults.
+fn call(Definition { name, operands, attributes, .. }: &Definition) -> String {
+    let operands = operands.iter().map(|operand| (*operand).to_owned());
+    let arguments: Vec<String> = operands.chain(attributes.iter().map(argument)).collect();
+    format!("{name}({})", arguments.join(", "))
 }
 
 /// A tensor operand and what it may be.
