@@ -10,9 +10,10 @@ more coarsely.
 
 At a kink rounding decides which slope is right, and one such place among millions shows in every tensor before it, most in the
 gradient of the input. So biases are set, layer by layer, such that nothing an activation is given for these inputs lies near its
-kinks, though each channel has numbers on both sides. Ties in the windows of pools no bias can part: while a gradient is out of bound
-there are further rounds, each with other weights and inputs, and a tensor counts with the round in which it is nearest. A mistake
-is in all of them. Where every round has such ties, `--mean-pools` compares networks whose max pools are mean pools on both sides.
+kinks, though each channel has numbers on both sides. A tie of the largest two in a window of a max pool decides as a kink does: filters
+are changed a little until there is none. While a gradient is out of bound all the same there are further rounds, each with other weights
+and inputs, and a tensor counts with the round in which it is nearest. A mistake is in all of them. `--mean-pools` compares networks whose
+max pools are mean pools on both sides.
 
 Prints a table; exit code 1 where outputs are off by more than 1e-4 or gradients by more than 1e-3.
 """
@@ -50,6 +51,9 @@ KINKS = {
     **{function: (-3.0, 3.0) for function in (F.hardswish, F.hardsigmoid)},
 }
 TRIES = 256
+POOLS = {getattr(F, f"max_pool{axes}d{way}") for axes in "123" for way in ("", "_with_indices")}
+# The largest two of a window are to differ by this share of what numbers are there, on average.
+APART = 5e-6
 SPECS = pathlib.Path(__file__).parents[2] / "specs"
 
 
@@ -86,39 +90,110 @@ def settle(twin, net, inputs):
             twin.once(net, *inputs)
             for layer in norms:
                 layer.eval() if layer in frozen else layer.reset_running_stats()
-        with AwayFromKinks(net):
-            twin.once(net, *inputs)
+        kept = {}
+        while kept is not None:
+            for layer in norms:
+                if layer not in frozen:
+                    layer.reset_running_stats()
+            try:
+                with AwayFromKinks(net, kept):
+                    twin.once(net, *inputs)
+                kept = None
+            except Tie as tie:
+                kept = tie.kept
     for layer in norms:
         layer.momentum = 0.0  # And stay.
 
 
+class Tie(Exception):
+    """The largest two of a window were nearly the same, and filters have been changed. `kept` says what is as it was before: for layers,
+    which of their channels."""
+
+    def __init__(self, kept):
+        self.kept = kept
+
+
 class AwayFromKinks(TorchFunctionMode):
     """Moves each channel of what activations are given, by the bias of the layer before, until no number in it is near a kink. Where
-    places have biases of their own, each place is a channel."""
+    places have biases of their own, each place is a channel. Channels in `kept` have been moved.
 
-    def __init__(self, net):
+    Raises `Tie` at a max pool with ties, after it has changed the filters of their channels."""
+
+    def __init__(self, net, kept):
         super().__init__()
-        self.biased, self.hooks = None, []
+        self.kept, self.moved, self.sources = kept, [], {}
+        self.filters, self.biased, self.hooks = None, None, []
         for layer in net.modules():
-            if isinstance(layer, (*WEIGHTED, *NORMS)) and layer.bias is not None:
+            if isinstance(layer, (*WEIGHTED, *NORMS)):
                 self.hooks.append(layer.register_forward_hook(self.ran))
 
     def ran(self, layer, given, result):
-        self.biased = layer
+        if isinstance(layer, WEIGHTED):
+            self.filters = layer
+        if layer.bias is not None:
+            self.biased = layer
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         if function in KINKS:
-            bias, x = self.biased.bias, args[0]
-            x = x.movedim(-1, 1) if isinstance(self.biased, nn.Linear) else x
-            by = shifts(x.flatten(1, bias.ndim).transpose(0, 1).flatten(1), KINKS[function]).view_as(bias)
-            bias += by
-            x.add_(by.view(*by.shape, *[1] * (x.ndim - 1 - by.ndim)))
-        return function(*args, **(kwargs or {}))
+            self.move(args[0], KINKS[function])
+        ties = self.ties(*args, **(kwargs or {})) if function in POOLS else []
+        if ties:
+            raise self.part(ties)
+        result = function(*args, **(kwargs or {}))
+        if function in KINKS:
+            made = [(self.biased, self.filters, channel) for channel in range(self.biased.bias.numel())]
+            self.sources |= zip(marks(result), made)
+        if function in POOLS:
+            y = result[0] if isinstance(result, tuple) else result
+            self.sources |= zip(marks(y), map(self.sources.get, marks(args[0])))
+        return result
+
+    def move(self, x, kinks):
+        bias = self.biased.bias
+        x = x.movedim(-1, 1) if isinstance(self.biased, nn.Linear) else x
+        rows = x.flatten(1, bias.ndim).transpose(0, 1).flatten(1)
+        by = torch.zeros(len(rows))
+        free = ~self.kept.get(self.biased, torch.zeros(len(rows), dtype=torch.bool))
+        by[free] = shifts(rows[free], kinks)
+        by = by.view_as(bias)
+        bias += by
+        x.add_(by.view(*by.shape, *[1] * (x.ndim - 1 - by.ndim)))
+        self.moved.append(self.biased)
+
+    def ties(self, x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+        """The filters whose channels have ties in these windows."""
+        axes = x.ndim - 2
+        size, stride, padding = ([v] * axes if isinstance(v, int) else list(v) for v in (kernel_size, stride or kernel_size, padding))
+        ends = [(p, p + (s - 1 if ceil_mode else 0)) for p, s in zip(padding, stride)]
+        windows = F.pad(x, [end for ends in reversed(ends) for end in ends], value=-math.inf)
+        for axis in range(axes):
+            windows = windows.unfold(2 + axis, size[axis], stride[axis])
+        first, second = windows.flatten(2 + axes).topk(2).values.unbind(-1)
+        # Two that are equal are one, seen by two windows of the pool before, or zeros that the activation has made.
+        apart = first - second
+        tied = ((apart > 0) & (apart < APART * x.abs().mean())).transpose(0, 1).flatten(1).any(1)
+        sources = [self.sources.get(mark) for mark, tied in zip(marks(x), tied.tolist()) if tied]
+        return [source for source in sources if source and isinstance(source[1], (nn.Conv1d, nn.Conv2d, nn.Conv3d))]
+
+    def part(self, ties):
+        for _, filters, channel in ties:
+            filters.weight[channel] *= 1 + 0.1 * torch.randn_like(filters.weight[channel])
+        earliest = min(self.moved.index(biased) for biased, _, _ in ties)
+        kept = {layer: torch.ones(layer.bias.numel(), dtype=torch.bool) for layer in self.moved[: earliest + 1]}
+        for biased, _, channel in ties:
+            if biased is self.moved[earliest]:
+                kept[biased][channel] = False
+        return Tie(kept)
 
     def __exit__(self, *error):
         for hook in self.hooks:
             hook.remove()
         return super().__exit__(*error)
+
+
+def marks(x):
+    """A number for each channel by which it is found again."""
+    return x.double().transpose(0, 1).flatten(1).sum(1).tolist()
 
 
 def shifts(channels, kinks):
