@@ -121,6 +121,18 @@ def preact_resnet():
                  Flat(), ("fc", nn.Linear(256, 10)))
 
 
+def mobilenet_v1():
+    conv = lambda i, o, k, stride=1, groups=1: named(
+        ("0", nn.Conv2d(i, o, k, stride, k // 2, groups=groups, bias=False)), ("1", nn.BatchNorm2d(o)))
+    units, i = [("conv", conv(3, 32, 3, 2)), nn.ReLU()], 32
+    widths = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1)]
+    for n, (width, stride) in enumerate(widths, 1):
+        unit = named(("depthwise", conv(i, i, 3, stride, i)), nn.ReLU(), ("pointwise", conv(i, width, 1)), nn.ReLU())
+        units.append((f"unit{n}", unit))
+        i = width
+    return named(*units, Flat(), ("fc", nn.Linear(1024, 1000)))
+
+
 def nin():
     mlpconv = lambda i, a, k, b, c: named(("conv", nn.Conv2d(i, a, k, padding=k // 2)), nn.ReLU(), ("cccp1", nn.Conv2d(a, b, 1)),
                                           nn.ReLU(), ("cccp2", nn.Conv2d(b, c, 1)), nn.ReLU())
@@ -381,6 +393,7 @@ TWINS = {
     "squeezenet": model("squeezenet1_0", dropout=0.0),
     "densenet121": model("densenet121"),
     "shufflenet_v2": model("shufflenet_v2_x1_0"),
+    "mobilenet_v1": Twin(mobilenet_v1),
     "mobilenet_v2": model("mobilenet_v2", dropout=0.0),
     "mobilenet_v3_small": model("mobilenet_v3_small", dropout=0.0),
     "r3d18": Twin(lambda: tv.video.r3d_18(weights=None)),

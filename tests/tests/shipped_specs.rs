@@ -6,7 +6,7 @@ use cnnc::loader::{Network, networks};
 use cnnc_tests::build::Program;
 use cnnc_tests::compare::Case;
 use cnnc_tests::generate::Random;
-use cnnc_tests::{compile_text, specs};
+use cnnc_tests::{command, compile_text, specs};
 
 /// Values of parameters that make a net small enough for the reference.
 fn smaller(name: &str) -> Vec<(String, String)> {
@@ -69,4 +69,39 @@ fn specs_agree_with_the_reference() {
         .map(|(name, wrong)| format!("{name}:\n{}", wrong.join("\n")))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What is said of parameters beside their defaults, in the specs' own words.
+const OPTIONS: &[(&str, &[&str])] = &[
+    ("alexnet", &["--set", "classes=10"]),
+    ("c3d", &["--set", "classes=101"]),
+    ("deconvnet", &["--set", "layer=1", "--set", "feature=95"]),
+    ("deconvnet", &["--set", "layer=2"]),
+    ("deconvnet", &["--set", "layer=3"]),
+    ("deconvnet", &["--set", "layer=4"]),
+    ("deepface", &["--net", "DeepFaceSiamese"]),
+    ("densenet121", &["--set", "layers=[6, 12, 32, 32]"]),
+    ("edges", &["--set", "middle=1", "--set", "border=0"]),
+    ("edges", &["--set", "side=3", "--set", "middle=10", "--set", "stride=2"]),
+    ("fast_rcnn", &["--set", "align=true"]),
+    ("faster_rcnn", &["--set", "trunk=\"resnet50\""]),
+    ("faster_rcnn", &["--set", "align=true"]),
+    ("googlenet", &["--set", "heads=0", "--set", "transform_input=true"]),
+    ("heartbeat", &["--set", "class_weights=[1.0, 2.0, 1.0, 3.0, 1.0]"]),
+    ("inception_v3", &["--set", "heads=0", "--set", "transform_input=true"]),
+    ("lenet5", &["--set", "published=true"]),
+    ("overfeat_fast", &["--set", "size=263"]),
+    ("resnet", &["--set", "units=[1, 1, 1, 1]", "--set", "deep=false"]),
+    ("shufflenet_v2", &["--set", "widths=[48, 96, 192]"]),
+    ("squeezenet", &["--set", "size=227", "--set", "border=1"]),
+    ("vgg", &["--set", "size=256", "--set", "norm=true"]),
+    ("yolo_v3", &["--set", "size=320"]),
+];
+
+#[test]
+fn options_of_specs_compile() {
+    for (name, options) in OPTIONS {
+        let output = command().arg("check").arg(name).args(*options).output().expect("it starts");
+        assert!(output.status.success(), "{name} {options:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
 }
