@@ -33,6 +33,7 @@ mod memory;
 #[cfg(feature = "std")]
 pub mod metrics;
 mod network;
+mod normal;
 pub mod optimizer;
 mod pool;
 #[cfg(feature = "harness")]

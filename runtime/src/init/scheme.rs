@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 #[cfg(feature = "harness")]
 use serde::{Deserialize, Serialize};
 
-use super::normal::{Normal, root};
+use crate::normal::{Normal, root};
 use crate::random::Random;
 use crate::{Network, ParamSpec, Role};
 
