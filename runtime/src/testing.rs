@@ -33,6 +33,17 @@ impl Folder {
     pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.0.join(name)
     }
+
+    /// Whatever this process begins to write as files of these names goes to a device that is always full.
+    #[cfg(target_os = "linux")]
+    pub fn fill_disk(&self, names: &[&str]) {
+        for (name, number) in names.iter().flat_map(|name| (0..10_000).map(move |number| (name, number))) {
+            let path = self.path(name);
+            let file = path.file_name().unwrap_or_default().to_string_lossy();
+            let temporary = path.with_file_name(std::format!(".{file}.{}-{number}.tmp", std::process::id()));
+            std::os::unix::fs::symlink("/dev/full", temporary).expect("a link");
+        }
+    }
 }
 
 impl Drop for Folder {
