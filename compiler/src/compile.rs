@@ -87,7 +87,7 @@ pub fn elaborate(
 /// Compiles the net of `entry`.
 ///
 /// # Errors
-/// Those of [`elaborate`]; or the network cannot be cut, or does not fit the memory that the options allow.
+/// Those of [`elaborate()`]; or the network cannot be cut, or does not fit the memory that the options allow.
 pub fn compile(sources: SourceMap, loader: &dyn Loader, entry: FileId, options: &Options) -> Result<Compiled, Failure> {
     let (sources, whole) = elaborate(sources, loader, entry, options)?;
     let graph = match options.half {
