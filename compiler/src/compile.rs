@@ -63,6 +63,9 @@ impl Failure {
 }
 
 /// Elaborates the net of `entry`, and reads the plan file beside it.
+///
+/// # Errors
+/// All mistakes of the specification, of the files it uses and of its plan file, with the texts they are in.
 pub fn elaborate(
     mut sources: SourceMap,
     loader: &dyn Loader,
@@ -82,6 +85,9 @@ pub fn elaborate(
 }
 
 /// Compiles the net of `entry`.
+///
+/// # Errors
+/// Those of [`elaborate()`]; or the network cannot be cut, or does not fit the memory that the options allow.
 pub fn compile(sources: SourceMap, loader: &dyn Loader, entry: FileId, options: &Options) -> Result<Compiled, Failure> {
     let (sources, whole) = elaborate(sources, loader, entry, options)?;
     let graph = match options.half {

@@ -21,9 +21,11 @@ pub fn points() -> Vec<String> {
         .collect()
 }
 
-/// The graph (or plan) at a point, as YAML; the message lists the points where there is none of that name.
+/// The graph (or plan) at a point, as YAML. A bare pass name stands for the inference half if that has the pass, else for the training
+/// half.
 ///
-/// A bare pass name stands for the inference half if that has the pass, else for the training half.
+/// # Errors
+/// There is no point of that name: lists those that there are.
 pub fn dump(graph: &Graph, after: &str, input_gradients: bool) -> Result<String, String> {
     if after == "elaborate" {
         return Ok(graph_yaml(graph, "elaborate", true));

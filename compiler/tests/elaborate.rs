@@ -6,7 +6,7 @@ use std::path::Path;
 use cnnc::compile::{Options, elaborate};
 use cnnc::diagnostics::SourceMap;
 use cnnc::elaborate::{self, Loader};
-use cnnc::graph::{Graph, Role, ValueId, verify};
+use cnnc::graph::{Graph, ParamKind, Role, ValueId, verify};
 use cnnc::ops::{DEFINITIONS, Op};
 
 /// Files in memory.
@@ -412,4 +412,38 @@ fn docs_and_places_are_kept() {
     );
     assert_eq!(graph.node(output(&graph)).layer, "conv1");
     assert!(graph.nodes.iter().all(|n| n.span.end > n.span.start));
+}
+
+/// What the weights of one layer are, in order: fans and places of a weight, `bias`, `other`.
+fn kinds(shape: &str, layer: &str) -> Vec<String> {
+    let show = |kind| match kind {
+        ParamKind::Weight { fan_in, fan_out, places } => format!("{fan_in} {fan_out} {places}"),
+        ParamKind::Bias => "bias".to_owned(),
+        ParamKind::Other => "other".to_owned(),
+    };
+    net(shape, &format!("output y = x |> {layer}")).params.iter().map(|param| show(param.kind)).collect()
+}
+
+#[test]
+fn operators_tell_what_their_weights_are() {
+    const MAP: &str = "[8, 5, 5]";
+    assert_eq!(kinds(MAP, "conv(6, 3)"), ["72 54 1", "bias"]);
+    assert_eq!(kinds(MAP, "conv(12, 3, groups: 4)"), ["18 27 1", "bias"]);
+    assert_eq!(kinds(MAP, "conv(8, 3, groups: 8, bias: false)"), ["9 9 1"]);
+    assert_eq!(kinds(MAP, "conv_transpose(6, 2, stride: 2)"), ["32 24 1", "bias"]);
+    assert_eq!(kinds(MAP, "conv_transpose(12, 2, groups: 4)"), ["8 12 1", "bias"]);
+    assert_eq!(kinds(MAP, "local_conv(4, 3)"), ["72 36 9", "bias"]);
+    assert_eq!(kinds(MAP, "convolutionalize(10, 4)"), ["128 160 1", "bias"]);
+    assert_eq!(kinds("[7]", "dense(3)"), ["7 3 1", "bias"]);
+    assert_eq!(kinds(MAP, "layer_norm(over: all)"), ["other"; 2]);
+    assert_eq!(kinds(MAP, "batch_norm"), ["other"; 4]);
+    assert_eq!(kinds(MAP, "prelu"), ["other"]);
+    assert_eq!(kinds(MAP, "add(weight([8, 5, 5], init: 0.5))"), ["other"]);
+}
+
+#[test]
+fn the_first_layer_says_what_shared_weights_are() {
+    let tied = "see = shared conv(4, 3) seen = x |> see output y = seen |> conv_transpose(8, 3, weight: see)";
+    let kinds: Vec<ParamKind> = net("[8, 5, 5]", tied).params.iter().map(|param| param.kind).collect();
+    assert_eq!(kinds, [ParamKind::Weight { fan_in: 72, fan_out: 36, places: 1 }, ParamKind::Bias, ParamKind::Bias]);
 }

@@ -12,6 +12,7 @@ use cnnc::compile::{Compiled, Options, compile};
 use cnnc::diagnostics::SourceMap;
 use cnnc::elaborate;
 use cnnc::emit::{CrateOptions, Planned, Runtime};
+use cnnc::graph::{Graph, Init};
 use cnnc::loader::{Files, Network, networks};
 use cnnc::ops::Op;
 use cnnc::plan::{Place, Root, Step};
@@ -91,11 +92,23 @@ fn table_of(out: &mut String, half: &str, planned: &Planned) {
     let _ = writeln!(out, "    convolutions: {}", counted(convolutions(planned)));
 }
 
+/// What starts by its fan is the weight of a layer or its bias, and the names tell which.
+fn check_kinds(graph: &Graph) {
+    for param in &graph.params {
+        let by_name = match param.init {
+            Init::Uniform { .. } => ["Bias", "Weight"][usize::from(param.name.ends_with("weight"))],
+            Init::Constant(_) => "Other",
+        };
+        assert!(format!("{:?}", param.kind).starts_with(by_name), "{}: {} is {:?}", graph.name, param.name, param.kind);
+    }
+}
+
 #[test]
 fn all_in_figures() {
     let mut table = String::new();
     for network in all() {
         let compiled = compiled(&network);
+        check_kinds(&compiled.graph);
         let _ = writeln!(table, "{}", network.name);
         table_of(&mut table, "inference", &compiled.inference);
         if let Some(training) = &compiled.training {

@@ -5,12 +5,19 @@ use alloc::string::ToString;
 use crate::{Error, Spec, TargetKind, Targets};
 
 /// Checks the inputs of an inference pass; those it does not need may be empty.
+///
+/// # Errors
+/// There are no images or more than `capacity`, or an input is missing or has another length than these images' values.
 pub fn check_inputs(spec: &Spec, capacity: usize, count: usize, inputs: &[&[f32]]) -> Result<(), Error> {
     check_count(capacity, count)?;
     check_floats(spec, count, inputs, false)
 }
 
 /// Checks inputs and targets of a training pass.
+///
+/// # Errors
+/// Those of [`check_inputs`], of which none may be empty; or a target is missing, has another length, is of the other kind, or holds a
+/// class that does not exist.
 pub fn check_training(
     spec: &Spec,
     capacity: usize,

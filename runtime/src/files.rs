@@ -59,6 +59,9 @@ impl std::error::Error for FileError {}
 
 /// Writes a file under another name in the same folder, has it reach the disk, and only then gives it its name: at any
 /// moment, also after a crash, `path` is the old file or the whole new one.
+///
+/// # Errors
+/// Names the file: it, or its folder, cannot be written, `write` fails, or `path` is a folder. What was there before stays.
 pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), FileError> {
     let error = |e: io::Error| {
         let folder = folder_of(path);

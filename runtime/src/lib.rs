@@ -40,6 +40,7 @@ mod memory;
 #[cfg(feature = "std")]
 pub mod metrics;
 mod network;
+mod normal;
 pub mod optimizer;
 mod pool;
 #[cfg(feature = "harness")]
@@ -66,7 +67,7 @@ pub use check::{check_inputs, check_training};
 pub use isa::Isa;
 pub use kernels::*;
 pub use memory::{Memory, Mode, Options, Prepared, Sizes, Steps, view, view_mut, views};
-pub use network::{Error, Init, Network, ParamSpec, Role, Spec, TargetKind, Targets, ValueSpec};
+pub use network::{Error, Fans, Init, Network, ParamKind, ParamSpec, Role, Spec, TargetKind, Targets, ValueSpec};
 pub use optimizer::Optimizer;
 pub use pool::{Cut, GROUPS, GroupWork, Pool, Strip, StripWork, Work};
 #[cfg(feature = "harness")]

@@ -132,12 +132,43 @@ pub struct ParamSpec {
     pub name: &'static str,
     /// Its shape.
     pub shape: &'static [usize],
+    /// What it is to its layer.
+    pub kind: ParamKind,
     /// What training does to it.
     pub role: Role,
     /// How it starts.
     pub init: Init,
     /// Where it stands in the parameter vector.
     pub range: Range<usize>,
+}
+
+/// What a parameter is to its layer. Shapes do not tell: scales of norms and biases of local convolutions have several axes, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParamKind {
+    /// What a layer multiplies with and sums up: filters, or the matrix of a dense layer.
+    Weight(Fans),
+    /// What a layer adds to such sums.
+    Bias,
+    /// All else: scales and shifts of norms, slopes, running statistics, tensors that a `weight` makes.
+    Other,
+}
+
+impl ParamKind {
+    /// Whether it is the weight of a layer.
+    pub fn is_weight(self) -> bool {
+        matches!(self, Self::Weight(_))
+    }
+}
+
+/// How many weights meet in a layer, whatever the stride of its window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fans {
+    /// Weights that one output sums over: the inputs of its group times the window.
+    pub fan_in: usize,
+    /// Weights that one input is multiplied with: the outputs of its group times the window.
+    pub fan_out: usize,
+    /// Places with weights of their own, the innermost axes: 1 but for local convolutions.
+    pub places: usize,
 }
 
 /// How a parameter starts.

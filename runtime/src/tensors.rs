@@ -53,6 +53,9 @@ impl<'a> Tensor<'a> {
 }
 
 /// Writes tensors, with a text about them, to a safetensors file. Equal tensors and text give equal files.
+///
+/// # Errors
+/// Names the file: it cannot be written. What was there before stays.
 pub fn write(path: &Path, tensors: &[Tensor<'_>], metadata: Option<&str>) -> Result<(), FileError> {
     let mut end = 0;
     let infos = tensors
@@ -138,6 +141,9 @@ pub struct TensorFile<'a> {
 
 impl TensorFile<'static> {
     /// Opens a file and checks that its header fits its length.
+    ///
+    /// # Errors
+    /// Names the file: it cannot be read, or is no whole safetensors file.
     pub fn open(path: &Path) -> Result<Self, FileError> {
         let file = File::open(path).map_err(|e| FileError::io(path, &e))?;
         let about = file.metadata().map_err(|e| FileError::io(path, &e))?;
@@ -150,6 +156,9 @@ impl TensorFile<'static> {
 
 impl<'a> TensorFile<'a> {
     /// The same for bytes in memory, such as those of `include_bytes!`.
+    ///
+    /// # Errors
+    /// The bytes are no whole safetensors file.
     pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, FileError> {
         Self::read(PathBuf::from("safetensors in memory"), Box::new(Cursor::new(bytes)), bytes.len() as u64)
     }
@@ -221,6 +230,9 @@ impl<'a> TensorFile<'a> {
     }
 
     /// Reads the elements of an `F32` tensor of [this file](Self::entries) into memory of its length.
+    ///
+    /// # Errors
+    /// Names the file: the tensor is of another type, has another number of elements than `values`, or cannot be read.
     pub fn floats(&mut self, entry: &Entry, values: &mut [f32]) -> Result<(), FileError> {
         if entry.dtype != Dtype::F32 {
             return Err(self.error(format!("`{}` is {}, needed is F32", entry.name, entry.dtype)).hint(
@@ -242,6 +254,9 @@ impl<'a> TensorFile<'a> {
     }
 
     /// The first infinity or NaN of an `F32` tensor of [this file](Self::entries), and where among its elements it stands.
+    ///
+    /// # Errors
+    /// Names the file: it cannot be read.
     pub fn not_finite(&mut self, entry: &Entry) -> Result<Option<(usize, f32)>, FileError> {
         let (mut found, mut before) = (None, 0);
         self.chunks(entry, |bytes| {
@@ -258,6 +273,9 @@ impl<'a> TensorFile<'a> {
 
     /// Reads a tensor of class labels: any integers from 0 up to, not including, `classes`, and `ignore`, the label of what has
     /// no class.
+    ///
+    /// # Errors
+    /// Names the file: the tensor is not of integers, holds a label that is none of these, or cannot be read.
     pub fn classes(&mut self, entry: &Entry, classes: usize, ignore: Option<u32>) -> Result<Vec<u32>, FileError> {
         let (width, signed) = match entry.dtype {
             Dtype::U8 => (1, false),

@@ -14,8 +14,8 @@ use std::vec::Vec;
 use crate::random::Random;
 use crate::random::mix;
 use crate::{
-    BatchMut, Buffer, Error, Init, Memory, Network, Options, ParamSpec, Role, Sizes, Spec, TargetKind, Targets,
-    ValueSpec, check_inputs, check_training, init,
+    BatchMut, Buffer, Error, Fans, Init, Memory, Network, Options, ParamKind, ParamSpec, Role, Sizes, Spec, TargetKind,
+    Targets, ValueSpec, check_inputs, check_training, init,
 };
 
 /// A folder of its own for each test.
@@ -32,6 +32,17 @@ impl Folder {
 
     pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.0.join(name)
+    }
+
+    /// Whatever this process begins to write as files of these names goes to a device that is always full.
+    #[cfg(target_os = "linux")]
+    pub fn fill_disk(&self, names: &[&str]) {
+        for (name, number) in names.iter().flat_map(|name| (0..10_000).map(move |number| (name, number))) {
+            let path = self.path(name);
+            let file = path.file_name().unwrap_or_default().to_string_lossy();
+            let temporary = path.with_file_name(std::format!(".{file}.{}-{number}.tmp", std::process::id()));
+            std::os::unix::fs::symlink("/dev/full", temporary).expect("a link");
+        }
     }
 }
 
@@ -65,10 +76,10 @@ pub static SPEC: Spec = Spec {
         infers: true,
     }],
     params: &[
-        param("fc.weight", &[CLASSES, PIXELS], Role::Trained, UNIFORM, 0..144),
-        param("mean", &[PIXELS], Role::Frozen, Init::Constant(0.25), 160..196),
-        param("norm.running_mean", &[PIXELS], Role::Buffer, Init::Constant(0.0), 208..244),
-        param("fc.bias", &[CLASSES], Role::Trained, UNIFORM, 144..148),
+        param("fc.weight", &[CLASSES, PIXELS], WEIGHT, Role::Trained, UNIFORM, 0..144),
+        param("mean", &[PIXELS], ParamKind::Other, Role::Frozen, Init::Constant(0.25), 160..196),
+        param("norm.running_mean", &[PIXELS], ParamKind::Other, Role::Buffer, Init::Constant(0.0), 208..244),
+        param("fc.bias", &[CLASSES], ParamKind::Bias, Role::Trained, UNIFORM, 144..148),
     ],
     trained: 160,
     param_floats: 256,
@@ -77,14 +88,17 @@ pub static SPEC: Spec = Spec {
 
 const UNIFORM: Init = Init::Uniform { fan_in: PIXELS };
 
+const WEIGHT: ParamKind = ParamKind::Weight(Fans { fan_in: PIXELS, fan_out: CLASSES, places: 1 });
+
 const fn param(
     name: &'static str,
     shape: &'static [usize],
+    kind: ParamKind,
     role: Role,
     init: Init,
     range: core::ops::Range<usize>,
 ) -> ParamSpec {
-    ParamSpec { name, shape, role, init, range }
+    ParamSpec { name, shape, kind, role, init, range }
 }
 
 pub struct Tiny {

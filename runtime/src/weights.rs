@@ -85,21 +85,33 @@ fn listed(names: &[String]) -> String {
 
 /// Loads all weights and buffers of a network; every tensor must fit by name, shape and type. If anything does not, the
 /// network is left as it was and the error lists all that does not fit.
+///
+/// # Errors
+/// Names the file: it cannot be read, or what of it does not fit.
 pub fn load(network: &mut dyn Network, path: impl AsRef<Path>) -> Result<Loaded, Error> {
     load_with(network, path, Lenience::default())
 }
 
 /// The same with some things let pass.
+///
+/// # Errors
+/// Those of [`load`], but for what `lenience` lets pass.
 pub fn load_with(network: &mut dyn Network, path: impl AsRef<Path>, lenience: Lenience) -> Result<Loaded, Error> {
     Ok(load_from(network, &mut TensorFile::open(path.as_ref())?, lenience)?)
 }
 
 /// The same for a file in memory, such as that of `include_bytes!`.
+///
+/// # Errors
+/// Those of [`load`], but for what `lenience` lets pass.
 pub fn load_bytes(network: &mut dyn Network, bytes: &[u8], lenience: Lenience) -> Result<Loaded, Error> {
     Ok(load_from(network, &mut TensorFile::from_bytes(bytes)?, lenience)?)
 }
 
 /// The same for an open file.
+///
+/// # Errors
+/// Those of [`load`], but for what `lenience` lets pass.
 pub fn load_from(
     network: &mut dyn Network,
     file: &mut TensorFile<'_>,
@@ -138,6 +150,9 @@ pub fn load_from(
 }
 
 /// Saves all weights and buffers of a network, atomically, with a text about them.
+///
+/// # Errors
+/// Names the file: it cannot be written. What was there before stays.
 pub fn save(network: &dyn Network, path: impl AsRef<Path>, metadata: Option<&str>) -> Result<(), Error> {
     Ok(tensors::write(path.as_ref(), &tensors_of(network), metadata)?)
 }

@@ -53,19 +53,25 @@ def yolo_decode(version, maps, stride, anchors=None, boxes=2):
     return torch.stack([yolo_boxes(version, x, stride, anchors, boxes).flatten(0, 2) for x in maps])
 
 
-def yolo_loss(version, maps, objects, stride, anchors=None, others=None, boxes=2, ignore=0.5):
-    """The mean over images, with the weights of the papers."""
-    coord, with_object, without = {1: (5, 1, 0.5), 2: (1, 5, 1), 3: (1, 1, 1)}[version]
+# Weights of place and size, of the confidence with and without an object, and of the classes, as the papers have them.
+WEIGHTS = {1: (5, 1, 0.5, 1), 2: (1, 5, 1, 1), 3: (1, 1, 1, 1)}
+
+
+def yolo_loss(version, maps, objects, stride, anchors=None, others=None, boxes=2, ignore=0.5, weights=None, rescore=True):
+    """The mean over images. What is wanted of a confidence with an object is the overlap (`rescore`), or 1."""
+    weights = weights or WEIGHTS[version]
+    rescore = rescore and version < 3
     anchors = anchors if anchors is None else torch.tensor(anchors).to(maps)
     others = torch.empty(0, 2).to(maps) if others is None else torch.tensor(others).to(maps)
     boxes = boxes if anchors is None else len(anchors)
     return torch.stack([
-        yolo_loss_of_image(version, x, o[o[:, 0] >= 0], stride, anchors, others, boxes, ignore, coord, with_object, without)
+        yolo_loss_of_image(version, x, o[o[:, 0] >= 0], stride, anchors, others, boxes, ignore, weights, rescore)
         for x, o in zip(maps, objects)
     ]).mean()
 
 
-def yolo_loss_of_image(version, x, objects, stride, anchors, others, boxes, ignore, coord, with_object, without):
+def yolo_loss_of_image(version, x, objects, stride, anchors, others, boxes, ignore, weights, rescore):
+    coord, with_object, without, of_class = weights
     t = cells(version, x, boxes)
     found = yolo_boxes(version, x, stride, anchors, boxes)[..., :4].detach()
     image = torch.tensor([t.shape[1], t.shape[0]]).to(x) * stride
@@ -100,7 +106,7 @@ def yolo_loss_of_image(version, x, objects, stride, anchors, others, boxes, igno
     for at, o in owners.items():
         row, column, which = at
         weight[at] = with_object
-        wanted[at] = 1 if version == 3 else iou(found[at][None], o[None, 1:])[0, 0]
+        wanted[at] = iou(found[at][None], o[None, 1:])[0, 0] if rescore else 1
         inside = o[1:3] / stride - torch.tensor([column, row]).to(x)
         if version == 1:
             size = (t[at][2:4] - (o[3:] / image).sqrt()) ** 2
@@ -110,7 +116,7 @@ def yolo_loss_of_image(version, x, objects, stride, anchors, others, boxes, igno
             scale = coord * (2 - o[3] * o[4] / image.prod())
         total = total + scale * (error(t[at][:2], inside) + size).sum()
         if version == 2:
-            total = total + F.cross_entropy(t[at][5:], o[0].long())
+            total = total + of_class * F.cross_entropy(t[at][5:], o[0].long())
         else:
             total = total + error(t[at][5:], F.one_hot(o[0].long(), t.shape[3] - 5).to(x)).sum()
     return total + (weight * error(t[..., 4], wanted)).sum()

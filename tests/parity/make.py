@@ -297,7 +297,10 @@ class Yolo(nn.Module):
     def loss(self, out, objects):
         first, second, large = self.maps
         loss = detection.yolo_loss(1, first, objects, 8) + detection.yolo_loss(2, second, objects, 8, self.PRIORS, ignore=0.3)
-        return loss + detection.yolo_loss(3, large, objects, 8, self.WIDE, self.PRIORS, ignore=0.4)
+        loss = loss + detection.yolo_loss(3, large, objects, 8, self.WIDE, self.PRIORS, ignore=0.4)
+        # Other weights than those of the papers, and boxes that are to be certain whatever they share with their object.
+        loss = loss + detection.yolo_loss(1, first, objects, 8, weights=(3, 1, 0.25, 1), rescore=False)
+        return loss + detection.yolo_loss(2, second, objects, 8, self.PRIORS, ignore=0.6, weights=(2, 3, 0.5, 0.7), rescore=False)
 
 
 class Rcnn(nn.Module):
@@ -326,7 +329,9 @@ class Rcnn(nn.Module):
 
     def loss(self, out, objects):
         loss = detection.rpn_loss(*self.found, objects, 8, **self.ANCHORS, positive=0.5, sample=16, balance=2)
-        return loss + detection.fast_rcnn_loss(*self.regions, objects, positive=0.3, sample=8)
+        loss = loss + detection.fast_rcnn_loss(*self.regions, objects, positive=0.3, sample=8)
+        loss = loss + detection.rpn_loss(*self.found, objects, 8, **self.ANCHORS, positive=0.4, negative=0.15, sample=24, image=(40, 52))
+        return loss + detection.fast_rcnn_loss(*self.regions, objects, 0.4, 0.2, sample=10, share=0.5, balance=3)
 
 
 class Losses(nn.Module):

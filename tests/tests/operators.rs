@@ -4,7 +4,7 @@
 use cnnc::compile::{Compiled, Options};
 use cnnc::diagnostics::{SourceMap, Span};
 use cnnc::emit::Planned;
-use cnnc::graph::{Graph, Init, Kind, Named, Param, ParamId, Role, Type, ValueId};
+use cnnc::graph::{Graph, Init, Kind, Named, Param, ParamId, ParamKind, Role, Type, ValueId};
 use cnnc::ops::elementwise::Arithmetic;
 use cnnc::ops::loss::{BatchMean, Loss};
 use cnnc::ops::source::{Input, ParamRef, Target};
@@ -66,8 +66,8 @@ fn shared_operand(op: Arithmetic, weight: &[usize], weight_first: bool) -> Compi
     let named = |name: &str, value| Named { name: name.into(), docs: vec![], value, span: Span::default() };
     let x = push(&mut graph, Input { index: 0, shape: shape.clone() }.into(), &[]);
     let wanted = push(&mut graph, Target { index: 0, shape, kind: Kind::Float, ignore: None }.into(), &[]);
-    let (init, role, span) = (Init::Constant(0.0), Role::Trained, Span::default());
-    graph.params.push(Param { name: "layer.weight".into(), shape: weight.to_vec(), init, role, span });
+    let (kind, init, role, span) = (ParamKind::Other, Init::Constant(0.0), Role::Trained, Span::default());
+    graph.params.push(Param { name: "layer.weight".into(), shape: weight.to_vec(), kind, init, role, span });
     let w = push(&mut graph, ParamRef { id: ParamId(0), shape: weight.to_vec() }.into(), &[]);
     let operands = if weight_first { [w, x] } else { [x, w] };
     let y = push(&mut graph, op.into(), &operands);

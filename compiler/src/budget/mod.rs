@@ -155,6 +155,9 @@ pub fn in_units(bytes: usize) -> String {
 }
 
 /// Bytes as people write them: `512MiB`, `1.5 GB`, `65536`.
+///
+/// # Errors
+/// Says that the text is no size, and what would be one.
 pub fn bytes(text: &str) -> Result<usize, String> {
     let fits = || format!("`{text}` is no size of memory; one is `512MiB`, `1.5GiB` or `800MB`");
     let text = text.trim();

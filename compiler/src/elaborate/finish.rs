@@ -1,6 +1,6 @@
 //! What is decided when the whole net is known: the loss, what is frozen, what is missing.
 
-use super::{Elaborator, Freeze, MAX_MISTAKES};
+use super::{Elaborator, Freeze, MAX_MISTAKES, param_kinds};
 use crate::diagnostics::{Diagnostic, Outcome, Span, nearest};
 use crate::graph::{Graph, Node, Role, ValueId, prefixes};
 use crate::ops::Op;
@@ -14,6 +14,7 @@ impl Elaborator {
         if self.mistakes.is_empty() {
             self.total_loss();
             self.freeze_weights();
+            param_kinds::find(&mut self.graph);
             self.check_complete(net);
             self.check_outputs_need_an_input();
         }

@@ -15,6 +15,7 @@ mod functions;
 mod kinds;
 mod layers;
 mod operators;
+mod param_kinds;
 mod settings;
 mod statements;
 mod targets;
@@ -77,6 +78,9 @@ const MAX_LIST_DEPTH: usize = 16;
 const MAX_MISTAKES: usize = 20;
 
 /// Elaborates the net of a file.
+///
+/// # Errors
+/// All mistakes of the file and of those it uses, up to a number, in order of their places.
 pub fn elaborate(sources: &mut SourceMap, loader: &dyn Loader, entry: FileId, options: &Options) -> Outcome<Graph> {
     let (files, nets) = files::load(sources, loader, entry)?;
     let net = choose(entry, &nets, options.net.as_deref()).map_err(|d| vec![d])?;

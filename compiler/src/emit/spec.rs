@@ -7,7 +7,7 @@ use proc_macro2::Ident;
 use super::code::Code;
 use super::graph_module::GraphModule;
 use super::names::Names;
-use crate::graph::{Graph, Init, Kind, Named, Param, Role, show_shape};
+use crate::graph::{Graph, Init, Kind, Named, Param, ParamKind, Role, show_shape};
 use crate::ops::source::ignored;
 use crate::plan::ParamLayout;
 
@@ -81,6 +81,13 @@ impl SpecWriter<'_> {
 }
 
 fn parameter(param: &Param, constant: &Ident) -> String {
+    let kind = match param.kind {
+        ParamKind::Weight { fan_in, fan_out, places } => {
+            format!("Weight(rt::Fans {{ fan_in: {fan_in}, fan_out: {fan_out}, places: {places} }})")
+        }
+        ParamKind::Bias => "Bias".to_owned(),
+        ParamKind::Other => "Other".to_owned(),
+    };
     let role = match param.role {
         Role::Trained => "Trained",
         Role::Frozen => "Frozen",
@@ -93,7 +100,7 @@ fn parameter(param: &Param, constant: &Ident) -> String {
     let (name, shape) = (&param.name, &param.shape);
     format!(
         "        rt::ParamSpec {{\n            name: {name:?},\n            shape: &{shape:?},\n            \
-         role: rt::Role::{role},\n            init: rt::Init::{init},\n            range: params::{constant},\n        }},\n"
+         kind: rt::ParamKind::{kind},\n            role: rt::Role::{role},\n            init: rt::Init::{init},\n            range: params::{constant},\n        }},\n"
     )
 }
 

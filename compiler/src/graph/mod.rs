@@ -111,6 +111,8 @@ pub struct Param {
     pub name: String,
     /// Its shape.
     pub shape: Vec<usize>,
+    /// What it is to its layer; known when the whole net is.
+    pub kind: ParamKind,
     /// How it starts.
     pub init: Init,
     /// What happens to it during training.
@@ -135,6 +137,26 @@ impl Param {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// What a [`Param`] is to its layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ParamKind {
+    /// What a layer multiplies with and sums up: filters, or the matrix of a dense layer.
+    Weight {
+        /// Weights that one output sums over: the inputs of its group times the window.
+        fan_in: usize,
+        /// Weights that one input is multiplied with: the outputs of its group times the window.
+        fan_out: usize,
+        /// Places with weights of their own, the innermost axes: 1 but for local convolutions.
+        places: usize,
+    },
+    /// What a layer adds to such sums.
+    Bias,
+    /// All else: scales and shifts of norms, slopes, running statistics, tensors that a `weight` makes.
+    #[default]
+    Other,
 }
 
 /// What training does to a [`Param`].
@@ -207,6 +229,9 @@ impl Graph {
     }
 
     /// Appends a node whose operands are known to fit; the mismatch otherwise.
+    ///
+    /// # Errors
+    /// Says which rule of the operator the operands do not fit; then nothing is appended.
     pub fn push(
         &mut self,
         op: Op,

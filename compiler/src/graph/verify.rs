@@ -3,9 +3,10 @@
 use super::{Graph, Kind, Layout, Type};
 use crate::ops::Op;
 
-/// Checks a graph's promises; the message names the node that breaks one.
+/// Checks a graph's promises. A verified graph can be evaluated, planned and emitted without failing.
 ///
-/// A verified graph can be evaluated, planned and emitted without failing.
+/// # Errors
+/// Names the node that breaks a promise.
 pub fn verify(graph: &Graph) -> Result<(), String> {
     for value in graph.values() {
         let node = graph.node(value);

@@ -1,7 +1,7 @@
 //! A call of an operator on its way into the graph.
 
 use crate::diagnostics::{Diagnostic, Span, nearest};
-use crate::graph::{Graph, Init, Param, Role, Type, ValueId};
+use crate::graph::{Graph, Init, Param, ParamKind, Role, Type, ValueId};
 
 use super::{Definition, Mismatch, Op, source};
 
@@ -273,7 +273,10 @@ impl Call<'_> {
         let id = match self.reuse.as_mut().map(std::collections::VecDeque::pop_front) {
             Some(Some(id)) if self.graph.param(id).shape == shape => id,
             Some(made) => return Err(self.not_shareable(&full, shape, made)),
-            None => self.graph.add_param(Param { name: full, shape: shape.to_vec(), init, role, span: self.span }),
+            None => {
+                let kind = ParamKind::default();
+                self.graph.add_param(Param { name: full, shape: shape.to_vec(), kind, init, role, span: self.span })
+            }
         };
         self.made.push(id);
         let op = Op::Param(source::ParamRef { id, shape: shape.to_vec() });

@@ -11,6 +11,9 @@ pub const MAX_NESTING: usize = 64;
 const MAX_ELSE: usize = 64;
 
 /// Checks size, nesting and that brackets match.
+///
+/// # Errors
+/// The place where the text goes beyond a limit, or of a bracket without its partner.
 pub fn check(file: FileId, text: &str) -> Result<(), Diagnostic> {
     let at = |start: usize, end: usize| Span { file, start: start as u32, end: end as u32 };
     if text.len() > MAX_BYTES {

@@ -14,6 +14,9 @@ pub(super) struct Grammar;
 const MAX_MISTAKES: usize = 20;
 
 /// Parses a file of the map. Each top-level item is parsed apart, so that a mistake in one does not hide those in others.
+///
+/// # Errors
+/// Its mistakes, up to a number, in order of their places.
 pub fn parse(sources: &SourceMap, file: FileId) -> Outcome<ast::File> {
     let text = sources.text(file);
     limits::check(file, text).map_err(|d| vec![d])?;

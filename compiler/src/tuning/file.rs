@@ -134,6 +134,9 @@ impl Section {
 }
 
 /// Reads and checks a plan file.
+///
+/// # Errors
+/// Its mistakes: what is no plan file, and what no convolution can be computed by.
 pub fn read(sources: &SourceMap, file: FileId) -> Outcome<PlanFile> {
     let yaml = Yaml { file, text: sources.text(file), what: "plan file", example };
     let plan: PlanFile = serde_yaml::from_str(yaml.text).map_err(|e| vec![yaml.unreadable(&e)])?;

@@ -82,6 +82,9 @@ pub fn path(spec: &Path, net: Option<&str>) -> PathBuf {
 }
 
 /// What the plan file beside a specification says, if there is one. A text that is no file (`net! { ... }`) has none.
+///
+/// # Errors
+/// The mistakes of the plan file; or there is one that cannot be read.
 pub fn beside(sources: &mut SourceMap, loader: &dyn Loader, spec: FileId, net: Option<&str>) -> Outcome<Tuning> {
     let from = sources.path(spec);
     let path = path(from, net);

@@ -1,6 +1,7 @@
 //! Steps that change colours.
 
 use super::{Color, Sample};
+use crate::normal::Normal;
 use crate::random::Random;
 
 /// Principal axes of the colours of ImageNet, by column, and the roots of their variances (Krizhevsky et al. 2012; values in
@@ -76,14 +77,9 @@ fn hue_turn(share: f32) -> [[f32; 3]; 3] {
 }
 
 pub(super) fn pca(mut sample: Sample, std: f32, random: &mut Random) -> Sample {
-    let shares = SPREADS.map(|spread| normal(random) * std * spread * 255.0);
+    let mut normal = Normal::new(random);
+    let shares = SPREADS.map(|spread| normal.next() as f32 * std * spread * 255.0);
     let shift = AXES.map(|row| row[0] * shares[0] + row[1] * shares[1] + row[2] * shares[2]);
     each_pixel(&mut sample, |[r, g, b]| [r + shift[0], g + shift[1], b + shift[2]]);
     sample
-}
-
-/// A normally distributed number (Box & Muller 1958).
-pub(super) fn normal(random: &mut Random) -> f32 {
-    let radius = (-2.0 * (1.0 - random.unit()).ln()).sqrt();
-    radius * (random.unit() * std::f32::consts::TAU).cos()
 }

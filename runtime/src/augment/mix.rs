@@ -1,11 +1,11 @@
 //! Steps that cover a part of a picture, or join several.
 
 use super::Sample;
-use super::color::normal;
 use super::geometry::seen;
 use super::warp::resample;
 use crate::boxes::Corners;
 use crate::data::Raster;
+use crate::normal::Normal;
 use crate::random::Random;
 
 /// The middle of what bytes can be.
@@ -100,7 +100,7 @@ fn gamma(alpha: f32, random: &mut Random) -> f32 {
     let d = alpha - 1.0 / 3.0;
     let c = 1.0 / (9.0 * d).sqrt();
     loop {
-        let x = normal(random);
+        let x = Normal::new(random).next() as f32;
         let v = (1.0 + c * x).powi(3);
         if v > 0.0 && (1.0 - random.unit()).ln() < 0.5 * x * x + d - d * v + d * v.ln() {
             return d * v;

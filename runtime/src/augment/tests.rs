@@ -145,6 +145,28 @@ proptest! {
     }
 
     #[test]
+    fn boxes_of_both_pictures_stay_around_their_pixels(seed in any::<u64>(), x in 0_usize..50, y in 0_usize..34, wide in 8_usize..30) {
+        const COLORS: [[u8; 3]; 2] = [[255, 0, 0], [0, 255, 0]];
+        let first = painted(COLORS[0], 0, 64, 48, Corners::from_corner(x as f32, y as f32, 14.0, 14.0));
+        let second = painted(COLORS[1], 1, 50, 60, Corners::from_corner(12.0, 9.0, wide as f32, 20.0));
+        let mut other = |_: &mut Random| Ok::<_, ()>(second.clone());
+        let after = Pipeline(vec![Step::Mixup(2.0)]).apply(first, &mut Random::new(seed), &mut other).expect("two");
+        prop_assert_eq!((after.raster.width, after.raster.height), (64, 48));
+        prop_assert_eq!(after.boxes.iter().map(|(_, class)| *class).collect::<Vec<_>>(), [0, 1]);
+        for ((b, class), (_, share)) in after.boxes.iter().zip(&after.classes) {
+            // Each picture has a channel of its own, as bright as its share.
+            let mut alone = after.raster.clone();
+            for pixel in alone.bytes.chunks_exact_mut(3) {
+                let bright = f32::from(pixel[*class as usize]) > 127.0 * share;
+                pixel.fill(if bright { 255 } else { 0 });
+            }
+            let seen = extent(&alone, [255; 3]);
+            let hidden = *share < 0.02;
+            prop_assert!(hidden || seen.is_some_and(|seen| apart(&seen, b) <= 1.0), "{:?} is not {:?} of {}", seen, b, class);
+        }
+    }
+
+    #[test]
     fn a_cutout_is_a_square(seed in any::<u64>(), side in 1_usize..30, channels in prop_oneof![Just(1_usize), Just(3)]) {
         let (width, height) = (40, 24);
         let bytes: Vec<u8> = (0..width * height * channels).map(|i| (i % 100) as u8).collect();

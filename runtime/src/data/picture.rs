@@ -243,7 +243,10 @@ impl Raster {
         let color = if self.channels == 1 { image::ExtendedColorType::L8 } else { image::ExtendedColorType::Rgb8 };
         write_atomically(path, |file| {
             let encoder = image::codecs::png::PngEncoder::new(file);
-            image::ImageEncoder::write_image(encoder, &self.bytes, width, height, color).map_err(std::io::Error::other)
+            image::ImageEncoder::write_image(encoder, &self.bytes, width, height, color).map_err(|e| match e {
+                image::ImageError::IoError(e) => e,
+                other => std::io::Error::other(other),
+            })
         })
     }
 }

@@ -243,7 +243,8 @@ pub fn sheet(pictures: &[Raster], columns: usize, gap: usize) -> Raster {
 /// The filters of a convolution, weights `[filters, channels, height, width]`: in colours where there are three channels, otherwise
 /// the mean over the channels; each from its lowest weight (black) to its highest (white), `scale` pixels for each weight.
 ///
-/// Weights of another shape are an error that says which.
+/// # Errors
+/// Says that the weights are none of filters, or not as many as their shape has.
 pub fn filters(weights: &[f32], shape: &[usize], scale: usize) -> Result<Raster, String> {
     let &[count, channels, height, width] = shape else {
         return Err(format!("{shape:?} are no filters: [filters, channels, height, width] would be some"));

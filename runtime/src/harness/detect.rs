@@ -23,12 +23,16 @@ pub(super) fn precision_line(boxes: &Precision) -> String {
 
 /// What is said of a detector as JSON.
 pub(super) fn precision_json(boxes: &Precision, names: &[String]) -> Map<String, Value> {
-    let of_class = |of: &ClassPrecision| json!({ "name": class_name(names, of.class as usize), "boxes": of.boxes, "ap50": of.ap50 });
+    let of_class = |of: &ClassPrecision| {
+        let name = class_name(names, of.class as usize);
+        json!({ "name": name, "boxes": of.boxes, "ap50": of.ap50, "ap50_eleven_points": of.ap50_eleven })
+    };
     let coco: Map<String, Value> =
         boxes.coco.numbers().into_iter().map(|(name, x)| (name.to_string(), json!(x))).collect();
     let numbers = [
         ("boxes", json!(boxes.boxes)),
         ("map50", json!(boxes.map50)),
+        ("map50_eleven_points", json!(boxes.map50_eleven)),
         ("coco_map", json!(boxes.coco.ap)),
         ("coco", Value::Object(coco)),
         ("classes", boxes.classes.iter().map(of_class).collect()),

@@ -97,12 +97,15 @@ impl Harness<'_> {
             if let Some(confusion) = &metric.confusion {
                 self.print_classes(metric, confusion, classes)?;
             }
-            for line in metric.roc.iter().map(verification_line).chain(metric.pck.map(pck_line)) {
-                writeln!(self.out, "{line}")?;
+            if let Some(roc) = &metric.roc {
+                writeln!(self.out, "{}\n{}", verification_line(roc), threshold_line(roc))?;
+            }
+            if let Some(pck) = metric.pck {
+                writeln!(self.out, "{}", pck_line(pck))?;
             }
         }
         if let Some(roc) = &metrics.verification {
-            writeln!(self.out, "embeddings: {}", verification_line(roc))?;
+            writeln!(self.out, "embeddings: {}\n{}", verification_line(roc), threshold_line(roc))?;
         }
         Ok(())
     }
@@ -137,6 +140,12 @@ pub(super) fn verification_line(roc: &Roc) -> String {
     let (error, threshold) = roc.equal_error();
     let [auc, error] = [roc.auc(), error].map(percent);
     format!("AUC: {}, equal error rate {} at {threshold:.4}", auc.trim_start(), error.trim_start())
+}
+
+/// `  best threshold: 0.5121, 97.20 % right`: what to accept from, to be right as often as can be.
+fn threshold_line(roc: &Roc) -> String {
+    let (threshold, right) = roc.best_threshold();
+    format!("  best threshold: {threshold:.4}, {} right", percent(right).trim_start())
 }
 
 /// `PCK@0.1: 83.10 %`
@@ -177,7 +186,15 @@ fn draw_roc(metrics: &Metrics, spec: &Spec, path: &Path) -> Result<bool, FileErr
 fn verification_json(roc: &Roc) -> serde_json::Value {
     let (error, threshold) = roc.equal_error();
     let points: Vec<[f64; 2]> = roc.points().iter().map(|p| [p.false_positive_rate, p.true_positive_rate]).collect();
-    json!({ "auc": roc.auc(), "equal_error_rate": error, "threshold": threshold, "roc": points })
+    let (best, right) = roc.best_threshold();
+    json!({
+        "auc": roc.auc(),
+        "equal_error_rate": error,
+        "threshold": threshold,
+        "best_threshold": best,
+        "best_accuracy": right,
+        "roc": points,
+    })
 }
 
 fn pck_json((near, found): (f32, f64)) -> serde_json::Value {

@@ -32,7 +32,7 @@ pub(super) struct Lines<'a> {
     speed: f64,
     failure: Option<std::io::Error>,
     log: Log,
-    /// The first file of the log that could not be written.
+    /// The first file of the log that could not be written, which has been said.
     log_failure: Option<FileError>,
     /// Set by Ctrl-C.
     interrupted: &'a AtomicBool,
@@ -59,15 +59,21 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// Removes the bar. An error is that of the first line that could not be printed.
-    pub(super) fn finish(self) -> Result<(), Failure> {
+    /// Removes the bar. What is given is the first file of the log that could not be written; an error is that of the first line that
+    /// could not be printed.
+    pub(super) fn finish(self) -> Result<Option<FileError>, Failure> {
         self.bar.finish_and_clear();
         self.failure.map_or(Ok(()), Err)?;
-        Ok(self.log_failure.map_or(Ok(()), Err)?)
+        Ok(self.log_failure)
     }
 
+    /// Warns once, and at once, where the log cannot be written: what is learnt is worth more, so the run goes on.
     fn note(&mut self, written: Result<(), FileError>) {
-        self.log_failure = self.log_failure.take().or(written.err());
+        if let (Err(error), None) = (written, &self.log_failure) {
+            // Where even this cannot be written, the end of the run says it again.
+            let _ = self.bar.suspend(|| writeln!(std::io::stderr(), "warning: {error}\n  the run goes on"));
+            self.log_failure = Some(error);
+        }
     }
 
     fn time_left(&self, progress: &Progress) -> Duration {

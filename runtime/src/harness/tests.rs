@@ -1,7 +1,7 @@
 use super::*;
 use crate::augment::Pipeline;
 use crate::data::{Part, Raster};
-use crate::job::{Checkpoints, Eval, Files, Picture, Predict, Run, Show, Source, Suppression, Train};
+use crate::job::{Checkpoints, Eval, Features, Files, Picture, Predict, Run, Show, Source, Suppression, Train};
 use crate::optimizer::{DecayOn, Group, Sgd};
 use crate::schedule::Schedule;
 use crate::tensors::{Tensor, TensorFile, Values, write};
@@ -446,6 +446,55 @@ fn failures_say_what_is_wrong() {
     let diverged = Train { optimizer: Sgd { learning_rate: 1e38, momentum: 0.9, ..Sgd::default() }.into(), ..job };
     let diverged = failure(diverged);
     assert_eq!((diverged.code, diverged.message.contains("training diverged")), (EXIT_DIVERGED, true));
+}
+
+/// The disk is full for some files: each is named, and what else there is to do is done.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_spoils_no_more_than_what_is_written() {
+    let folder = Folder::new("full");
+    let job = train_job(&folder);
+    let train = || {
+        let mut out = Vec::new();
+        let failure = run_into(&mut out, &construct, &Job::Train(Box::new(job.clone()))).expect_err("a full disk");
+        (failure, String::from_utf8(out).expect("text"))
+    };
+    std::fs::create_dir_all(folder.path("run")).expect("a folder");
+    folder.fill_disk(&["run/epochs.csv"]);
+    let (failure, text) = train();
+    let said = "epochs.csv: the disk is full\n  help: all but this part of the log was written";
+    assert!(failure.code == 1 && failure.message.ends_with(said), "{}", failure.message);
+    assert!(text.contains("\naccuracy: 100.00 %\nweights: ") && text.contains("a held-out image"), "{text}");
+    assert!(job.output.is_file() && folder.path("run/report.html").is_file());
+
+    std::fs::create_dir_all(folder.path("drawn")).expect("a folder");
+    folder.fill_disk(&["drawn/confusion.png", "features.safetensors", "weights/tiny.safetensors"]);
+    let eval = eval_job(&folder, &job.output, job.test.clone().expect("held-out data"));
+    let mut out = Vec::new();
+    let failure = run_into(&mut out, &construct, &Job::Eval(eval)).expect_err("a full disk");
+    assert!(failure.message.ends_with("confusion.png: the disk is full"), "{}", failure.message);
+    assert!(String::from_utf8(out).expect("text").contains("accuracy: 100.00 % (100 of 100)\n"));
+
+    let features = Features {
+        machine: Machine::default(),
+        weights: job.output.clone(),
+        network: String::from("tiny"),
+        parts: vec![(job.data.clone(), folder.path("features.safetensors"))],
+        picture: job.picture.clone(),
+        classes: Vec::new(),
+        targets: Vec::new(),
+        batch: 16,
+        epochs: 1,
+    };
+    let failure = run(&Job::Features(features)).expect_err("a full disk");
+    assert!(failure.message.ends_with("features.safetensors: the disk is full"), "{}", failure.message);
+    assert!(!folder.path("features.safetensors").exists());
+
+    // Of weights the old file stays.
+    let before = std::fs::read(&job.output).expect("weights");
+    let (failure, _) = train();
+    assert!(failure.message.contains("tiny.safetensors: the disk is full"), "{}", failure.message);
+    assert_eq!(std::fs::read(&job.output).expect("weights"), before);
 }
 
 #[test]

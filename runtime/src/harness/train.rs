@@ -17,7 +17,7 @@ use crate::data::{BatchData, Dataset, Draw, Raster};
 use crate::files::FileError;
 use crate::job::{Show, Train};
 use crate::tensors::TensorFile;
-use crate::train::{Checkpoints, FitOptions, evaluate_by, fit, load_best};
+use crate::train::{Checkpoints, FitOptions, Outcome, evaluate_by, fit, load_best};
 use crate::weights::{self, Lenience, Loaded};
 use crate::{Network, Role, init};
 
@@ -53,7 +53,7 @@ impl Harness<'_> {
             resume: job.checkpoints.resume,
             every_steps: job.checkpoints.every_steps,
             recipe: job.checkpoints.recipe.clone(),
-            about: about.clone(),
+            about,
         };
         let options = FitOptions {
             batch: job.batch,
@@ -74,8 +74,21 @@ impl Harness<'_> {
         let log = Log::new(&checkpoints.folder, title);
         let mut lines = Lines::new(self.out, log, interrupted());
         let outcome = fit(network, &data, test.as_ref(), &options, &mut lines);
-        lines.finish()?;
-        let outcome = outcome?;
+        let unlogged = lines.finish()?;
+        self.conclude(network, job, &outcome?, &checkpoints, test.as_ref())?;
+        // All else is done: the exit code says that something is missing.
+        unlogged.map_or(Ok(()), |error| Err(error.hint("all but this part of the log was written").into()))
+    }
+
+    /// Says how a run ended and how good the network of its best epoch is, whose weights are saved.
+    fn conclude(
+        &mut self,
+        network: &mut dyn Network,
+        job: &Train,
+        outcome: &Outcome,
+        checkpoints: &Checkpoints,
+        test: Option<&Dataset>,
+    ) -> Result<(), Failure> {
         if !outcome.finished {
             writeln!(self.out, "interrupted; the run is saved in {}", checkpoints.last().display())?;
             return Ok(writeln!(self.out, "  help: `--resume` goes on")?);
@@ -84,14 +97,14 @@ impl Harness<'_> {
             writeln!(self.out, "no progress any more: the best epoch is kept")?;
         }
         if outcome.best.is_some() {
-            load_best(network, &checkpoints)?;
+            load_best(network, checkpoints)?;
         }
-        weights::save(network, &job.output, Some(&about))?;
-        if let Some(test) = &test {
+        weights::save(network, &job.output, Some(&checkpoints.about))?;
+        if let Some(test) = test {
             self.say_how_good(network, test, job)?;
         }
         writeln!(self.out, "weights: {}", job.output.display())?;
-        self.show(network, job, test.as_ref())
+        self.show(network, job, test)
     }
 
     /// Which of the network's weights come from a file, which do not, and what of the file is not used.

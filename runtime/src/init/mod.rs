@@ -1,6 +1,5 @@
 //! Initial weights: those that a network is compiled with, and schemes that replace them.
 
-mod normal;
 mod scheme;
 
 pub use scheme::{Fan, Scheme, apply};

@@ -6,14 +6,15 @@ use alloc::vec::Vec;
 #[cfg(feature = "harness")]
 use serde::{Deserialize, Serialize};
 
-use super::normal::{Normal, root};
+use crate::normal::{Normal, root};
 use crate::random::Random;
-use crate::{Network, ParamSpec, Role};
+use crate::{Fans, Network, ParamKind, ParamSpec, Role};
 
-/// How weights start. Schemes are for trained parameters of two or more dimensions, `[outputs, inputs, window...]`; biases
-/// become 0, other parameters of one dimension (scales and shifts of norms) stay as the network has them.
+/// How weights start. Schemes are for the weights of layers; their biases become 0, all other parameters (scales and shifts of norms,
+/// slopes, what a `weight` makes) stay as the network has them.
 ///
-/// The fan of a weight is what one output sums over, `inputs * window`, or what one input goes to, `outputs * window`.
+/// The [fan](Fans) of a weight is what one output sums over, or what one input goes to. PyTorch, which knows nothing of a weight but
+/// its shape, takes one for the other in transposed convolutions, and counts the outputs of all groups.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "harness", derive(Serialize, Deserialize), serde(rename_all = "snake_case", deny_unknown_fields))]
 pub enum Scheme {
@@ -25,7 +26,8 @@ pub enum Scheme {
     XavierNormal,
     /// `xavier_uniform_`: uniform in ±√(6 / (fan in + fan out)).
     XavierUniform,
-    /// Saxe, McClelland & Ganguli 2014, `orthogonal_`: rows (or columns, where they are fewer) at right angles, of length `gain`.
+    /// Saxe, McClelland & Ganguli 2014, `orthogonal_`: rows (or columns, where they are fewer) of the matrix `[filters, the rest]` at
+    /// right angles, of length `gain`; local convolutions have such a matrix for each place.
     Orthogonal {
         /// 1 keeps lengths; √2 suits ReLU.
         gain: f32,
@@ -50,18 +52,27 @@ pub enum Fan {
 }
 
 impl Scheme {
-    /// Writes the initial weights of one parameter. They depend on seed and name alone.
-    pub fn fill(&self, values: &mut [f32], shape: &[usize], seed: u64, name: &str) {
-        let (fan_in, fan_out) = fans(shape);
-        let mut random = Random::named(seed, name);
+    /// Writes the initial values of one parameter, if it is a weight or a bias. They depend on seed and name alone.
+    pub fn fill(&self, values: &mut [f32], param: &ParamSpec, seed: u64) {
+        match param.kind {
+            ParamKind::Weight(fans) => {
+                self.fill_weight(values, param.shape, fans, &mut Random::named(seed, param.name))
+            }
+            ParamKind::Bias => values.fill(0.0),
+            ParamKind::Other => {}
+        }
+    }
+
+    fn fill_weight(&self, values: &mut [f32], shape: &[usize], fans: Fans, random: &mut Random) {
+        let (fan_in, fan_out) = (fans.fan_in.max(1) as f64, fans.fan_out.max(1) as f64);
         let of = |fan: Fan| if fan == Fan::In { fan_in } else { fan_out };
         match *self {
-            Self::HeNormal(fan) => normal(values, root(2.0 / of(fan)) as f32, &mut random),
-            Self::HeUniform(fan) => uniform(values, root(6.0 / of(fan)) as f32, &mut random),
-            Self::XavierNormal => normal(values, root(2.0 / (fan_in + fan_out)) as f32, &mut random),
-            Self::XavierUniform => uniform(values, root(6.0 / (fan_in + fan_out)) as f32, &mut random),
+            Self::HeNormal(fan) => normal(values, root(2.0 / of(fan)) as f32, random),
+            Self::HeUniform(fan) => uniform(values, root(6.0 / of(fan)) as f32, random),
+            Self::XavierNormal => normal(values, root(2.0 / (fan_in + fan_out)) as f32, random),
+            Self::XavierUniform => uniform(values, root(6.0 / (fan_in + fan_out)) as f32, random),
             Self::TruncatedNormal { std } => {
-                let mut source = Normal::new(&mut random);
+                let mut source = Normal::new(random);
                 values.fill_with(|| {
                     loop {
                         let x = source.next();
@@ -71,7 +82,7 @@ impl Scheme {
                     }
                 });
             }
-            Self::Orthogonal { gain } => orthogonal(values, shape.first().copied().unwrap_or(1), gain, &mut random),
+            Self::Orthogonal { gain } => orthogonal(values, shape, fans.places, gain, random),
         }
     }
 }
@@ -80,28 +91,9 @@ impl Scheme {
 pub fn apply(network: &mut dyn Network, scheme: &Scheme, seed: u64) {
     let specs = network.spec().params;
     let params = network.params_mut();
-    for ParamSpec { name, shape, range, .. } in specs.iter().filter(|param| param.role == Role::Trained) {
-        let values = &mut params[range.clone()];
-        if shape.len() >= 2 {
-            scheme.fill(values, shape, seed, name);
-        } else if is_bias_of_layer(specs, name) {
-            values.fill(0.0);
-        }
+    for param in specs.iter().filter(|param| param.role == Role::Trained) {
+        scheme.fill(&mut params[param.range.clone()], param, seed);
     }
-}
-
-/// Whether a parameter `x.bias` stands beside a weight `x.weight` of two or more dimensions.
-fn is_bias_of_layer(specs: &[ParamSpec], name: &str) -> bool {
-    let Some(layer) = name.strip_suffix("bias") else { return false };
-    let is_weight = |param: &ParamSpec| param.name.strip_suffix("weight") == Some(layer) && param.shape.len() >= 2;
-    specs.iter().any(is_weight)
-}
-
-/// As PyTorch counts them: of `[outputs, inputs, window...]`.
-fn fans(shape: &[usize]) -> (f64, f64) {
-    let window: usize = shape.iter().skip(2).product();
-    let dim = |i: usize| shape.get(i).copied().unwrap_or(1) * window;
-    (dim(1).max(1) as f64, dim(0).max(1) as f64)
 }
 
 fn uniform(values: &mut [f32], bound: f32, random: &mut Random) {
@@ -113,15 +105,26 @@ fn normal(values: &mut [f32], std: f32, random: &mut Random) {
     values.fill_with(|| source.next() as f32 * std);
 }
 
-/// Rows of normally distributed numbers, made orthogonal one after another (Gram & Schmidt, twice, which is enough). What is
-/// higher than wide has orthogonal columns.
-fn orthogonal(values: &mut [f32], rows: usize, gain: f32, random: &mut Random) {
-    let columns = values.len() / rows.max(1);
-    let (short, long) = (rows.min(columns), rows.max(columns));
+/// A matrix `[shape[0], the rest]` for each place, the innermost axis.
+fn orthogonal(values: &mut [f32], shape: &[usize], places: usize, gain: f32, random: &mut Random) {
+    let (rows, places) = (shape.first().copied().unwrap_or(1).max(1), places.max(1));
+    let columns = values.len() / rows / places;
+    for place in 0..places {
+        let basis = basis(rows.min(columns), rows.max(columns), random);
+        for (i, value) in values.iter_mut().skip(place).step_by(places).enumerate() {
+            let (row, column) = (i / columns, i % columns);
+            let x = if rows <= columns { basis[row][column] } else { basis[column][row] };
+            *value = x as f32 * gain;
+        }
+    }
+}
+
+/// So many normally distributed vectors, made orthogonal one after another (Gram & Schmidt, twice, which is enough), of length 1.
+fn basis(count: usize, len: usize, random: &mut Random) -> Vec<Vec<f64>> {
     let mut source = Normal::new(random);
-    let mut basis: Vec<Vec<f64>> = Vec::with_capacity(short);
-    while basis.len() < short {
-        let mut vector: Vec<f64> = vec![0.0; long];
+    let mut basis: Vec<Vec<f64>> = Vec::with_capacity(count);
+    while basis.len() < count {
+        let mut vector: Vec<f64> = vec![0.0; len];
         vector.fill_with(|| source.next());
         for _ in 0..2 {
             for other in &basis {
@@ -136,11 +139,7 @@ fn orthogonal(values: &mut [f32], rows: usize, gain: f32, random: &mut Random) {
             basis.push(vector);
         }
     }
-    for (i, value) in values.iter_mut().enumerate() {
-        let (row, column) = (i / columns, i % columns);
-        let x = if rows <= columns { basis[row][column] } else { basis[column][row] };
-        *value = x as f32 * gain;
-    }
+    basis
 }
 
 fn dot(x: &[f64], y: &[f64]) -> f64 {
@@ -150,9 +149,12 @@ fn dot(x: &[f64], y: &[f64]) -> f64 {
 #[cfg(all(test, feature = "std"))]
 mod tests {
     use super::*;
+    use crate::Init;
 
-    const ALL: [Scheme; 6] = [
+    const ALL: [Scheme; 8] = [
         Scheme::HeNormal(Fan::In),
+        Scheme::HeNormal(Fan::Out),
+        Scheme::HeUniform(Fan::In),
         Scheme::HeUniform(Fan::Out),
         Scheme::XavierNormal,
         Scheme::XavierUniform,
@@ -160,39 +162,88 @@ mod tests {
         Scheme::Orthogonal { gain: 1.5 },
     ];
 
-    fn filled(scheme: Scheme, shape: &[usize]) -> Vec<f32> {
-        let mut values = vec![0.0; shape.iter().product()];
-        scheme.fill(&mut values, shape, 3, "conv.weight");
+    /// A weight of 64 filters over 32 channels with windows of 9.
+    const CONV: ParamSpec = weight(&[64, 32, 3, 3], Fans { fan_in: 288, fan_out: 576, places: 1 });
+
+    const fn weight(shape: &'static [usize], fans: Fans) -> ParamSpec {
+        let (name, kind, role) = ("conv.weight", ParamKind::Weight(fans), Role::Trained);
+        ParamSpec { name, shape, kind, role, init: Init::Constant(7.0), range: 0..0 }
+    }
+
+    fn filled(scheme: Scheme, param: &ParamSpec) -> Vec<f32> {
+        let mut values = vec![7.0; param.shape.iter().product()];
+        scheme.fill(&mut values, param, 3);
         values
+    }
+
+    /// The mean and the variance about 0.
+    fn moments(values: &[f32]) -> (f64, f64) {
+        let mean = |f: &dyn Fn(f64) -> f64| values.iter().map(|&x| f(x.into())).sum::<f64>() / values.len() as f64;
+        (mean(&|x| x), mean(&|x| x * x))
     }
 
     #[test]
     fn variances_are_those_of_the_papers() {
-        // 64 filters over 32 channels with windows of 9: fans of 288 and 576.
-        let shape = [64, 32, 3, 3];
         // Cutting a normal distribution off at 2 leaves 0.7737 of its variance.
-        let expected = [2.0 / 288.0, 2.0 / 576.0, 2.0 / 864.0, 2.0 / 864.0, 0.7737 * 0.0004, 1.5 * 1.5 / 288.0];
+        let (he_in, he_out, xavier) = (2.0 / 288.0, 2.0 / 576.0, 2.0 / 864.0);
+        let expected = [he_in, he_out, he_in, he_out, xavier, xavier, 0.7737 * 0.0004, 1.5 * 1.5 / 288.0];
         for (scheme, expected) in ALL.into_iter().zip(expected) {
-            let values = filled(scheme, &shape);
-            let n = values.len() as f64;
-            let mean = values.iter().map(|&x| f64::from(x)).sum::<f64>() / n;
-            let variance = values.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / n;
+            let (mean, variance) = moments(&filled(scheme, &CONV));
             assert!((variance / expected - 1.0).abs() < 0.04, "{scheme:?}: {variance} instead of {expected}");
             assert!(mean.abs() < 0.02 * expected.sqrt(), "{scheme:?}: {mean}");
         }
-        let cut = filled(Scheme::TruncatedNormal { std: 0.02 }, &shape);
-        assert!(cut.iter().all(|x| x.abs() <= 0.04) && cut.iter().any(|x| x.abs() > 0.039));
     }
 
     #[test]
-    fn orthogonal_rows_or_columns() {
-        for shape in [[5, 12], [12, 5], [7, 7]] {
-            let values = filled(Scheme::Orthogonal { gain: 2.0 }, &shape);
-            let [rows, columns] = shape;
-            let at =
-                |i: usize, j: usize| if rows <= columns { values[i * columns + j] } else { values[j * columns + i] };
-            for a in 0..rows.min(columns) {
-                for b in 0..=a {
+    fn distributions_end_where_the_papers_say() {
+        let bounds = [
+            (Scheme::HeUniform(Fan::In), root(6.0 / 288.0)),
+            (Scheme::HeUniform(Fan::Out), root(6.0 / 576.0)),
+            (Scheme::XavierUniform, root(6.0 / 864.0)),
+            (Scheme::TruncatedNormal { std: 0.02 }, 0.04),
+        ];
+        for (scheme, bound) in bounds {
+            let largest = filled(scheme, &CONV).into_iter().fold(0.0_f32, |most, x| most.max(x.abs()));
+            let share = f64::from(largest) / bound;
+            assert!((0.975..=1.0 + 1e-6).contains(&share), "{scheme:?}: up to {largest}, not {bound}");
+        }
+    }
+
+    #[test]
+    fn fans_are_those_of_the_layer_whatever_its_shape() {
+        // A local convolution of 16 channels to 8 filters at 5 × 5 places, and a transposed one of 48 channels to 12 filters, both with
+        // windows of 9: their shapes alone say something else.
+        let local = weight(&[8, 144, 5, 5], Fans { fan_in: 144, fan_out: 72, places: 25 });
+        let transposed = weight(&[48, 12, 3, 3], Fans { fan_in: 432, fan_out: 108, places: 1 });
+        for (param, fan_in, fan_out) in [(local, 144.0, 72.0), (transposed, 432.0, 108.0)] {
+            for (fan, n) in [(Fan::In, fan_in), (Fan::Out, fan_out)] {
+                let (_, variance) = moments(&filled(Scheme::HeNormal(fan), &param));
+                assert!((variance * n / 2.0 - 1.0).abs() < 0.05, "{param:?}, {fan:?}: {variance}");
+            }
+        }
+    }
+
+    #[test]
+    fn biases_become_zero_and_all_else_stays() {
+        for scheme in ALL {
+            assert_eq!(filled(scheme, &ParamSpec { kind: ParamKind::Bias, ..CONV })[..4], [0.0; 4]);
+            assert_eq!(filled(scheme, &ParamSpec { kind: ParamKind::Other, ..CONV })[..4], [7.0; 4]);
+        }
+    }
+
+    #[test]
+    fn orthogonal_rows_or_columns_at_each_place() {
+        for (shape, places) in [([5, 12, 1], 1), ([12, 5, 1], 1), ([7, 7, 1], 1), ([3, 4, 6], 6)] {
+            let [rows, columns, _] = shape;
+            let fans = Fans { fan_in: columns, fan_out: rows, places };
+            let param = weight(Box::leak(Box::new(shape)), fans);
+            let values = filled(Scheme::Orthogonal { gain: 2.0 }, &param);
+            for place in 0..places {
+                let at = |i: usize, j: usize| {
+                    let (row, column) = if rows <= columns { (i, j) } else { (j, i) };
+                    values[(row * columns + column) * places + place]
+                };
+                for (a, b) in (0..rows.min(columns)).flat_map(|a| (0..=a).map(move |b| (a, b))) {
                     let dot: f32 = (0..rows.max(columns)).map(|j| at(a, j) * at(b, j)).sum();
                     let expected = if a == b { 4.0 } else { 0.0 };
                     assert!((dot - expected).abs() < 1e-5, "{shape:?}: {a} {b} {dot}");

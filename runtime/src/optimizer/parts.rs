@@ -18,7 +18,7 @@ pub enum DecayOn {
     /// All, PyTorch's default.
     #[default]
     All,
-    /// Those of two or more dimensions: neither biases nor scales and shifts of norms.
+    /// The weights of layers: neither biases, nor scales and shifts of norms, nor slopes, nor what a `weight` makes.
     Weights,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct Part {
     pub(super) decay: f64,
     /// Times the learning rate.
     pub(super) rate: f64,
-    /// Whether it is one parameter of two or more dimensions.
+    /// Whether it is the weight of one layer.
     pub(super) is_layer: bool,
 }
 
@@ -55,7 +55,7 @@ pub(super) fn parts(
         // Padding goes with the parameter in front of it: it is zero and stays so.
         let start = if i == 0 { 0 } else { param.range.start };
         let end = specs.get(i + 1).map_or(trained, |next| next.range.start);
-        let is_layer = param.shape.len() >= 2;
+        let is_layer = param.kind.is_weight();
         let (decay, rate) =
             Group::of(groups, param.name).map_or((1.0, 1.0), |group| (group.decay, group.learning_rate));
         let decay = if decay_on == DecayOn::All || is_layer { decay } else { 0.0 };

@@ -148,8 +148,8 @@ impl Default for AdamW {
 }
 
 /// Layer-wise adaptive rates, for large batches (You, Gitman & Ginsburg 2017): SGD with momentum whose `g + weight_decay * w` is
-/// multiplied, layer by layer, with `trust * |w| / (|g| + weight_decay * |w|)`. Parameters of one dimension (biases, norms) and
-/// those that are zero or have no gradient have the factor 1.
+/// multiplied, layer by layer, with `trust * |w| / (|g| + weight_decay * |w|)`. What is no weight of a layer (biases, norms), is zero
+/// or has no gradient has the factor 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "harness", derive(Serialize, Deserialize), serde(default, deny_unknown_fields))]
 pub struct Lars {

@@ -3,13 +3,27 @@ mod bowl;
 use super::steps::newton_root;
 use super::*;
 use crate::schedule::{Decay, Schedule};
-use crate::{Init, Role};
+use crate::{Fans, Init, ParamKind, Role};
 use bowl::Bowl;
 use proptest::prelude::*;
 
 const SPECS: [ParamSpec; 2] = [
-    ParamSpec { name: "weight", shape: &[3, 4], role: Role::Trained, init: Init::Constant(0.0), range: 0..12 },
-    ParamSpec { name: "bias", shape: &[3], role: Role::Trained, init: Init::Constant(0.0), range: 16..19 },
+    ParamSpec {
+        name: "weight",
+        shape: &[3, 4],
+        kind: ParamKind::Weight(Fans { fan_in: 4, fan_out: 3, places: 1 }),
+        role: Role::Trained,
+        init: Init::Constant(0.0),
+        range: 0..12,
+    },
+    ParamSpec {
+        name: "bias",
+        shape: &[3],
+        kind: ParamKind::Bias,
+        role: Role::Trained,
+        init: Init::Constant(0.0),
+        range: 16..19,
+    },
 ];
 const LEN: usize = 32;
 const START_OF_BIAS: [f32; 3] = [0.5, -0.25, 0.1];
@@ -311,6 +325,24 @@ fn all_rules() -> Vec<Rule> {
         Lars::default().into(),
         Lbfgs { history: 2, ..Lbfgs::default() }.into(),
     ]
+}
+
+/// A layer norm's scale over all axes, a local convolution's bias and its weight: three axes each.
+#[test]
+fn what_decays_and_has_a_rate_of_its_own_is_not_told_by_axes() {
+    let of = |kind, range| ParamSpec { shape: &[2, 2, 2], kind, range, ..SPECS[0] };
+    let fans = Fans { fan_in: 2, fan_out: 2, places: 2 };
+    let specs = [of(ParamKind::Other, 0..8), of(ParamKind::Bias, 8..16), of(ParamKind::Weight(fans), 16..24)];
+    let moved = |rule: Rule, gradient: f32| {
+        let mut weights = [1.0_f32; 24];
+        let mut optimizer = Optimizer::with(rule, DecayOn::Weights, &[], &specs, 24, 1).expect("a rule");
+        optimizer.update(Isa::detect(), &Pool::new(1), &mut weights, &mut [gradient; 24]);
+        [weights[0], weights[8], weights[16]]
+    };
+    assert_eq!(moved(Sgd { learning_rate: 0.5, weight_decay: 0.5, ..Sgd::default() }.into(), 0.0), [1.0, 1.0, 0.75]);
+    let [scale, bias, weight] = moved(Lars { momentum: 0.0, trust: 0.25, ..Lars::default() }.into(), 0.5);
+    // |w| / |g| is 2, so the rate of the layer is half.
+    assert_eq!([scale, bias, weight], [0.5, 0.5, 0.75]);
 }
 
 /// Parameters that end within pieces.

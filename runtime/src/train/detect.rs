@@ -28,6 +28,8 @@ pub struct Precision {
     pub classes: Vec<ClassPrecision>,
     /// The mean of their average precisions as Pascal VOC has them: the area under the curve, at an IoU of 0.5.
     pub map50: f64,
+    /// The mean of those that VOC had until 2009, the mean of the precisions at eleven recalls.
+    pub map50_eleven: f64,
     /// COCO's twelve numbers.
     pub coco: Coco,
 }
@@ -41,6 +43,8 @@ pub struct ClassPrecision {
     pub boxes: usize,
     /// Average precision as Pascal VOC has it: the area under the curve, at an IoU of 0.5.
     pub ap50: f64,
+    /// The same at eleven recalls, as VOC had it until 2009.
+    pub ap50_eleven: f64,
 }
 
 impl Detected {
@@ -49,12 +53,18 @@ impl Detected {
 
     /// How well what is there was found, as Pascal VOC (Everingham et al. 2010) and COCO (Lin et al. 2014) measure it.
     pub fn precision(&self) -> Precision {
-        let ap = voc(&self.truths, &self.found, 0.5, false);
+        let [ap, eleven] = [false, true].map(|eleven_points| voc(&self.truths, &self.found, 0.5, eleven_points));
         let boxes = |class: u32| self.truths.iter().filter(|t| t.class == class && !t.is_optional()).count();
-        let of_class = |&(class, ap50): &(u32, f64)| ClassPrecision { class, boxes: boxes(class), ap50 };
-        let classes: Vec<ClassPrecision> = ap.classes.iter().map(of_class).collect();
+        let of_class = |(&(class, ap50), &(_, ap50_eleven)): (&(u32, f64), &(u32, f64))| ClassPrecision {
+            class,
+            boxes: boxes(class),
+            ap50,
+            ap50_eleven,
+        };
+        let classes: Vec<ClassPrecision> = ap.classes.iter().zip(&eleven.classes).map(of_class).collect();
         let boxes = classes.iter().map(|class| class.boxes).sum();
-        Precision { boxes, classes, map50: ap.mean, coco: coco(&self.truths, &self.found) }
+        let coco = coco(&self.truths, &self.found);
+        Precision { boxes, classes, map50: ap.mean, map50_eleven: eleven.mean, coco }
     }
 }
 

@@ -324,15 +324,6 @@ fn a_run_on_photos_goes_on_within_an_epoch_to_the_same_bits() {
     assert_eq!(epochs, straight.epochs);
 }
 
-/// Whatever this process begins to write into a folder goes to a device that is always full.
-#[cfg(target_os = "linux")]
-fn fill_disk(folder: &std::path::Path) {
-    for (name, number) in ["last", "best"].into_iter().flat_map(|name| (0..10_000).map(move |number| (name, number))) {
-        let name = std::format!(".{name}.safetensors.{}-{number}.tmp", std::process::id());
-        std::os::unix::fs::symlink("/dev/full", folder.join(name)).expect("a link");
-    }
-}
-
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_named_and_costs_nothing() {
@@ -343,7 +334,7 @@ fn a_full_disk_is_named_and_costs_nothing() {
     let saved = FitOptions { checkpoints: Some(saved_in(&folder)), ..options() };
     fit(&mut network(2), &train, Some(&test), &saved, &mut StopAfter(9)).expect("a part of a run");
     let before = std::fs::read(saved_in(&folder).last()).expect("a checkpoint");
-    fill_disk(&folder.path("run"));
+    folder.fill_disk(&["run/last.safetensors", "run/best.safetensors"]);
     let full = fit(&mut network(2), &train, Some(&test), &saved, &mut ()).expect_err("a full disk").to_string();
     assert!(full.contains("safetensors: the disk is full\n  help: the run can go on from "), "{full}");
     assert_eq!(std::fs::read(saved_in(&folder).last()).expect("the checkpoint"), before);

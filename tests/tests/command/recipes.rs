@@ -1,5 +1,5 @@
-//! Recipes that say how weights start and are updated: each form of each key learns, and wrong ones are explained. All but the last that
-//! learns share one compiled program.
+//! Recipes that say how weights start and are updated: each form of each key learns, and wrong ones are explained. All that
+//! train the whole network share one compiled program.
 
 use super::{SMALL, folder, refused, repository, said};
 
@@ -121,6 +121,21 @@ fn every_way_to_learn_learns() {
         assert_eq!(values("adam", name), values("frozen", name), "{name} is frozen");
     }
     assert_ne!(values("adam", "head.weight"), values("frozen", "head.weight"));
+
+    // Transfer trains from a layer on; of the whole network that is the program that all others have.
+    // A bias in front of a norm has no gradient, so that it shows nothing.
+    const WEIGHTS: [&str; 5] = ["first.weight", "norm.weight", "norm.bias", "head.weight", "head.bias"];
+    for (name, train, first) in
+        [("last1", "{ last: 1 }", 3), ("from", "{ from: norm }", 1), ("last2", "{ last: 2 }", 0)]
+    {
+        let transfer = format!("transfer: {{ from: runs/adam/weights.safetensors, train: {train} }}\n");
+        file(&format!("{name}.yaml"), &recipe(&transfer));
+        said(home.path(), &["train", &format!("{name}.yaml")]);
+        let changed = WEIGHTS.map(|weight| values("adam", weight) != values(name, weight));
+        assert_eq!(changed, std::array::from_fn(|weight| weight >= first), "{train}");
+        // A norm in front keeps its statistics, too.
+        assert_eq!(values("adam", "norm.running_mean") != values(name, "norm.running_mean"), first < 3, "{train}");
+    }
 }
 
 #[test]

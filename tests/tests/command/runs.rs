@@ -66,6 +66,11 @@ fn damaged_data_is_named() {
     write("nan.safetensors", &weights);
     let error = complaint(&digits(64), "weights: nan.safetensors\n");
     assert!(error.contains("nan.safetensors: ") && error.contains("NaN"), "{error}");
+    let digit = repository().join("data/digit.png").display().to_string();
+    for asked in [&["eval", "r.yaml"][..], &["predict", "r.yaml", &digit]] {
+        let error = refused(home.path(), 1, &[asked, &["--weights", "nan.safetensors"]].concat());
+        assert!(error.contains("nan.safetensors: ") && error.contains("NaN"), "{asked:?}: {error}");
+    }
 }
 
 #[cfg(unix)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::graph::{Param, Role};
+use crate::graph::{Param, ParamKind};
 
 /// Learning that goes on from what another network has learnt.
 #[derive(Debug, Deserialize)]
@@ -61,8 +61,8 @@ impl Trained {
     }
 }
 
-/// Where layers with filters begin, in order; norms belong to the layer in front of them.
+/// Where layers with weights begin, in order; norms belong to the layer in front of them.
 pub(super) fn layers(params: &[Param]) -> Vec<usize> {
-    let filters = |param: &Param| param.role != Role::Buffer && param.shape.len() > 1;
-    (0..params.len()).filter(|&i| filters(&params[i])).collect()
+    let is_weight = |&i: &usize| matches!(params[i].kind, ParamKind::Weight { .. });
+    (0..params.len()).filter(is_weight).collect()
 }

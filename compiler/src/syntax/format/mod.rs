@@ -18,7 +18,10 @@ const WIDTH: usize = 100;
 /// Columns of a level.
 const INDENT: usize = 4;
 
-/// A text in the one style; its mistakes if it does not parse. `name` is what they call it.
+/// A text in the one style.
+///
+/// # Errors
+/// The mistakes of a text that does not parse, which they call `name`.
 pub fn format(name: &str, text: &str) -> Result<String, (SourceMap, Vec<Diagnostic>)> {
     let text = text.replace("\r\n", "\n");
     let mut sources = SourceMap::default();

@@ -101,6 +101,39 @@ proptest! {
     }
 }
 
+/// Thousands of boxes of one class, so that the grid that finds neighbours has all its parts: of many sizes, some without an area or with
+/// their corners the wrong way round, some at the same place, many of equal scores.
+#[test]
+fn crowds_are_suppressed_as_it_is_taught() {
+    let mut random = Random::new(11);
+    let mut crowd: Vec<Detection> = (0..5_400)
+        .map(|number| {
+            let side = |random: &mut Random| 1.0 + 160.0 * random.unit().powi(4);
+            let (x, y) = (random.unit() * 1000.0, random.unit() * 700.0);
+            let (width, height) = match number % 50 {
+                0 => (0.0, side(&mut random)),
+                1 => (0.0, 0.0),
+                2 => (-side(&mut random), side(&mut random)),
+                3 => (-side(&mut random), -side(&mut random)),
+                4 => (900.0, 2.0),
+                _ => (side(&mut random), side(&mut random)),
+            };
+            let score = random.below(500) as f32 / 500.0;
+            Detection { corners: Corners::from_corner(x, y, width, height), score, class: (number % 2) as u32 * 7 }
+        })
+        .collect();
+    crowd.extend_from_within(..300);
+    let one_class: Vec<Detection> = crowd.iter().map(|d| Detection { class: 3, ..*d }).collect();
+    for iou in [0.3, 0.5, 0.7] {
+        let thresholds = Thresholds { score: 0.01, iou, ..Thresholds::default() };
+        let taught = naive(&one_class, &thresholds, false);
+        assert!(taught.len() > 1_000 && taught.len() < one_class.len(), "{iou}: {}", taught.len());
+        assert!(nms(&one_class, &thresholds) == taught, "nms at {iou}");
+        assert!(nms(&crowd, &thresholds) == naive(&crowd, &thresholds, false), "nms of two classes at {iou}");
+        assert!(nms_agnostic(&crowd, &thresholds) == naive(&crowd, &thresholds, true), "nms_agnostic at {iou}");
+    }
+}
+
 #[test]
 fn thresholds_are_those_of_the_notes() {
     let at = |x: f32, score: f32| Detection { corners: Corners::from_corner(x, 0.0, 3.0, 1.0), score, class: 0 };

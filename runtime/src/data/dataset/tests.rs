@@ -231,4 +231,58 @@ mod safetensors {
         let text = message(&[("image.npy", image()), ("labels.npy", label(&[3, 1]))]);
         assert_eq!(text, "there is no tensor `label`; the file has `image`, `labels`");
     }
+
+    /// A signal with a class, and a volume with a class at each of its places: two of each.
+    static SIGNAL: &[ValueSpec] =
+        &[ValueSpec { name: "signal", shape: &[2, 5], kind: TargetKind::Float, ignore: None, infers: true }];
+    static VOLUME: &[ValueSpec] =
+        &[ValueSpec { name: "volume", shape: &[1, 2, 3, 4], kind: TargetKind::Float, ignore: None, infers: true }];
+    static TISSUE: &[ValueSpec] =
+        &[ValueSpec { name: "tissue", shape: &[2, 3, 4], kind: TargetKind::Class(3), ignore: None, infers: false }];
+
+    #[test]
+    fn signals_and_volumes_are_data_too() {
+        use crate::testing::numpy::{Zip, npy};
+        let folder = Folder::new("axes");
+        let classes: Vec<u32> = (0..48).map(|i| i % 3).collect();
+        let x: Vec<f32> = (0..48).map(|i| i as f32).collect();
+        let bytes = |len: usize| x[..len].iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
+        let labels = |len: usize| classes[..len].iter().map(|class| *class as u8).collect::<Vec<u8>>();
+        let cases = [
+            (SIGNAL, SPEC.targets, "signal", &[2, 2, 5][..], "label", &[2][..]),
+            (VOLUME, TISSUE, "volume", &[2, 1, 2, 3, 4], "tissue", &[2, 2, 3, 4]),
+        ];
+        for (inputs, targets, input, shape, target, map) in cases {
+            let spec = Spec { inputs, targets, params: &[], ..SPEC };
+            let (len, of_map) = (shape.iter().product::<usize>(), map.iter().product::<usize>());
+            let tuple = |shape: &[usize]| std::format!("{shape:?},").replace(['[', ']'], "");
+            let arrays = [
+                (std::format!("{input}.npy"), npy("<f4", &std::format!("({})", tuple(shape)), &bytes(len))),
+                (std::format!("{target}.npy"), npy("|u1", &std::format!("({})", tuple(map)), &labels(of_map))),
+            ];
+            let (file, zip, home) = (folder.path("x.safetensors"), folder.path("x.npz"), folder.path(input));
+            let values = Values::Classes(&classes[..of_map]);
+            let answers = Tensor { name: String::from(target), shape: map.to_vec(), values };
+            write(&file, &[Tensor::new(input, shape, &x[..len]), answers], None).expect("written");
+            let named: Vec<(&str, Vec<u8>)> = arrays.iter().map(|(name, array)| (&**name, array.clone())).collect();
+            std::fs::write(&zip, Zip { deflate: true, wide: false }.archive(&named)).expect("written");
+            std::fs::create_dir(&home).expect("made");
+            named.iter().for_each(|(name, array)| std::fs::write(home.join(name), array).expect("written"));
+            for path in [&file, &zip, &home] {
+                let data = Dataset::tensors(path, &spec).unwrap_or_else(|why| panic!("{why}"));
+                let mut batch = BatchData::new(&spec, 2);
+                batch.load(&data, &[1, 0], Draw::default()).expect("loaded");
+                let second = |all: usize| all / 2..all;
+                assert_eq!(batch.inputs()[0][..len / 2], x[second(len)], "{}", path.display());
+                let [Targets::Classes(found)] = batch.targets()[..] else { panic!("classes") };
+                assert_eq!(found[..of_map / 2], classes[second(of_map)], "{}", path.display());
+            }
+        }
+        // An axis too few.
+        let spec = Spec { inputs: SIGNAL, params: &[], ..SPEC };
+        let path = folder.path("x.safetensors");
+        write(&path, &[Tensor::new("signal", &[4, 5], &x[..20])], None).expect("written");
+        let error = Dataset::inputs(&path, &spec).expect_err("a misfit");
+        assert_eq!(error.message, "`signal` has shape [4, 5], needed is [batch, 2, 5]");
+    }
 }

@@ -116,18 +116,28 @@ impl Log {
         Ok(())
     }
 
-    /// An epoch is over.
+    /// An epoch is over. The error is that of the first file that cannot be written; the others are.
     pub(super) fn add(&mut self, epoch: &Epoch) -> Result<(), FileError> {
         let row = Row::new(epoch);
         self.rows.push(row);
-        if let Some(events) = &mut self.events {
-            row.scalars().try_for_each(|(name, value)| events.scalar(&name, row.epoch, value))?;
-            events.flush()?;
-        }
+        let written = [self.add_events(&row), self.write_table(), self.write_page(epoch)];
+        written.into_iter().collect()
+    }
+
+    fn add_events(&mut self, row: &Row) -> Result<(), FileError> {
+        let Some(events) = &mut self.events else { return Ok(()) };
+        row.scalars().try_for_each(|(name, value)| events.scalar(&name, row.epoch, value))?;
+        events.flush()
+    }
+
+    fn write_table(&self) -> Result<(), FileError> {
         write_atomically(&self.table(), |file| {
             writeln!(file, "{}", Row::heading())?;
             self.rows.iter().try_for_each(|row| writeln!(file, "{}", row.to_line()))
-        })?;
+        })
+    }
+
+    fn write_page(&self, epoch: &Epoch) -> Result<(), FileError> {
         let verifiers: Vec<_> = epoch.test.iter().flat_map(Metrics::rocs).collect();
         let page = page::page(&self.title, &self.rows, &verifiers);
         write_atomically(&self.folder.join("report.html"), |file| file.write_all(page.as_bytes()))
@@ -177,5 +187,19 @@ mod tests {
         assert!(page.contains("a &lt;net&gt;") && page.contains("<svg") && page.contains("polyline"));
         // Nothing is fetched from elsewhere.
         assert!(!page.contains("src=") && !page.contains("<script"));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_cannot_be_written_is_named_and_the_rest_is_written() {
+        for (full, other) in [("epochs.csv", "report.html"), ("report.html", "epochs.csv")] {
+            let folder = Folder::new("log");
+            let mut log = Log::new(&folder.path(""), "net".into());
+            log.start(0).expect("started");
+            folder.fill_disk(&[full]);
+            let error = log.add(&epoch(0)).expect_err("a full disk");
+            assert_eq!((error.path, &*error.message), (folder.path(full), "the disk is full"));
+            assert!(folder.path(other).is_file() && !folder.path(full).exists());
+        }
     }
 }

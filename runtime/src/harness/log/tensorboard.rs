@@ -105,6 +105,17 @@ mod tests {
         assert_eq!(crc32c(b"123456789"), 0xe306_9283);
     }
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_named() {
+        let path = PathBuf::from("/dev/full");
+        let file = File::options().write(true).open(&path).expect("a device that is always full");
+        let mut events = Events { path: path.clone(), file: BufWriter::new(file) };
+        events.scalar("loss/learnt", 1, 0.5).expect("kept in memory");
+        let error = events.flush().expect_err("a full disk");
+        assert_eq!((error.path, &*error.message), (path, "the disk is full"));
+    }
+
     #[test]
     fn records_are_whole() {
         let folder = Folder::new("events");

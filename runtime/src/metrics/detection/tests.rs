@@ -89,6 +89,19 @@ mod brute_force {
         prop::collection::vec(one, 0..9)
     }
 
+    /// Few different scores, so that many are equal: then those that came in first are the more certain ones.
+    fn tied() -> impl Strategy<Value = Vec<Found>> {
+        let one = (0_u64..3, 0_u32..2, corners(), 1_u8..4);
+        let one = one.prop_map(|(image, class, corners, score)| Found { image, class, corners, score: score.into() });
+        prop::collection::vec(one, 0..12)
+    }
+
+    /// The same with scores that are no longer equal and in the order that is meant.
+    fn told_apart(found: &[Found]) -> Vec<Found> {
+        let nth = |(number, f): (usize, &Found)| Found { score: f.score - number as f32 / 100.0, ..*f };
+        found.iter().enumerate().map(nth).collect()
+    }
+
     /// No two scores are equal: their order is all that counts.
     fn found() -> impl Strategy<Value = Vec<Found>> {
         let one = (0_u64..3, 0_u32..2, corners());
@@ -117,7 +130,7 @@ mod brute_force {
 
     /// Right and wrong ones of a class among the boxes of at least a score, as VOC says: each belongs to the true box that it
     /// overlaps most, of several the most certain one is right.
-    fn voc_counts(truths: &[TrueBox], found: &[Found], class: u32, score: f32) -> (usize, usize) {
+    fn voc_counts(truths: &[TrueBox], found: &[Found], class: u32, iou: f32, score: f32) -> (usize, usize) {
         let truths: Vec<&TrueBox> = truths.iter().filter(|t| t.class == class).collect();
         let found: Vec<&Found> = found.iter().filter(|f| f.class == class && f.score >= score).collect();
         let owner = |f: &Found| {
@@ -125,7 +138,7 @@ mod brute_force {
             let shared = |i: &usize| f.corners.iou(&truths[*i].corners);
             // Of equal ones the first, as `max_by` would not have it.
             let best = here.rev().max_by(|a, b| shared(a).total_cmp(&shared(b)))?;
-            (shared(&best) >= 0.5).then_some(best)
+            (shared(&best) >= iou).then_some(best)
         };
         let (mut right, mut wrong) = (0, 0);
         for f in &found {
@@ -141,28 +154,37 @@ mod brute_force {
         (right, wrong)
     }
 
+    /// Average precision of each class at eleven points, and under the curve.
+    fn voc_by_hand(truths: &[TrueBox], found: &[Found], iou: f32) -> [Vec<(u32, f64)>; 2] {
+        let scores: Vec<f32> = found.iter().map(|f| f.score).collect();
+        let mut expected = [Vec::new(), Vec::new()];
+        for class in 0..2 {
+            let all = truths.iter().filter(|t| t.class == class && !t.difficult && !t.crowd).count();
+            if all == 0 {
+                continue;
+            }
+            let (truths, found) = (truths.to_vec(), found.to_vec());
+            let counted: Counted = Box::new(move |score| voc_counts(&truths, &found, class, iou, score));
+            let at = |recall| precision_at(recall, all, &scores, &counted);
+            expected[0].push((class, (0..=10).map(|i| at(f64::from(i) / 10.0)).sum::<f64>() / 11.0));
+            // The curve is a stair with a step for each true box.
+            expected[1].push((class, (1..=all).map(|i| at(i as f64 / all as f64)).sum::<f64>() / all as f64));
+        }
+        expected
+    }
+
     proptest! {
         #[test]
-        fn voc_is_the_best_precision_of_each_recall(truths in truths(), found in found()) {
-            let scores: Vec<f32> = found.iter().map(|f| f.score).collect();
-            let mut expected = [Vec::new(), Vec::new()];
-            for class in 0..2 {
-                let all = truths.iter().filter(|t| t.class == class && !t.difficult && !t.crowd).count();
-                if all == 0 {
-                    continue;
-                }
-                let (truths, found) = (truths.clone(), found.clone());
-                let counted: Counted = Box::new(move |score| voc_counts(&truths, &found, class, score));
-                let at = |recall| precision_at(recall, all, &scores, &counted);
-                expected[0].push((class, (0..=10).map(|i| at(f64::from(i) / 10.0)).sum::<f64>() / 11.0));
-                // The curve is a stair with a step for each true box.
-                expected[1].push((class, (1..=all).map(|i| at(i as f64 / all as f64)).sum::<f64>() / all as f64));
-            }
-            for (expected, eleven_points) in expected.iter().zip([true, false]) {
-                let ap = voc(&truths, &found, 0.5, eleven_points);
-                prop_assert_eq!(ap.classes.len(), expected.len());
-                for ((class, x), (of, e)) in ap.classes.iter().zip(expected) {
-                    prop_assert!(class == of && (x - e).abs() < 1e-9, "{} instead of {}", x, e);
+        fn voc_is_the_best_precision_of_each_recall(
+            truths in truths(), apart in found(), tied in tied(), iou in prop_oneof![Just(0.5_f32), Just(0.25), Just(0.75), Just(1.0)],
+        ) {
+            for (found, as_meant) in [(&apart, apart.clone()), (&tied, told_apart(&tied))] {
+                for (expected, eleven_points) in voc_by_hand(&truths, &as_meant, iou).iter().zip([true, false]) {
+                    let ap = voc(&truths, found, iou, eleven_points);
+                    prop_assert_eq!(ap.classes.len(), expected.len());
+                    for ((class, x), (of, e)) in ap.classes.iter().zip(expected) {
+                        prop_assert!(class == of && (x - e).abs() < 1e-9, "{} instead of {}", x, e);
+                    }
                 }
             }
         }

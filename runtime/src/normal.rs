@@ -3,18 +3,18 @@
 use crate::random::Random;
 
 /// Numbers of mean 0 and variance 1, by the polar method (Marsaglia & Bray 1964).
-pub(super) struct Normal<'a> {
+pub(crate) struct Normal<'a> {
     random: &'a mut Random,
     second: Option<f64>,
 }
 
 impl<'a> Normal<'a> {
-    pub(super) fn new(random: &'a mut Random) -> Self {
+    pub(crate) fn new(random: &'a mut Random) -> Self {
         Self { random, second: None }
     }
 
     /// The next one.
-    pub(super) fn next(&mut self) -> f64 {
+    pub(crate) fn next(&mut self) -> f64 {
         if let Some(second) = self.second.take() {
             return second;
         }
@@ -32,7 +32,7 @@ impl<'a> Normal<'a> {
 }
 
 /// The square root by Newton's method from above, since `core` has none.
-pub(super) fn root(x: f64) -> f64 {
+pub(crate) fn root(x: f64) -> f64 {
     let mut root = x.max(1.0);
     loop {
         let next = 0.5 * (root + x / root);
