@@ -166,7 +166,7 @@ fn faces() {
 #[test]
 fn visualize() {
     let run = Run::small(env!("CARGO_BIN_EXE_visualize"), &[]);
-    for name in ["filters", "conv1", "fire3", "fire4", "fire5", "fire7", "fire8", "saliency"] {
+    for name in ["filters", "conv1", "fire2", "fire3", "fire4", "fire5", "fire6", "saliency"] {
         run.picture(&format!("visualize/{name}.png"));
     }
     assert!(run.says.contains("| photos/chelsea.png | "), "{}", run.says);
