@@ -2,9 +2,9 @@
 //!
 //! ECG5000: 500 beats of 140 samples in five classes, of which the smallest has two beats. 70 % of each class are learnt from, the
 //! rest is tested on; rare classes count more in the loss. The bound: an accuracy of 90 %, and a macro F1 (over the classes that are
-//! in the test) of 0.45, which takes some of the rare beats; of the two beats of the smallest class one is learnt from and the other one
-//! is never found, which caps it at 0.8. With `--data`, record 100 of the MIT-BIH database: 2,271 beats, 33 of them premature (A), a single one ventricular
-//! (V), which can only be learnt from; the bound there is 99 % and 0.85.
+//! in the test) of 0.45, which takes some of the rare beats; of the two beats of the smallest class one is learnt from and the other
+//! one is never found, which caps it at 0.8. With `--data`, record 100 of the MIT-BIH database: 2,271 beats, 33 of them premature
+//! (A), a single one ventricular (V), which can only be learnt from; the bound there is 99 % and 0.85.
 
 cnnc_macros::net!("../specs/heartbeat.net", samples = 140, class_weights = [1, 1, 4, 3, 8], input_gradients);
 
