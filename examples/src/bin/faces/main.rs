@@ -5,7 +5,7 @@
 //! Omniglot. Both are judged on an alphabet that they never saw, beside the likeness of plain pixels. The bound: of triplets, an AUC of
 //! 0.95 and 70 % of its characters told from one example each among twenty, five percentage points more than of pairs, whose AUC is 0.2
 //! above that of pixels. With `--data` also faces: ten people of ORL after thirty others were learnt (AUC 0.92), and a published
-//! network on pairs of LFW (AUC 0.95). `examples/pytorch/faces.py` does the same by PyTorch.
+//! network on pairs of LFW (AUC 0.92). `examples/pytorch/faces.py` does the same by PyTorch.
 
 mod judge;
 mod learn;

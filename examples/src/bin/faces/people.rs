@@ -45,7 +45,7 @@ pub fn lfw(common: &Common, data: &Path) -> Result<Bound> {
     let verdicts =
         [judge("pixels", &set, &|a, b| -distance(&inputs[a], &inputs[b]))?, judge("MobileFace", &set, &likeness)?];
     show(common, "lfw", "LFW: a hundred people, two photos of each", &set, &verdicts, &likeness)?;
-    Ok(at_least("LFW, AUC of MobileFace", verdicts[1].roc.auc(), 0.95))
+    Ok(at_least("LFW, AUC of MobileFace", verdicts[1].roc.auc(), 0.92))
 }
 
 fn show(

@@ -3,7 +3,7 @@
 //!
 //! Gatys, Ecker & Bethge 2015, with the part of SqueezeNet that ships to see by. The picture is the one weight that is trained, once by
 //! Adam and once by L-BFGS; both are to end below a fifth of the loss that they start with. `examples/pytorch/style.py` compares the
-//! losses with PyTorch's. With `--data` also the networks of Johnson et al. 2016, which paint in one pass.
+//! losses with PyTorch's. With `--data` also the networks of Johnson et al. 2016, which paint in one pass, up to 2 of 255 as published.
 
 cnnc_macros::net!("nets/style.net", height = 192, width = 256);
 
