@@ -144,7 +144,7 @@ impl Landmarked {
 
 fn learn(net: &mut Landmarks, digits: &Digits, behind: &Patches, random: &mut Random, common: &Common) -> Result<()> {
     let steps = common.scaled(3500, 60);
-    let mut optimizer = Optimizer::new(Adam { learning_rate: 0.002, ..Adam::default() }, net);
+    let mut optimizer = Optimizer::new(Adam { learning_rate: 0.001, ..Adam::default() }, net);
     let loss = cnnc_examples::learn(steps, 0.02, |factor| {
         let scenes: Vec<Scene> = (0..BATCH).map(|_| Scene::draw(digits, behind, random)).collect();
         let images: Vec<[f32; SIDE * SIDE]> = scenes.iter().map(|scene| scene.image).collect();
