@@ -41,7 +41,7 @@ fn volume(arguments: &Arguments) -> Result<()> {
     let (train, test) = clips(common)?;
     say!("{} clips to learn from, {} of other digits held out", train.directions.len(), test.directions.len());
     let mut net = Volume::with_options(&Options { seed: common.seed, batch: BATCH, ..Options::default() });
-    learn(&mut net, &train, common.scaled(6, 2), common.seed)?;
+    learn(&mut net, &train, common.scaled(6, 5), common.seed)?;
 
     let (held_out, turned) = (test.dataset(net.spec())?, test.backwards().dataset(net.spec())?);
     let forward = evaluate(&mut net, &held_out, BATCH)?;
@@ -70,7 +70,7 @@ fn volume(arguments: &Arguments) -> Result<()> {
 fn clips(common: &Common) -> Result<(Clips, Clips)> {
     let random = &mut Random::named(common.seed, "clips");
     let (count, test_count) = match common.data {
-        _ if common.small => (320, 64),
+        _ if common.small => (960, 128),
         Some(_) => (12_000, 4000),
         None => (4000, 1000),
     };
