@@ -1,8 +1,9 @@
 """The twin of the program `style`: the same losses by PyTorch, from the pictures that it wrote, beside its curve.
 
-usage: python examples/pytorch/style.py [runs/style] [--iterations 50]
+usage: python examples/pytorch/style.py [runs/style] [--iterations 50] [--write FILE]
 
-Run `cargo run --release --package cnnc-examples --bin style` first. Needs torch, numpy, pillow and safetensors.
+Run `cargo run --release --package cnnc-examples --bin style` first. Needs torch, numpy, pillow and safetensors. `--write` keeps
+PyTorch's losses, which is how examples/tests/style_pytorch.csv was made: by `--iterations 6`.
 """
 import argparse
 import csv
@@ -83,6 +84,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=pathlib.Path, default="runs/style")
     parser.add_argument("--iterations", type=int, default=50)
+    parser.add_argument("--write", type=pathlib.Path, metavar="FILE", help="a table for PyTorch's losses")
     arguments = parser.parse_args()
     photo, painting = (picture(arguments.folder / f"{name}.png") for name in ("photo", "painting"))
     loss = losses(load_file(WEIGHTS), photo, painting)
@@ -92,12 +94,18 @@ def main():
         "Adam": lambda image: torch.optim.Adam([image], lr=ADAM_RATE),
         "L-BFGS": lambda image: torch.optim.LBFGS([image], lr=1, max_iter=1, history_size=10),
     }
+    curves = {}
     for name, rule in rules.items():
         image = photo.clone().requires_grad_()
-        expected = curve(loss, image, rule(image), arguments.iterations)
+        expected = curves[name] = curve(loss, image, rule(image), arguments.iterations)
         got = [float(row[name]) for row in rows[: arguments.iterations]]
         worst = max(abs(g - e) / e for g, e in zip(got, expected, strict=True))
         print(f"{name}: {expected[0]:.6g} to {expected[-1]:.6g}; largest relative difference of the losses {worst:.1e}")
+    if arguments.write:
+        with open(arguments.write, "w", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(curves)
+            writer.writerows(zip(*curves.values(), strict=True))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ use crate::shipped;
 /// What is taken from blue, green and red.
 const MEANS: [f32; 3] = [104.0, 117.0, 123.0];
 
-/// The weights of the part of SqueezeNet 1.0 that ships, up to its sixth fire.
+/// The weights of the part of SqueezeNet 1.0 that ships, up to its module fire6.
 pub fn squeezenet() -> PathBuf {
     shipped("models/squeezenet1_0_features/squeezenet1_0_features.safetensors")
 }

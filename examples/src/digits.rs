@@ -1,8 +1,10 @@
 //! Handwritten digits: the 10,000 that ship, or all of MNIST.
 
 use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
 
-use cnnc_runtime::data::{Idx, Raster};
+use cnnc_runtime::data::{Collection, Example, Idx, Pixels, Raster};
 
 use crate::{Common, Result};
 
@@ -25,11 +27,8 @@ impl Digits {
     /// The digits to learn from, and those held out. Of those that ship, `learnt_from` are the former; of MNIST, its own parts.
     pub fn read(common: &Common, learnt_from: usize) -> Result<(Self, Self)> {
         let files = |name: &str| common.larger_or("mnist", "mnist").join(format!("{name}-ubyte.gz"));
-        let all = |part: &str| {
-            let images = Idx::read(&files(&format!("{part}-images-idx3")))?;
-            let labels = Idx::read(&files(&format!("{part}-labels-idx1")))?;
-            Self::new(&images, &labels)
-        };
+        let all =
+            |part: &str| Self::of_files(&files(&format!("{part}-images-idx3")), &files(&format!("{part}-labels-idx1")));
         let test = all("t10k")?;
         match common.data {
             Some(_) => Ok((all("train")?, test)),
@@ -37,11 +36,14 @@ impl Digits {
         }
     }
 
-    fn new(images: &Idx, labels: &Idx) -> Result<Self> {
-        if images.shape != [labels.bytes.len(), SIDE, SIDE] || labels.bytes.iter().any(|label| *label > 9) {
-            return Err(
-                format!("{:?} is not the shape of {} digits from 0 to 9", images.shape, labels.bytes.len()).into()
-            );
+    fn of_files(images_path: &Path, labels_path: &Path) -> Result<Self> {
+        let (images, labels) = (Idx::read(images_path)?, Idx::read(labels_path)?);
+        if images.shape != [labels.bytes.len(), SIDE, SIDE] {
+            let (path, count) = (images_path.display(), labels.bytes.len());
+            return Err(format!("{path}: {:?} is not the shape of {count} digits", images.shape).into());
+        }
+        if let Some(label) = labels.bytes.iter().find(|label| **label > 9) {
+            return Err(format!("{}: {label} is no digit", labels_path.display()).into());
         }
         let bytes = images.bytes.as_chunks().0.to_vec();
         let scaled = |byte: u8| (f32::from(byte) / 255.0 - 0.1307) / 0.3081;
@@ -65,6 +67,15 @@ impl Digits {
         let range = range.start.min(self.len())..range.end.min(self.len());
         let (bytes, pixels) = (self.bytes[range.clone()].to_vec(), self.pixels[range.clone()].to_vec());
         Self { bytes, pixels, labels: self.labels[range].to_vec() }
+    }
+
+    /// All of them as pictures to learn from.
+    pub fn collection(&self, margin: usize) -> Collection {
+        let example = |i: usize| Example {
+            class: Some(self.labels[i]),
+            ..Example::new(Pixels::Memory(Arc::new(self.picture(i, margin))))
+        };
+        Collection { examples: (0..self.len()).map(example).collect(), ..Collection::default() }
     }
 
     /// A digit as a picture, white on black, with a black margin.

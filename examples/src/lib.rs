@@ -18,6 +18,7 @@ macro_rules! say {
     };
 }
 
+mod bounds;
 pub mod caffe;
 pub mod detection;
 pub mod digits;
@@ -28,6 +29,7 @@ mod steps;
 mod table;
 mod watch;
 
+pub use bounds::{Bound, at_least, at_most};
 pub use steps::learn;
 pub use table::Table;
 pub use watch::Watch;
@@ -83,6 +85,14 @@ impl Common {
     /// A file or folder of the larger data if there is such, else of the data that ships.
     pub fn larger_or(&self, larger: &str, ships: &str) -> PathBuf {
         self.data.as_ref().map_or_else(|| shipped(ships), |folder| folder.join(larger))
+    }
+
+    /// For programs that have no larger data: turns `--data` away.
+    pub fn refuse_data(&self) -> Result<()> {
+        match self.data {
+            Some(_) => Err("`--data` is of no use here: this program has no larger data".into()),
+            None => Ok(()),
+        }
     }
 
     /// `small` in the tests' size, else `full`.

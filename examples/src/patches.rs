@@ -26,7 +26,7 @@ impl Patches {
             let size = shorter / 6 + random.below((shorter - shorter / 6) as u64) as usize;
             let place = |length: usize, random: &mut Random| random.below((length - size) as u64 + 1) as usize;
             let (left, top) = (place(photo.width, random), place(photo.height, random));
-            square(photo, left, top, size).stretched(side, side)
+            photo.part(left as i64, top as i64, size, size).stretched(side, side)
         };
         Ok(Self((0..count).map(|i| patch(i, random)).collect()))
     }
@@ -35,12 +35,4 @@ impl Patches {
     pub fn draw(&self, random: &mut Random) -> &Raster {
         &self.0[random.below(self.0.len() as u64) as usize]
     }
-}
-
-/// The square of this size whose upper left corner is there.
-fn square(photo: &Raster, left: usize, top: usize, size: usize) -> Raster {
-    let channels = photo.channels;
-    let row = |y: usize| &photo.bytes[(y * photo.width + left) * channels..][..size * channels];
-    let bytes = (top..top + size).flat_map(row).copied().collect();
-    Raster { width: size, height: size, channels, bytes }
 }

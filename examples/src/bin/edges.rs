@@ -36,6 +36,7 @@ fn main() -> ExitCode {
 }
 
 fn edges(arguments: &Arguments) -> Result<()> {
+    arguments.common.refuse_data()?;
     let photo = Raster::read(&arguments.photo.clone().unwrap_or_else(|| shipped("photos/chelsea.png")))?;
     let photo = photo.with_channels(3).stretched(SIZE, SIZE);
     let input = photo.to_input(&[3, SIZE, SIZE], &Picture::default())?;

@@ -24,7 +24,7 @@ const SHOWN: [(&str, &[&str]); 17] = [
     ("rcnn", &["rcnn.png"]),
     ("faces", &["faces/omniglot.png", "faces/omniglot.svg"]),
     ("style", &["style/style.png"]),
-    ("visualize", &["visualize/filters.png", "visualize/fire4.png", "visualize/saliency.png"]),
+    ("visualize", &["visualize/filters.png", "visualize/fire3.png", "visualize/saliency.png"]),
     ("heartbeat", &["heartbeat.svg"]),
     ("volume", &["volume.png"]),
 ];

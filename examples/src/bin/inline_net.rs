@@ -13,7 +13,7 @@ cnnc_macros::net! {
     }
 }
 
-use cnnc_examples::say;
+use cnnc_examples::{percent, say};
 use cnnc_runtime::optimizer::{Optimizer, Sgd};
 use cnnc_runtime::random::Random;
 
@@ -46,6 +46,6 @@ fn main() -> Result<(), cnnc_runtime::Error> {
             u32::from(answer[1] > answer[0]) == side
         })
         .count();
-    say!("accuracy: {:.1} %", right as f64 / 10.0);
+    say!("accuracy: {}", percent(right as f64 / 1000.0));
     Ok(())
 }

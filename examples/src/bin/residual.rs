@@ -3,7 +3,8 @@
 //! He et al. 2016, figures 4 and 6: a plain network of 32 layers learns much worse than one of 8, a residual one keeps up. All four
 //! learn from the same pieces of six photos (which photo is it?), with weights of the same names, and so with the same first
 //! weights. The bound: 24 layers more raise the loss of the last epoch by 0.3 or more without shortcuts, by 0.15 or less with
-//! them. With `--data`, the same on 8,000 pictures of CIFAR-10; `examples/pytorch/residual.py` has the same recipe.
+//! them, and the residual network of 32 layers tells 60 % of the held-out pieces right. With `--data`, the same on 8,000 pictures of
+//! CIFAR-10, of which 48 % are to be right; `examples/pytorch/residual.py` has the same recipe.
 
 mod plain8 {
     cnnc_macros::net!("nets/residual.net", units = 1, shortcuts = false);
@@ -23,7 +24,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use cnnc_examples::pictures::pictures;
-use cnnc_examples::{Common, Result, Table, Watch, say};
+use cnnc_examples::{Bound, Common, Result, Table, Watch, at_least, at_most, percent, say};
 use cnnc_runtime::augment::{Pipeline, Step};
 use cnnc_runtime::data::{Collection, Dataset, Picture, Plan};
 use cnnc_runtime::draw::{self, Curve};
@@ -80,21 +81,25 @@ fn residual(arguments: &Arguments) -> Result<()> {
     let common = &arguments.common;
     let (train, test) = pictures(common, 4800, 1200)?;
     say!("{} pictures to learn from, {} held out", train.examples.len(), test.examples.len());
-    let epochs = arguments.epochs.unwrap_or(common.scaled(8, 2));
+    // Pieces of photos need fewer than CIFAR-10 to show the difference.
+    let epochs = if common.data.is_some() { 8 } else { 6 };
+    let epochs = arguments.epochs.unwrap_or(common.scaled(epochs, 2));
     let wanted = |name: &str| arguments.only.as_ref().is_none_or(|only| only == name);
     let runs = NETS
         .into_iter()
         .filter(|(name, _)| wanted(name))
         .map(|(name, network)| learn(name, network, &train, &test, epochs, common.seed))
         .collect::<Result<Vec<_>>>()?;
-    report(&runs);
+    let bounds = report(&runs, common);
     let curve = |run: &Run| {
         let points = (1..).zip(&run.losses).map(|(epoch, loss)| (f64::from(epoch), *loss)).collect();
         Curve { name: run.name.to_owned(), points }
     };
     let curves: Vec<Curve> = runs.iter().map(curve).collect();
     let svg = draw::curves("Loss while learning", "epoch", &curves);
-    common.write_text("residual.svg", &svg, "the loss of each network, epoch by epoch")
+    common.write_text("residual.svg", &svg, "the loss of each network, epoch by epoch")?;
+    // What is promised is promised of the recipe as it is.
+    if bounds.is_empty() || arguments.epochs.is_some() { Ok(()) } else { common.check(&bounds) }
 }
 
 /// A network by He's weights, SGD with momentum and a falling rate, from mirrored and shifted pictures.
@@ -129,24 +134,26 @@ fn learn(
     Ok(Run { name, losses: outcome.epochs.iter().map(|epoch| epoch.train.loss).collect(), accuracy, seconds })
 }
 
-fn report(runs: &[Run]) {
+/// Shows how all learnt, and returns the bounds that the four keep together.
+fn report(runs: &[Run], common: &Common) -> Vec<Bound> {
     let mut table = Table::new(&["network", "loss, first epoch", "loss, last epoch", "held out, right", "seconds"]);
     for run in runs {
         let loss = |loss: Option<&f64>| loss.map_or("–".to_owned(), |loss| format!("{loss:.3}"));
-        let accuracy = format!("{:.2} %", run.accuracy * 100.0);
-        let seconds = format!("{:.1}", run.seconds);
+        let (accuracy, seconds) = (percent(run.accuracy), format!("{:.1}", run.seconds));
         table.row(&[&run.name, &loss(run.losses.first()), &loss(run.losses.last()), &accuracy, &seconds]);
     }
     say!("{}", table.to_string().trim_end());
-    if let [plain8, plain32, residual8, residual32] = runs {
-        let deeper = |shallow: &Run, deep: &Run| match (shallow.losses.last(), deep.losses.last()) {
-            (Some(shallow), Some(deep)) => deep - shallow,
-            _ => f64::NAN,
-        };
-        say!(
-            "24 layers more change the loss by {:+.3} without shortcuts, by {:+.3} with them",
-            deeper(plain8, plain32),
-            deeper(residual8, residual32)
-        );
-    }
+    let [plain8, plain32, residual8, residual32] = runs else { return Vec::new() };
+    let deeper = |shallow: &Run, deep: &Run| match (shallow.losses.last(), deep.losses.last()) {
+        (Some(shallow), Some(deep)) => deep - shallow,
+        _ => f64::NAN,
+    };
+    let (plain, residual) = (deeper(plain8, plain32), deeper(residual8, residual32));
+    say!("24 layers more change the loss by {plain:+.3} without shortcuts, by {residual:+.3} with them");
+    let right = if common.data.is_some() { 48.0 } else { 60.0 };
+    vec![
+        at_least("loss by 24 layers more without shortcuts", plain, 0.3),
+        at_most("loss by 24 layers more with shortcuts", residual, 0.15),
+        at_least("held out, right by residual-32, %", 100.0 * residual32.accuracy, right),
+    ]
 }

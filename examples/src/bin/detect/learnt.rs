@@ -30,7 +30,8 @@ pub struct Lesson<'a> {
 }
 
 impl Lesson<'_> {
-    pub fn teach(&self, network: &mut dyn Network, mut pictures: Boxed) -> Result<()> {
+    /// Returns the mean average precision that the network reached.
+    pub fn teach(&self, network: &mut dyn Network, mut pictures: Boxed) -> Result<f64> {
         print_anchors(&pictures);
         if self.arguments.common.small {
             pictures.truncate(16, 4);
@@ -64,8 +65,8 @@ impl Lesson<'_> {
         self.report(network, &test, &classes)
     }
 
-    /// Average precisions, time, and a sheet of pictures.
-    fn report(&self, network: &mut dyn Network, test: &Dataset, classes: &[String]) -> Result<()> {
+    /// Average precisions, of which it returns the mean, time, and a sheet of pictures.
+    fn report(&self, network: &mut dyn Network, test: &Dataset, classes: &[String]) -> Result<f64> {
         let start = Instant::now();
         let seen = detect(network, test, 1, &Detected::THRESHOLDS)?;
         let each = start.elapsed().as_secs_f64() * 1e3 / test.len() as f64;
@@ -75,7 +76,8 @@ impl Lesson<'_> {
         say!("COCO's mAP (IoU from 0.5 to 0.95): {coco:.3}; {each:.1} ms for a picture\n");
         let sheet = sheet(test, &seen, classes)?;
         let what = "held-out pictures: what is there, and beside it what is found";
-        self.arguments.common.write_picture(&format!("detect_{}.png", self.name), &sheet, what)
+        self.arguments.common.write_picture(&format!("detect_{}.png", self.name), &sheet, what)?;
+        Ok(ap.mean)
     }
 
     fn write_curves(&self, losses: Vec<(f64, f64)>, precisions: Vec<(f64, f64)>) -> Result<()> {

@@ -1,11 +1,9 @@
 //! Five LeNets that read digits, each learnt by itself.
 
-use std::sync::Arc;
-
 use cnnc_examples::digits::{Digits, SIDE};
-use cnnc_examples::{Common, Result, Table, best, say};
+use cnnc_examples::{Bound, Common, Result, Table, at_most, best, percent, say};
 use cnnc_runtime::augment::{Pipeline, ResizedCrop, Step, Warp, crops};
-use cnnc_runtime::data::{Collection, Dataset, Example, Picture, Pixels, Plan};
+use cnnc_runtime::data::{Dataset, Picture, Plan};
 use cnnc_runtime::draw;
 use cnnc_runtime::optimizer::Sgd;
 use cnnc_runtime::schedule::{Decay, Schedule};
@@ -32,13 +30,15 @@ struct Data {
     test: Digits,
 }
 
-/// Members of the ensemble, one by one and together, on the middle of a digit and on five pieces of it.
-pub fn ensemble(common: &Common) -> Result<()> {
+/// Members of the ensemble, one by one and together, on the middle of a digit and on five pieces of it. Together they are to be
+/// better on the middle than the best one alone.
+pub fn ensemble(common: &Common) -> Result<Bound> {
     let data = Data::read(common)?;
     say!("{MEMBERS} networks learn from {} digits; {} are held out", data.train.len(), data.test.len());
     let mut table = Table::new(&["digits, wrong", "the middle", "mean of 5 pieces"]);
     let [mut all_middle, mut all_pieces] = [(); 2].map(|()| Answers::new(&lenet5::SPEC));
     let mut members: Vec<Vec<usize>> = Vec::new();
+    let mut best_alone = f64::INFINITY;
     for member in 1..=MEMBERS {
         let mut net = data.learn(common, member)?;
         let mut middle = Answers::new(net.spec());
@@ -47,12 +47,16 @@ pub fn ensemble(common: &Common) -> Result<()> {
         data.views[1..].iter().try_for_each(|view| pieces.add(&mut net, view, BATCH))?;
         all_middle.join(&middle);
         all_pieces.join(&pieces);
-        table.row(&[&format!("network {member}"), &data.wrong(&middle)?, &data.wrong(&pieces)?]);
+        let alone = data.wrong(&middle)?;
+        best_alone = best_alone.min(alone);
+        table.row(&[&format!("network {member}"), &percent(alone), &percent(data.wrong(&pieces)?)]);
         members.push(read(&middle));
     }
-    table.row(&[&"their mean", &data.wrong(&all_middle)?, &data.wrong(&all_pieces)?]);
+    let together = data.wrong(&all_middle)?;
+    table.row(&[&"their mean", &percent(together), &percent(data.wrong(&all_pieces)?)]);
     say!("\n{table}");
-    data.write_saved(&members, &read(&all_middle), common)
+    data.write_saved(&members, &read(&all_middle), common)?;
+    Ok(at_most("digits wrong together, %, beside the best alone", 100.0 * together, 100.0 * best_alone))
 }
 
 impl Data {
@@ -89,7 +93,7 @@ impl Data {
         Ok(net)
     }
 
-    fn wrong(&self, answers: &Answers) -> Result<String> {
+    fn wrong(&self, answers: &Answers) -> Result<f64> {
         wrong(answers, &self.views[0])
     }
 
@@ -115,13 +119,9 @@ impl Data {
 
 /// Digits with a margin, of which the network sees what `piece` cuts out.
 fn dataset(digits: &Digits, piece: Pipeline) -> Result<Dataset> {
-    let example = |i: usize| Example {
-        class: Some(digits.labels[i]),
-        ..Example::new(Pixels::Memory(Arc::new(digits.picture(i, MARGIN))))
-    };
-    let collection = Collection { examples: (0..digits.len()).map(example).collect(), ..Collection::default() };
     let picture = Picture { mean: vec![0.1307], std: vec![0.3081], ..Picture::default() };
-    Ok(Dataset::photos_in_order(collection, &lenet5::SPEC, &picture, &Plan { augment: piece, ..Plan::default() })?)
+    let plan = Plan { augment: piece, ..Plan::default() };
+    Ok(Dataset::photos_in_order(digits.collection(MARGIN), &lenet5::SPEC, &picture, &plan)?)
 }
 
 /// The class that the mean answers say.

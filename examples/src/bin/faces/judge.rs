@@ -1,6 +1,6 @@
 //! How well a likeness of pictures tells classes apart that were never learnt.
 
-use cnnc_examples::{Result, Table};
+use cnnc_examples::{Result, Table, percent};
 use cnnc_runtime::boxes::Corners;
 use cnnc_runtime::data::Raster;
 use cnnc_runtime::draw;
@@ -84,7 +84,6 @@ pub fn table(verdicts: &[Verdict], set: &Set) -> Table {
     let ways = format!("{}-way one-shot", WAYS.min(set.classes.len()));
     let mut table = Table::new(&["likeness", "AUC", "equal error", &ways, "nearest in the database"]);
     for verdict in verdicts {
-        let percent = |share: f64| format!("{:.1} %", 100.0 * share);
         let error = percent(verdict.roc.equal_error().0);
         let cells = [percent(verdict.one_shot), percent(verdict.recognised)];
         table.row(&[&verdict.name, &format!("{:.4}", verdict.roc.auc()), &error, &cells[0], &cells[1]]);

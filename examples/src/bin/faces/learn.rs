@@ -1,6 +1,6 @@
 //! Two ways to learn when two pictures show the same: by pairs and by triplets.
 
-use cnnc_examples::{Result, progress};
+use cnnc_examples::{Result, learn, say};
 use cnnc_runtime::optimizer::{Adam, Optimizer};
 use cnnc_runtime::random::Random;
 use cnnc_runtime::triplets::{Triplet, semi_hard};
@@ -39,14 +39,12 @@ pub fn distance(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum()
 }
 
-/// Learns from pairs, every other one of the same class. Returns the losses.
-pub fn by_pairs(net: &mut dyn Network, set: &Set, steps: usize, seed: u64) -> Result<Vec<f32>> {
+/// Learns from pairs, every other one of the same class, at one rate.
+pub fn by_pairs(net: &mut dyn Network, set: &Set, steps: usize, seed: u64) -> Result<()> {
     let mut random = Random::named(seed, "pairs");
     let mut optimizer = Optimizer::new(Adam::default(), net);
-    let bar = progress("pairs", steps);
-    let mut losses = Vec::with_capacity(steps);
     let same: Vec<f32> = (0..BATCH).map(|i| f32::from(u8::from(i % 2 == 0))).collect();
-    for _ in 0..steps {
+    let loss = learn(steps, 0.02, |_| {
         let (mut left, mut right) = (Vec::new(), Vec::new());
         for same in &same {
             let classes = different(2, set.classes.len(), &mut random);
@@ -55,21 +53,19 @@ pub fn by_pairs(net: &mut dyn Network, set: &Set, steps: usize, seed: u64) -> Re
             left.extend(set.draw(classes[0], numbers[0], SHIFT, &mut random));
             right.extend(set.draw(other, numbers[1], SHIFT, &mut random));
         }
-        losses.push(net.train(BATCH, &[&left, &right], &[Targets::Floats(&same)], None)?);
+        let loss = net.train(BATCH, &[&left, &right], &[Targets::Floats(&same)], None)?;
         optimizer.step(net);
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
-    Ok(losses)
+        Ok(loss)
+    })?;
+    say!("{steps} steps of pairs: loss {loss:.4}");
+    Ok(())
 }
 
-/// Learns from triplets that are mined from the embeddings of a batch. Returns the losses.
-pub fn by_triplets(net: &mut dyn Network, set: &Set, steps: usize, seed: u64) -> Result<Vec<f32>> {
+/// Learns from triplets that are mined from the embeddings of a batch, at one rate.
+pub fn by_triplets(net: &mut dyn Network, set: &Set, steps: usize, seed: u64) -> Result<()> {
     let mut random = Random::named(seed, "triplets");
     let mut optimizer = Optimizer::new(Adam::default(), net);
-    let bar = progress("triplets", steps);
-    let mut losses = Vec::with_capacity(steps);
-    for _ in 0..steps {
+    let loss = learn(steps, 0.02, |_| {
         let (mut pictures, mut labels) = (Vec::new(), Vec::new());
         for class in different(CLASSES, set.classes.len(), &mut random) {
             for number in different(EACH, set.classes[class].len(), &mut random) {
@@ -85,10 +81,10 @@ pub fn by_triplets(net: &mut dyn Network, set: &Set, steps: usize, seed: u64) ->
             triplets.iter().flat_map(|triplet| pictures[of(triplet)].iter().copied()).collect()
         };
         let inputs = [side(|t| t.anchor), side(|t| t.positive), side(|t| t.negative)];
-        losses.push(net.train(triplets.len(), &inputs.each_ref().map(Vec::as_slice), &[], None)?);
+        let loss = net.train(triplets.len(), &inputs.each_ref().map(Vec::as_slice), &[], None)?;
         optimizer.step(net);
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
-    Ok(losses)
+        Ok(loss)
+    })?;
+    say!("{steps} steps of triplets: loss {loss:.4}");
+    Ok(())
 }

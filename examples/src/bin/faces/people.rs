@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cnnc_examples::{Common, Result, say};
+use cnnc_examples::{Bound, Common, Result, at_least, say};
 use cnnc_runtime::data::Raster;
 use cnnc_runtime::{Options, weights};
 
@@ -18,7 +18,7 @@ mod published {
 }
 
 /// Thirty people of ORL are learnt, the other ten are to be told apart.
-pub fn orl(common: &Common, data: &Path) -> Result<()> {
+pub fn orl(common: &Common, data: &Path) -> Result<Bound> {
     let set = Set::read(&data.join("faces/orl-images-idx3-ubyte.gz"), 10, 56, 46)?;
     let (learnt, others) = set.split_at(30);
     let inputs: Vec<Vec<f32>> = others.pictures().map(to_input).collect();
@@ -28,11 +28,12 @@ pub fn orl(common: &Common, data: &Path) -> Result<()> {
     let points = embed(&mut net, &inputs)?;
     let likeness = |a: usize, b: usize| -distance(&points[a], &points[b]);
     let verdicts = [pixels, judge("triplets", &others, &likeness)?];
-    show(common, "orl", "ORL: ten people never seen", &others, &verdicts, &likeness)
+    show(common, "orl", "ORL: ten people never seen", &others, &verdicts, &likeness)?;
+    Ok(at_least("ORL, AUC of triplets", verdicts[1].roc.auc(), 0.92))
 }
 
 /// A published network on a hundred pairs of faces in the wild.
-pub fn lfw(common: &Common, data: &Path) -> Result<()> {
+pub fn lfw(common: &Common, data: &Path) -> Result<Bound> {
     let set = Set::read(&data.join("faces/lfw_aligned_100pairs-images-idx3-ubyte.gz"), 2, 100, 100)?;
     let inputs: Vec<Vec<f32>> = set.pictures().map(to_input).collect();
     // Grey from -1 to 1.
@@ -43,7 +44,8 @@ pub fn lfw(common: &Common, data: &Path) -> Result<()> {
     let likeness = |a: usize, b: usize| -distance(&points[a], &points[b]);
     let verdicts =
         [judge("pixels", &set, &|a, b| -distance(&inputs[a], &inputs[b]))?, judge("MobileFace", &set, &likeness)?];
-    show(common, "lfw", "LFW: a hundred people, two photos of each", &set, &verdicts, &likeness)
+    show(common, "lfw", "LFW: a hundred people, two photos of each", &set, &verdicts, &likeness)?;
+    Ok(at_least("LFW, AUC of MobileFace", verdicts[1].roc.auc(), 0.92))
 }
 
 fn show(

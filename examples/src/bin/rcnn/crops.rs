@@ -11,7 +11,7 @@ use cnnc_runtime::random::Random;
 use cnnc_runtime::{Network, Options};
 
 use crate::proposed::Proposed;
-use crate::{MEASURED, Outcome, single};
+use crate::{MEASURED, Outcome, median_ms, single};
 
 /// Pixels of a side of a warped region.
 const SIDE: usize = 32;
@@ -33,15 +33,17 @@ pub fn rcnn(common: &Common, train: (&Collection, &Proposed), test: (&Collection
         Ok(())
     })?;
 
-    let (mut found, start) = (Vec::new(), Instant::now());
+    let (mut found, mut times) = (Vec::new(), Vec::new());
     for (image, (example, regions)) in (0..).zip(test.0.examples.iter().zip(&test.1.regions)) {
-        let all = look(&mut network, &example.read()?.raster, regions, classes)?;
+        let raster = example.read()?.raster;
+        let start = Instant::now();
+        let all = look(&mut network, &raster, regions, classes)?;
         let kept = nms(&all, &MEASURED).into_iter();
+        times.push(start.elapsed());
         found.extend(kept.map(|d| Found { image, class: d.class, corners: d.corners, score: d.score }));
     }
-    let network_time = start.elapsed().as_secs_f64() * 1e3 / test.0.examples.len() as f64;
-    let time = (test.1.milliseconds, network_time);
-    Ok(Outcome { name: "R-CNN", parameters: parameters(&network), found, time })
+    let (regions_ms, network_ms) = (Some(test.1.milliseconds), median_ms(times));
+    Ok(Outcome { name: "R-CNN", parameters: parameters(&network), found, regions_ms, network_ms })
 }
 
 /// Regions to learn from.

@@ -1,6 +1,6 @@
 //! Regions that selective search proposes for pictures.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cnnc_examples::progress;
 use cnnc_runtime::boxes::Corners;
@@ -8,11 +8,13 @@ use cnnc_runtime::data::{Collection, Example};
 use cnnc_runtime::files::FileError;
 use cnnc_runtime::proposals::{Search, Segmentation, selective_search};
 
+use crate::median_ms;
+
 /// The regions of each picture.
 pub struct Proposed {
     /// The most promising ones first.
     pub regions: Vec<Vec<Corners>>,
-    /// Mean time for a picture.
+    /// For a picture, in the median.
     pub milliseconds: f64,
 }
 
@@ -30,9 +32,8 @@ impl Proposed {
             threads.into_iter().map(|thread| thread.join().expect("no panic")).collect::<Result<Vec<_>, FileError>>()
         })?;
         bar.finish_and_clear();
-        let seconds: f64 = halves.iter().flatten().map(|(_, seconds)| seconds).sum();
-        let milliseconds = seconds * 1e3 / pictures.examples.len().max(1) as f64;
-        Ok(Self { regions: halves.into_iter().flatten().map(|(regions, _)| regions).collect(), milliseconds })
+        let (regions, times) = halves.into_iter().flatten().unzip();
+        Ok(Self { regions, milliseconds: median_ms(times) })
     }
 
     /// Adds the regions of the mirror images of all pictures of this width.
@@ -57,8 +58,8 @@ impl Proposed {
     }
 }
 
-/// Regions of some pictures, each with the seconds it took.
-fn searched(examples: &[Example], bar: &indicatif::ProgressBar) -> Result<Vec<(Vec<Corners>, f64)>, FileError> {
+/// Regions of some pictures, each with the time it took.
+fn searched(examples: &[Example], bar: &indicatif::ProgressBar) -> Result<Vec<(Vec<Corners>, Duration)>, FileError> {
     let segmentations = [30.0, 80.0, 200.0].map(|scale| Segmentation { scale, least: 40, ..Segmentation::default() });
     let search = Search { segmentations: segmentations.to_vec(), least_side: 8.0, most: MOST, seed: 1 };
     let one = |example: &Example| {
@@ -66,7 +67,7 @@ fn searched(examples: &[Example], bar: &indicatif::ProgressBar) -> Result<Vec<(V
         let start = Instant::now();
         let regions = selective_search(&raster, &search);
         bar.inc(1);
-        Ok((regions, start.elapsed().as_secs_f64()))
+        Ok((regions, start.elapsed()))
     };
     examples.iter().map(one).collect()
 }

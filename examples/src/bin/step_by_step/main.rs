@@ -64,6 +64,7 @@ fn main() -> ExitCode {
 }
 
 fn step_by_step(arguments: &Arguments) -> Result<()> {
+    arguments.common.refuse_data()?;
     let given = draw(arguments.common.seed);
     let (by_hand, emitted) = (by_hand(&given), emitted(&given)?);
     let (by_hand_named, emitted_named) = (named(&by_hand), named(&emitted));

@@ -15,6 +15,13 @@ pub struct Painted {
     pub seconds: f64,
 }
 
+impl Painted {
+    /// The loss of the photo, and the last one.
+    pub fn ends(&self) -> (f32, f32) {
+        (self.losses[0], self.losses[self.losses.len() - 1])
+    }
+}
+
 /// Starts from the photo, the first of the inputs, and makes so many steps.
 pub fn paint(net: &mut dyn Network, inputs: &[Vec<f32>; 2], rule: impl Into<Rule>, steps: usize) -> Result<Painted> {
     let image = net.spec().param("image.weight").ok_or("this network has no `image` to paint")?.range.clone();

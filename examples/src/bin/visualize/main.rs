@@ -3,7 +3,7 @@
 //!
 //! Of SqueezeNet, the part that ships: its first filters, and for each layer the units that stand out, with the patches of photos to which
 //! they answer the most and what in these they answer to (Zeiler & Fergus 2014). Of ResNet-20 for CIFAR-10, which pixels its answers
-//! depend on (Simonyan et al. 2014). With `--data` over more photos.
+//! depend on (Simonyan et al. 2014). The bound: it names all four parts of photos right. With `--data` over more photos.
 
 mod patches;
 mod saliency;

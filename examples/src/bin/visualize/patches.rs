@@ -25,11 +25,11 @@ struct Layer {
 /// In the order of the network's outputs, and of its inputs after the picture.
 const LAYERS: [Layer; 6] = [
     Layer { name: "conv1", side: 111, jump: 2, before: 0, field: 7 },
-    Layer { name: "fire3", side: 55, jump: 4, before: 4, field: 19 },
-    Layer { name: "fire4", side: 55, jump: 4, before: 8, field: 27 },
-    Layer { name: "fire5", side: 55, jump: 4, before: 12, field: 35 },
-    Layer { name: "fire7", side: 27, jump: 8, before: 20, field: 59 },
-    Layer { name: "fire8", side: 27, jump: 8, before: 28, field: 75 },
+    Layer { name: "fire2", side: 55, jump: 4, before: 4, field: 19 },
+    Layer { name: "fire3", side: 55, jump: 4, before: 8, field: 27 },
+    Layer { name: "fire4", side: 55, jump: 4, before: 12, field: 35 },
+    Layer { name: "fire5", side: 27, jump: 8, before: 20, field: 59 },
+    Layer { name: "fire6", side: 27, jump: 8, before: 28, field: 75 },
 ];
 
 impl Layer {

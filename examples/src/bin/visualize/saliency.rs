@@ -2,7 +2,7 @@
 
 cnnc_macros::net!("nets/saliency.net");
 
-use cnnc_examples::{Common, Result, Table, say, shipped};
+use cnnc_examples::{Common, Result, Table, at_least, best, percent, say, shipped};
 use cnnc_runtime::data::{Picture, Raster};
 use cnnc_runtime::random::Random;
 use cnnc_runtime::weights::{self, Lenience};
@@ -17,12 +17,12 @@ const NOISE: f32 = 0.1 / 0.226;
 
 const CLASSES: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
-/// Parts of photos that ship and show something of CIFAR-10: file, left, top, side.
-const PARTS: [(&str, i64, i64, usize); 4] = [
-    ("photos/chelsea.png", 75, 0, 300),
-    ("photos/dog.jpg", 90, 200, 300),
-    ("photos/dog.jpg", 450, 50, 240),
-    ("photos/person.jpg", 370, 130, 230),
+/// Parts of photos that ship and show something of CIFAR-10: file, left, top, side, and what it is.
+const PARTS: [(&str, i64, i64, usize, &str); 4] = [
+    ("photos/chelsea.png", 75, 0, 300, "cat"),
+    ("photos/dog.jpg", 90, 200, 300, "dog"),
+    ("photos/dog.jpg", 450, 50, 240, "automobile"),
+    ("photos/person.jpg", 370, 130, 230, "horse"),
 ];
 
 type Input = [f32; 3 * SIZE * SIZE];
@@ -36,12 +36,14 @@ pub fn show(common: &Common) -> Result<()> {
     let scale = Picture { mean: vec![0.485, 0.456, 0.406], std: vec![0.229, 0.224, 0.225], ..Picture::default() };
     let mut table = Table::new(&["part of a photo", "ResNet-20 says", "how sure"]);
     let mut cells = Vec::new();
-    for (name, left, top, side) in PARTS {
+    let mut right = 0;
+    for (name, left, top, side, truth) in PARTS {
         let photo = Raster::read(&shipped(name))?.with_channels(3).part(left, top, side, side).stretched(SIZE, SIZE);
         let input: Input = photo.to_input(&[3, SIZE, SIZE], &scale)?.as_slice().try_into()?;
         let probabilities = net.infer(&input).probabilities;
-        let (class, sure) = (0..).zip(probabilities).max_by(|a, b| a.1.total_cmp(b.1)).unwrap_or((0, &0.0));
-        table.row(&[&name, &CLASSES[class], &format!("{:.1} %", 100.0 * sure)]);
+        let class = best(probabilities);
+        right += u8::from(CLASSES[class] == truth);
+        table.row(&[&name, &CLASSES[class], &percent(f64::from(probabilities[class]))]);
         let plain = sensitivity(&mut net, &[input], class)?;
         let smooth = sensitivity(&mut net, &noisy(&input, common.seed), class)?;
         let [plain, smooth] = [plain, smooth].map(|values| draw::heat_map(&values, SIZE, SIZE));
@@ -50,7 +52,8 @@ pub fn show(common: &Common) -> Result<()> {
     }
     say!("\n{table}");
     let what = "pictures, the gradient of the score by their pixels, its mean over noise, and that over the picture";
-    common.write_picture("visualize/saliency.png", &draw::sheet(&cells, 4, 6), what)
+    common.write_picture("visualize/saliency.png", &draw::sheet(&cells, 4, 6), what)?;
+    common.check(&[at_least("parts of photos that ResNet-20 names right, of 4", right.into(), 4.0)])
 }
 
 /// How much each pixel moves a score, over several pictures: of its colours' gradients the largest.

@@ -1,10 +1,9 @@
 //! Short clips of digits that move.
 
-use std::path::Path;
-
 use cnnc_examples::Result;
+use cnnc_examples::digits::Digits;
 use cnnc_runtime::Spec;
-use cnnc_runtime::data::{Dataset, Pixels, Raster, TargetValues, readers};
+use cnnc_runtime::data::{Dataset, Raster, TargetValues};
 use cnnc_runtime::random::Random;
 
 /// Frames of a clip.
@@ -84,13 +83,7 @@ fn shown(digit: &Raster, [x, y]: [i64; 2]) -> [f32; SIZE * SIZE] {
     frame
 }
 
-/// Digits of MNIST, smaller.
-pub fn digits(folder: &Path, name: &str) -> Result<Vec<Raster>> {
-    let file = |what: &str| folder.join(format!("{name}-{what}-ubyte.gz"));
-    let collection = readers::idx(&file("images-idx3"), &file("labels-idx1"))?;
-    let small = |pixels: &Pixels| match pixels {
-        Pixels::Memory(raster) => Ok(raster.stretched(DIGIT, DIGIT)),
-        Pixels::File(path) => Raster::read(path).map(|raster| raster.stretched(DIGIT, DIGIT)),
-    };
-    Ok(collection.examples.iter().map(|example| small(&example.pixels)).collect::<std::result::Result<_, _>>()?)
+/// Digits as pictures, smaller.
+pub fn small(digits: &Digits) -> Vec<Raster> {
+    (0..digits.len()).map(|number| digits.picture(number, 0).stretched(DIGIT, DIGIT)).collect()
 }
