@@ -32,6 +32,8 @@ mod kernels;
 mod memory;
 #[cfg(feature = "std")]
 pub mod metrics;
+#[cfg(any(feature = "data", feature = "weights"))]
+mod nearest;
 mod network;
 pub mod optimizer;
 mod pool;
