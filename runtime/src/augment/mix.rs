@@ -2,7 +2,7 @@
 
 use super::Sample;
 use super::color::normal;
-use super::geometry::seen;
+use super::geometry::{cropped, seen};
 use super::warp::resample;
 use crate::boxes::Corners;
 use crate::data::Raster;
@@ -40,8 +40,8 @@ pub(super) fn mixup(mut sample: Sample, other: Sample, share: f32) -> Sample {
     sample
 }
 
-/// Four pictures of the size of the first one around a place given as shares, of which each shows the corner that it lies in.
-/// Boxes are cut; classes are mixed by area; points are those of the first one, at the upper left.
+/// Four pictures around a place given as shares, at their own proportions and as large as covers the first one; each shows the corner
+/// that it lies in. Boxes are cut; classes are mixed by area; points are those of the first one, at the upper left.
 pub(super) fn mosaic(sample: Sample, others: [Sample; 3], place: [f32; 2]) -> Sample {
     let (width, height, channels) = (sample.raster.width, sample.raster.height, sample.raster.channels);
     // Not nearer to a side than a fifth.
@@ -57,7 +57,11 @@ pub(super) fn mosaic(sample: Sample, others: [Sample; 3], place: [f32; 2]) -> Sa
     };
     for (i, part) in all.into_iter().enumerate() {
         let (columns, rows) = (if i % 2 == 0 { 0..x } else { x..width }, if i < 2 { 0..y } else { y..height });
-        let part = stretched(part, columns.len(), rows.len(), channels);
+        let part = covering(part, width, height, channels);
+        let far = |start: usize, whole: usize, len: usize| if start == 0 { 0.0 } else { (whole - len) as f32 };
+        let left = far(columns.start, part.raster.width, columns.len());
+        let top = far(rows.start, part.raster.height, rows.len());
+        let part = cropped(part, [left, top], columns.len(), rows.len());
         for (row, line) in rows.clone().zip(part.raster.bytes.chunks_exact((columns.len() * channels).max(1))) {
             let start = (row * width + columns.start) * channels;
             joined.raster.bytes[start..start + line.len()].copy_from_slice(line);
@@ -72,6 +76,14 @@ pub(super) fn mosaic(sample: Sample, others: [Sample; 3], place: [f32; 2]) -> Sa
         }
     }
     joined
+}
+
+/// As small as covers a size, at its own proportions.
+fn covering(sample: Sample, width: usize, height: usize, channels: usize) -> Sample {
+    let (own_width, own_height) = (sample.raster.width as f32, sample.raster.height as f32);
+    let scale = (width as f32 / own_width).max(height as f32 / own_height);
+    let side = |own: f32, least: usize| ((own * scale).round() as usize).max(least);
+    stretched(sample, side(own_width, width), side(own_height, height), channels)
 }
 
 /// Stretched to a size, with so many channels.
