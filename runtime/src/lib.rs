@@ -39,6 +39,8 @@ mod kernels;
 mod memory;
 #[cfg(feature = "std")]
 pub mod metrics;
+#[cfg(any(feature = "data", feature = "weights"))]
+mod nearest;
 mod network;
 mod normal;
 pub mod optimizer;

@@ -6,6 +6,7 @@ use std::string::{String, ToString};
 use std::vec::Vec;
 
 use crate::files::FileError;
+use crate::nearest::nearest;
 use crate::tensors::{self, Dtype, Entry, Tensor, TensorFile};
 use crate::{Error, Network, ParamSpec, Spec};
 
@@ -132,6 +133,9 @@ pub fn load_from(
         loaded.floats += entry.len();
         fitting.push((param, entry));
     }
+    if !lenience.missing && is_of_another(spec, &loaded) {
+        return Err(of_another(spec, file, &loaded));
+    }
     if !lenience.missing {
         problems.extend(loaded.missing.iter().map(|name| missing(spec, name, &loaded.unexpected, file)));
     }
@@ -229,6 +233,27 @@ fn place(mut index: usize, shape: &[usize]) -> Vec<usize> {
     place
 }
 
+/// Whether hardly any name fits, so that each alone says nothing.
+fn is_of_another(spec: &Spec, loaded: &Loaded) -> bool {
+    let known = spec.params.len() - loaded.missing.len();
+    spec.params.len() > MOST_LISTED && !loaded.unexpected.is_empty() && known * 10 < spec.params.len()
+}
+
+/// That a file has the weights of another network, with some names of both.
+fn of_another(spec: &Spec, file: &TensorFile<'_>, loaded: &Loaded) -> FileError {
+    const SHOWN: usize = 3;
+    let some = |names: &[String]| format!("`{}`", names[..names.len().min(SHOWN)].join("`, `"));
+    let known = spec.params.len() - loaded.missing.len();
+    file.error(format!(
+        "these are weights of another network: {known} of the {0} names of {1} are among them\n  {1} needs {2}, ...\n  the file has {3}, ...",
+        spec.params.len(),
+        spec.name,
+        some(&loaded.missing),
+        some(&loaded.unexpected)
+    ))
+    .hint("the file of this network, or, to begin with what fits, `transfer` in a recipe")
+}
+
 fn missing(spec: &Spec, name: &str, unexpected: &[String], file: &TensorFile<'_>) -> String {
     let shape = spec.params.iter().find(|param| param.name == name).map_or(&[][..], |param| param.shape);
     // A tensor of the right shape is the better guess, also where its name is less alike.
@@ -259,30 +284,6 @@ fn complain(spec: &Spec, file: &TensorFile<'_>, problems: &[String]) -> FileErro
         message.push_str(&format!("\n  - and {} more", problems.len() - MOST_LISTED));
     }
     file.error(message)
-}
-
-/// The candidate that takes the fewest changes of a letter, if not more than `most`.
-pub(crate) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>, most: usize) -> Option<&'a str> {
-    candidates
-        .map(|candidate| (distance(name, candidate), candidate))
-        .filter(|&(distance, _)| distance <= most)
-        .min_by_key(|&(distance, _)| distance)
-        .map(|(_, candidate)| candidate)
-}
-
-/// Levenshtein's distance.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let change = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

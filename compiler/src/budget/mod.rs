@@ -15,6 +15,9 @@ use crate::plan::ParamLayout;
 /// Groups of images whose partial sums are added in order: `cnnc_runtime::GROUPS`.
 const GROUPS: usize = 8;
 
+/// The code of a mistake about memory that does not suffice.
+pub const EXCEEDED: &str = "memory";
+
 /// How much memory a network may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
@@ -129,7 +132,10 @@ impl Budget {
             (_, 0) => "more memory",
             _ => "more memory; deployment alone (`--infer-only`) takes less than training",
         };
-        Diagnostic::new(whole, title).found(format!("no less than {total} for {images}: {least}")).fits(fits)
+        Diagnostic::new(whole, title)
+            .code(EXCEEDED)
+            .found(format!("no less than {total} for {images}: {least}"))
+            .fits(fits)
     }
 
     /// What it is for: `8 images`.

@@ -12,7 +12,7 @@ use super::recipe::Recipe;
 use super::{Done, Failed, print, write};
 
 /// The longer side of a picture on the sheet is at least so many pixels, in whole multiples of the network's input.
-const SIDE: usize = 112;
+const SIDE: usize = 224;
 
 impl From<FileError> for Failed {
     fn from(error: FileError) -> Self {
@@ -23,6 +23,7 @@ impl From<FileError> for Failed {
 /// Writes a sheet with a row for each picture: as it is, after each step alone, and again and again after all of them.
 pub fn augment(arguments: &Augment) -> Done {
     let recipe = Recipe::read(&arguments.recipe, arguments.data.as_deref())?;
+    write::ends_in("png", &arguments.output)?;
     write::has_folder(&arguments.output)?;
     let (width, height) = input_size(&recipe)?;
     let source = recipe.learnt_from();
@@ -46,8 +47,11 @@ pub fn augment(arguments: &Augment) -> Done {
     let mut another = |random: &mut Random| any(&collection, random);
     let mut random = Random::new(arguments.seed);
     let mut pictures: Vec<Raster> = Vec::new();
-    for _ in 0..arguments.pictures {
-        let first = another(&mut random)?;
+    // None comes twice before all were shown.
+    let mut order: Vec<usize> = (0..collection.examples.len()).collect();
+    random.shuffle(&mut order);
+    for &number in order.iter().cycle().take(arguments.pictures) {
+        let first = collection.examples[number].read()?;
         pictures.extend(steps.row(&first, random.bits(), &mut another)?);
     }
     draw::sheet(&pictures, steps.columns(), 4).write_png(&arguments.output)?;

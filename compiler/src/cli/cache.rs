@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use super::arguments::NetOptions;
 use super::spec::{self, Named};
@@ -54,8 +54,19 @@ pub fn program(named: &Named, compiled: &Compiled, net: &NetOptions, build: Buil
     if !program.is_file() && !build.quiet {
         announce(&compiled.graph.name, &program, &folder);
     }
+    let (start, before) = (Instant::now(), built_at(&program));
     run_cargo(&folder, &target, &compiled.graph.name, build.quiet)?;
+    if built_at(&program) != before && !build.quiet {
+        // Whoever cannot read this does not miss it.
+        let _ =
+            writeln!(std::io::stderr(), "compiled {} in {:.1} s", compiled.graph.name, start.elapsed().as_secs_f64());
+    }
     Ok(program)
+}
+
+/// When a program was built; `None` where there is none.
+fn built_at(program: &Path) -> Option<SystemTime> {
+    program.metadata().and_then(|about| about.modified()).ok()
 }
 
 /// Waits until no other process writes and builds in the cache; to be kept as long as this one does.
@@ -134,7 +145,6 @@ fn lock(folder: &Path) -> Result<(), Failed> {
 
 fn run_cargo(folder: &Path, target: &Path, name: &str, quiet: bool) -> Result<(), Failed> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let start = Instant::now();
     let show = std::io::stderr().is_terminal() && !quiet;
     if show {
         let _ = write!(std::io::stderr(), "compiling {name} ...");
@@ -156,9 +166,6 @@ fn run_cargo(folder: &Path, target: &Path, name: &str, quiet: bool) -> Result<()
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         return Err(Failed::machine(format!("cargo could not build {name} in `{}`:\n{said}", folder.display())));
-    }
-    if start.elapsed().as_secs_f64() > 1.0 && !quiet {
-        let _ = writeln!(std::io::stderr(), "compiled {name} in {:.1} s", start.elapsed().as_secs_f64());
     }
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! `train`, `eval`, `predict`, `run`: jobs for the program of a network.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -23,6 +22,9 @@ pub fn train(arguments: &Train) -> Done {
     let mut recipe = Recipe::read(&arguments.recipe, arguments.data.as_deref())?;
     recipe.epochs = arguments.epochs.unwrap_or(recipe.epochs);
     recipe.seed = arguments.seed.unwrap_or(recipe.seed);
+    if arguments.resume {
+        recipe.can_go_on()?;
+    }
     let machine = Machine { threads: arguments.threads.unwrap_or(recipe.threads), isa: arguments.isa.clone() };
     let named = recipe.named()?;
     let whole = recipe.net(&named)?;
@@ -34,16 +36,13 @@ pub fn train(arguments: &Train) -> Done {
     needs_loss(&compiled)?;
     recipe.names_all_classes(&compiled.graph)?;
     recipe.groups_have_weights(&compiled.graph)?;
+    recipe.blends_for(&compiled.graph)?;
     let network = named.crate_options(&compiled, &net, false, false).digest;
     let job = recipe.train(machine.clone(), arguments.resume, network)?;
     if recipe.caches_features() {
         compute_features(&recipe, &named, &whole, machine.clone())?;
     }
     let program = cache::program(&named, &compiled, &net, Build::default())?;
-    if let Some(aside) = if arguments.resume { None } else { recipe.keep_earlier()? } {
-        // A note that cannot be written is no reason to stop.
-        let _ = writeln!(std::io::stderr(), "note: what an earlier run has left is kept in `{}`", aside.display());
-    }
     execute(&program, &job, Stdio::inherit())?;
     match recipe.shown_at_last() {
         None => Ok(()),
@@ -100,6 +99,7 @@ pub fn predict(arguments: &Predict) -> Done {
     let recipe = Recipe::read_alone(&arguments.recipe, None)?;
     arguments.files.iter().try_for_each(|path| write::is_there("picture", path))?;
     if let Some(output) = &arguments.output {
+        write::ends_in("png", output)?;
         write::has_folder(output)?;
         if arguments.files.len() > 1 {
             return Err(Failed::input("--output is for one picture\nfits: one picture after another"));
@@ -248,11 +248,16 @@ fn weights(given: Option<&Path>, recipe: &Recipe) -> Result<PathBuf, Failed> {
     if path.is_file() {
         return Ok(path);
     }
-    Err(Failed::input(format!(
-        "there are no weights at `{}`\nfits: `cnnc train {}` first, or `--weights FILE`",
-        path.display(),
-        recipe.path.display()
-    )))
+    let missing = format!("there are no weights at `{}`", path.display());
+    Err(Failed::input(match (given, recipe.earlier_output()) {
+        (Some(path), _) => format!("{missing}\nfits: a safetensors file{}", write::similar(path)),
+        (None, Some(earlier)) => {
+            format!("{missing}\nfits: those of an earlier run, `--weights {}`, or another file", earlier.display())
+        }
+        (None, None) => {
+            format!("{missing}\nfits: `cnnc train {}` first, or `--weights FILE`", recipe.path.display())
+        }
+    }))
 }
 
 /// Builds the network and lets it do a job.

@@ -4,6 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::arguments::{NetOptions, Which};
+use super::recipe::blame;
 use super::{Failed, color, write};
 use crate::budget::Budget;
 use crate::compile::{self, Compiled, Failure, Options};
@@ -25,6 +26,8 @@ pub struct Named {
     text: String,
     /// The net of the file that goes by this name; the one the file is about where it is not said.
     net: Option<String>,
+    /// The recipe that names it, and its text: some mistakes are about what that says.
+    recipe: Option<(PathBuf, String)>,
 }
 
 impl Named {
@@ -43,7 +46,7 @@ impl Named {
         let text = Files
             .read(path)
             .map_err(|why| Failed::Input(format!("cannot read the spec `{name}`: {why}{}", write::similar(path))))?;
-        Ok(Self { path: path.to_owned(), text, net: None })
+        Ok(Self { path: path.to_owned(), text, net: None, recipe: None })
     }
 
     fn shipped(name: &str) -> Result<Self, Failed> {
@@ -54,10 +57,15 @@ impl Named {
         if let Some((path, net)) = own.map(|path| (path, None)).or_else(variant) {
             let text =
                 Files.read(&path).map_err(|why| Failed::input(format!("cannot read `{}`: {why}", path.display())))?;
-            return Ok(Self { path, text, net });
+            return Ok(Self { path, text, net, recipe: None });
         }
         if let Some((_, text)) = SHIPPED.iter().find(|(n, _)| *n == name) {
-            return Ok(Self { path: PathBuf::from(format!("{name}.net")), text: (*text).to_owned(), net: None });
+            return Ok(Self {
+                path: PathBuf::from(format!("{name}.net")),
+                text: (*text).to_owned(),
+                net: None,
+                recipe: None,
+            });
         }
         let mut known: Vec<String> = networks.into_iter().map(|network| network.name).collect();
         known.extend(SHIPPED.iter().map(|(name, _)| (*name).to_owned()));
@@ -75,19 +83,33 @@ impl Named {
     pub fn elaborate(&self, net: &NetOptions) -> Result<Graph, Failed> {
         let (sources, entry) = self.sources();
         let options = self.options(net, false, false);
-        compile::elaborate(sources, &Files, entry, &options).map(|(_, graph)| graph).map_err(|f| rendered(&f))
+        compile::elaborate(sources, &Files, entry, &options)
+            .map(|(_, graph)| graph)
+            .map_err(|failure| self.rendered(failure))
     }
 
     /// Compiles.
     pub fn compile(&self, net: &NetOptions, infer_only: bool, input_gradients: bool) -> Result<Compiled, Failed> {
         let (sources, entry) = self.sources();
         let options = self.options(net, infer_only, input_gradients);
-        let compiled = compile::compile(sources, &Files, entry, &options).map_err(|f| rendered(&f))?;
+        let compiled = compile::compile(sources, &Files, entry, &options).map_err(|failure| self.rendered(failure))?;
         if let Some(note) = compiled.note(&options.elaborate) {
             // A note that cannot be written is no reason to stop.
             let _ = writeln!(std::io::stderr(), "note: {note}");
         }
         Ok(compiled)
+    }
+
+    /// The same, named by a recipe.
+    pub fn asked_by(self, recipe: &Path, text: &str) -> Self {
+        Self { recipe: Some((recipe.to_owned(), text.to_owned())), ..self }
+    }
+
+    fn rendered(&self, mut failure: Failure) -> Failed {
+        if let Some((path, text)) = &self.recipe {
+            blame(&mut failure, path, text);
+        }
+        Failed::Input(failure.render(color(std::io::stderr().is_terminal())))
     }
 
     /// Where its plan file is, if there is one.
@@ -146,10 +168,6 @@ impl Named {
             features: Vec::new(),
         }
     }
-}
-
-fn rendered(failure: &Failure) -> Failed {
-    Failed::Input(failure.render(color(std::io::stderr().is_terminal())))
 }
 
 /// The checkout that this command was built from, if it is still there.

@@ -60,6 +60,18 @@ pub fn has_folder(path: &Path) -> Result<(), Failed> {
     }
 }
 
+/// Refuses the name of a picture that would say another format than it has.
+pub fn ends_in(ending: &str, path: &Path) -> Result<(), Failed> {
+    match path.extension().is_some_and(|e| e.eq_ignore_ascii_case(ending)) {
+        true => Ok(()),
+        false => Err(Failed::input(format!(
+            "`{}` is not the name of a picture that is written\nfits: `{}`",
+            path.display(),
+            path.with_extension(ending).display()
+        ))),
+    }
+}
+
 /// A hint at a file beside a missing one that has nearly its name.
 pub fn similar(path: &Path) -> String {
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();

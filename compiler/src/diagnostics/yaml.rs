@@ -38,6 +38,9 @@ impl Yaml<'_> {
                 None => d,
             };
         }
+        if let Some(name) = message.split("duplicate field `").nth(1).and_then(|t| t.split('`').next()) {
+            return self.twice(name);
+        }
         let (field, found) = split(message);
         // What begins with a quotation is about what is quoted.
         let quoted = found.strip_prefix('`').and_then(|t| t.split('`').next());
@@ -53,6 +56,20 @@ impl Yaml<'_> {
             }
             None => self.misread(place, found),
         }
+    }
+
+    /// A key that stands twice: shown are the first two as far from the start of their lines, which belong together.
+    fn twice(&self, name: &str) -> Diagnostic {
+        let next = |key: &Span| self.key_from(name, key.end as usize);
+        let keys: Vec<Span> = std::iter::successors(self.key(name), next).collect();
+        let column = |key: &Span| self.text[..key.start as usize].rsplit('\n').next().map(str::len);
+        let pairs = keys.windows(2).find(|pair| column(&pair[0]) == column(&pair[1]));
+        let title = format!("the {} says `{name}` twice", self.what);
+        match pairs.or_else(|| keys.windows(2).next()) {
+            Some(pair) => Diagnostic::new(pair[1], title).also(pair[0], "the first time"),
+            None => Diagnostic::new(self.at(name), title),
+        }
+        .fits("one of them")
     }
 
     /// A value of the wrong kind, in words that do not come from Rust.

@@ -1,7 +1,7 @@
 //! Steps that cover a part of a picture, or join several.
 
 use super::Sample;
-use super::geometry::seen;
+use super::geometry::{cropped, seen};
 use super::warp::resample;
 use crate::boxes::Corners;
 use crate::data::Raster;
@@ -40,8 +40,8 @@ pub(super) fn mixup(mut sample: Sample, other: Sample, share: f32) -> Sample {
     sample
 }
 
-/// Four pictures of the size of the first one around a place given as shares, of which each shows the corner that it lies in.
-/// Boxes are cut; classes are mixed by area; points are those of the first one, at the upper left.
+/// Four pictures around a place given as shares, at their own proportions and as large as covers the first one; each shows the corner
+/// that it lies in. Boxes are cut; classes are mixed by area; points are those of the first one, at the upper left.
 pub(super) fn mosaic(sample: Sample, others: [Sample; 3], place: [f32; 2]) -> Sample {
     let (width, height, channels) = (sample.raster.width, sample.raster.height, sample.raster.channels);
     // Not nearer to a side than a fifth.
@@ -57,6 +57,7 @@ pub(super) fn mosaic(sample: Sample, others: [Sample; 3], place: [f32; 2]) -> Sa
     };
     for (i, part) in all.into_iter().enumerate() {
         let (columns, rows) = (if i % 2 == 0 { 0..x } else { x..width }, if i < 2 { 0..y } else { y..height });
+        let part = corner(part, [width, height], [columns.start, rows.start], [columns.len(), rows.len()]);
         let part = stretched(part, columns.len(), rows.len(), channels);
         for (row, line) in rows.clone().zip(part.raster.bytes.chunks_exact((columns.len() * channels).max(1))) {
             let start = (row * width + columns.start) * channels;
@@ -72,6 +73,16 @@ pub(super) fn mosaic(sample: Sample, others: [Sample; 3], place: [f32; 2]) -> Sa
         }
     }
     joined
+}
+
+/// What is seen of a picture in a part of a joined one of `whole` pixels, that begins at `start` and is `size` large, where the picture
+/// as a whole would cover all of it: cut out before it is stretched, so that a very long picture takes no more memory than others.
+fn corner(sample: Sample, whole: [usize; 2], start: [usize; 2], size: [usize; 2]) -> Sample {
+    let own = [sample.raster.width, sample.raster.height];
+    let scale = f32::max(whole[0] as f32 / own[0] as f32, whole[1] as f32 / own[1] as f32);
+    let seen = [0, 1].map(|axis| ((size[axis] as f32 / scale).round() as usize).clamp(1, own[axis]));
+    let from = [0, 1].map(|axis| if start[axis] == 0 { 0.0 } else { (own[axis] - seen[axis]) as f32 });
+    cropped(sample, from, seen[0], seen[1])
 }
 
 /// Stretched to a size, with so many channels.

@@ -133,10 +133,13 @@ proptest! {
             Ok::<_, ()>(painted(COLORS[next], next as u32, 50, 60, b))
         };
         let after = Pipeline(vec![Step::Mosaic(1.0)]).apply(first, &mut Random::new(seed), &mut other).expect("four");
-        prop_assert_eq!(after.boxes.iter().map(|(_, class)| *class).collect::<Vec<_>>(), [0, 1, 2, 3]);
         for (b, class) in &after.boxes {
             let seen = extent(&after.raster, COLORS[*class as usize]);
             prop_assert!(seen.is_some_and(|seen| apart(&seen, b) <= 1.0), "{:?} is not {:?} of {}", seen, b, class);
+        }
+        // Proportions are kept: 1.28 times as large the second picture covers the first one.
+        if let Some((b, _)) = after.boxes.iter().find(|(_, class)| *class == 1) {
+            prop_assert!((b.x2 - 1.28 * (7 + wide) as f32).abs() < 0.1, "{:?}", b);
         }
         // The lower right corner of the first picture is where all meet.
         let whole = (after.raster.width * after.raster.height) as f32;
@@ -222,12 +225,13 @@ proptest! {
     #[test]
     fn joined_pictures_share_classes(seed in any::<u64>()) {
         let sample = marked(60, 50, 30, 30, 10, 3);
-        for step in [Step::Mixup(0.4), Step::Mosaic(1.0)] {
+        // What stands in the middle of a picture may be in no corner of it.
+        for (step, least) in [(Step::Mixup(0.4), 2), (Step::Mosaic(1.0), 0)] {
             let after = apply(step, sample.clone(), seed);
             let shares: f32 = after.classes.iter().map(|class| class.1).sum();
             prop_assert!((shares - 1.0).abs() < 1e-5);
             prop_assert_eq!((after.raster.width, after.raster.height), (60, 50));
-            prop_assert!(after.boxes.len() > 1);
+            prop_assert!(after.boxes.len() >= least);
             prop_assert!(after.boxes.iter().all(|(b, _)| b.is_proper() && *b == b.clipped(60.0, 50.0)));
         }
     }

@@ -190,6 +190,15 @@ impl Dataset {
         }
     }
 
+    /// How many photos have more boxes than the target for them has rows, how many rows these are, and the most boxes of a photo;
+    /// `None` where all boxes have their place.
+    pub fn crowded(&self) -> Option<(usize, usize, usize)> {
+        match &self.content {
+            Content::Columns(_) => None,
+            Content::Photos(photos) => photos.crowded(&self.range),
+        }
+    }
+
     /// What a detector is to find in an image that a batch has made of a photo, in pixels of this; numbered like the image. Nothing
     /// where there are no photos.
     pub fn truths(&self, image: usize, photo: &Photo) -> Vec<TrueBox> {

@@ -5,8 +5,8 @@ use std::path::Path;
 use super::columns::Values;
 use super::readers::{Array, Arrays, listed};
 use crate::files::FileError;
+use crate::nearest::nearest;
 use crate::tensors::{Entry, TensorFile};
-use crate::weights::nearest;
 use crate::{TargetKind, ValueSpec};
 
 /// The tensors of a file or a folder.

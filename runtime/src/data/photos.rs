@@ -192,6 +192,15 @@ impl Photos {
         range.clone().any(|position| has(&self.examples[self.sampling.first(position)]))
     }
 
+    /// How many of these photos have more boxes than the target for them has rows, how many rows these are, and the most boxes.
+    pub(super) fn crowded(&self, range: &Range<usize>) -> Option<(usize, usize, usize)> {
+        let rows = |(answer, shape): &(Answer, Vec<usize>)| (*answer == Answer::Objects).then(|| shape[0]);
+        let rows = self.answers.iter().filter_map(rows).min()?;
+        let counts = range.clone().map(|position| self.examples[self.sampling.first(position)].boxes.len());
+        let crowded: Vec<usize> = counts.filter(|count| *count > rows).collect();
+        Some((crowded.len(), rows, crowded.iter().copied().max()?))
+    }
+
     /// A photo, augmented; others that are joined with it come from `range`.
     pub(super) fn sample(&self, position: usize, range: &Range<usize>, draw: Draw) -> Result<Sample, FileError> {
         let mut random = Random::numbered(mix(draw.seed.wrapping_add(mix(draw.epoch))), position as u64);

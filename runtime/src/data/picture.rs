@@ -17,6 +17,9 @@ use crate::files::{FileError, write_atomically};
 /// No side of a picture may be longer.
 const LONGEST_SIDE: u32 = 1 << 16;
 
+/// Of a file that is none of those that are read.
+pub(super) const NO_PICTURE: &str = "this is neither a PNG nor a JPEG file, nor a GIF, BMP, PNM or WebP";
+
 /// How pictures become inputs: bytes are divided by 255, where asked inverted, then `(x - mean) / std`.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "harness", derive(Serialize, Deserialize), serde(default, deny_unknown_fields))]
@@ -254,7 +257,7 @@ impl Raster {
 /// Decodes by the `image` crate. Transparent places become white.
 fn decode(bytes: &[u8]) -> Result<Raster, String> {
     let format = image::guess_format(bytes)
-        .map_err(|_| String::from("this is neither a PNG nor a JPEG file, nor a GIF, BMP, PNM or WebP"))?;
+        .map_err(|_| String::from(if bytes.is_empty() { "the file is empty" } else { NO_PICTURE }))?;
     let name = format!("{format:?}").to_uppercase();
     let damaged = |e: &dyn std::fmt::Display| format!("damaged {name}: {e}");
     let mut reader = image::ImageReader::with_format(Cursor::new(bytes), format);

@@ -17,6 +17,9 @@ pub use svg::{Curve, curves, roc};
 /// Letters of a name over a column; of longer ones these are shown, so that no name makes all columns wide.
 const WIDEST: usize = 12;
 
+/// On photos whose sides are shorter, labels would hide what they name.
+const SMALL: usize = 300;
+
 /// Red, green, blue.
 pub type Rgb = [u8; 3];
 
@@ -145,17 +148,26 @@ fn stroke(raster: &Raster) -> usize {
     (raster.width.max(raster.height) / 300).max(1)
 }
 
-/// The photo with a frame around each thing that was found, its class and how sure the network is.
+/// How often a photo is enlarged before labels are written on it, which would cover a small one.
+fn enlargement(photo: &Raster) -> usize {
+    match photo.width.max(photo.height) {
+        side @ 1..SMALL => (2 * SMALL).div_ceil(side),
+        _ => 1,
+    }
+}
+
+/// The photo with a frame around each thing that was found, its class and how sure the network is. A small one is enlarged.
 #[must_use]
 pub fn detections(photo: &Raster, found: &[Detection], classes: &[String]) -> Raster {
-    let mut raster = photo.with_channels(3);
+    let times = enlargement(photo);
+    let mut raster = photo.with_channels(3).enlarged(times);
     let stroke = stroke(&raster);
     for d in found.iter().rev() {
-        let color = color_of(d.class);
-        frame(&mut raster, &d.corners, color, stroke);
+        let (color, corners) = (color_of(d.class), d.corners.scaled(times as f32, times as f32));
+        frame(&mut raster, &corners, color, stroke);
         let text = format!("{} {:.0} %", name(classes, d.class), d.score * 100.0);
-        let top = d.corners.y1 as i64 - 7 * stroke as i64;
-        label(&mut raster, d.corners.x1 as i64, top, &text, color, stroke);
+        let top = corners.y1.round() as i64 - 7 * stroke as i64;
+        label(&mut raster, corners.x1.round() as i64, top, &text, color, stroke);
     }
     raster
 }
@@ -167,7 +179,8 @@ pub fn sample(sample: &Sample, classes: &[String]) -> Raster {
     let stroke = stroke(&raster);
     for (b, class) in &sample.boxes {
         frame(&mut raster, b, color_of(*class), stroke);
-        label(&mut raster, b.x1 as i64, b.y1 as i64, &name(classes, *class), color_of(*class), stroke);
+        let (x, y) = (b.x1.round() as i64, b.y1.round() as i64);
+        label(&mut raster, x, y, &name(classes, *class), color_of(*class), stroke);
     }
     let r = 1 + stroke as i64;
     for (i, [x, y]) in (0..).zip(&sample.points) {

@@ -18,13 +18,27 @@ fn boxes_are_framed_and_named() {
     let found = [Detection { corners, score: 0.9, class: 3 }];
     let drawn = detections(&grey(100, 80), &found, &[]);
     let color = color_of(3);
-    assert_eq!([pixel(&drawn, 20, 45), pixel(&drawn, 59, 49), pixel(&drawn, 40, 40)], [color, color, [128; 3]]);
+    // Six times as large.
+    assert_eq!((drawn.width, drawn.height), (600, 480));
+    assert_eq!([pixel(&drawn, 120, 270), pixel(&drawn, 359, 299), pixel(&drawn, 240, 240)], [color, color, [128; 3]]);
     // The label stands above: something white in it.
-    let white = (20..60).flat_map(|x| (23..30).map(move |y| (x, y))).filter(|&(x, y)| pixel(&drawn, x, y) == [255; 3]);
+    let white =
+        (120..360).flat_map(|x| (166..180).map(move |y| (x, y))).filter(|&(x, y)| pixel(&drawn, x, y) == [255; 3]);
     assert!(white.count() > 10);
     // What lies outside is cut off.
     let wide = Detection { corners: Corners::from_corner(-50.0, -50.0, 1e6, 1e6), score: 0.5, class: 0 };
-    assert_eq!(detections(&grey(10, 10), &[wide], &["a".into()]).bytes.len(), 300);
+    assert_eq!(detections(&grey(300, 10), &[wide], &["a".into()]).bytes.len(), 9000);
+}
+
+#[test]
+fn labels_begin_where_their_boxes_do() {
+    let corners = Corners { x1: 10.6, y1: 20.6, x2: 80.0, y2: 60.0 };
+    let sample = Sample { raster: grey(100, 80), classes: vec![], boxes: vec![(corners, 3)], points: vec![] };
+    let drawn = super::sample(&sample, &[]);
+    assert_eq!(
+        [pixel(&drawn, 12, 20), pixel(&drawn, 10, 22), pixel(&drawn, 12, 21)],
+        [[128; 3], [128; 3], color_of(3)]
+    );
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod detect;
 mod draw;
 mod eval;
 mod features;
+mod folder;
 mod load;
 mod log;
 mod predict;
@@ -169,6 +170,12 @@ impl Harness<'_> {
         let (blank, seed) = (seed.is_none(), seed.unwrap_or_default());
         Ok((self.construct)(&Options { seed, blank, batch, threads: machine.threads, isa })?)
     }
+}
+
+/// Says what is worth to know, beside what is printed.
+fn note(text: &str) {
+    // A note that cannot be written is no reason to stop.
+    let _ = writeln!(io::stderr(), "note: {text}");
 }
 
 /// `60,000`

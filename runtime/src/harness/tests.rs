@@ -116,6 +116,16 @@ fn train_eval_and_predict_go_together() {
     let again = run(&Job::Train(Box::new(job.clone()))).expect("trained");
     assert!(again.contains("going on after 3 epochs") && again.contains("\naccuracy: 100.00 %\n"), "{again}");
 
+    // A run that fails at once leaves the files of the one before where they are; the next one puts them aside.
+    let new = Checkpoints { resume: false, ..job.checkpoints.clone() };
+    let new = Train { checkpoints: new, output: folder.path("new.safetensors"), epochs: 1, ..job.clone() };
+    let earlier = job.checkpoints.folder.join("earlier-1");
+    let lost = Train { weights: Some(folder.path("none.safetensors")), ..new.clone() };
+    assert!(run(&Job::Train(Box::new(lost))).is_err_and(|e| e.message.contains("no such file")) && !earlier.exists());
+    run(&Job::Train(Box::new(new))).expect("trained");
+    assert!(earlier.join("last.safetensors").is_file() && earlier.join("epochs.csv").is_file());
+    std::fs::rename(earlier.join("last.safetensors"), job.checkpoints.folder.join("last.safetensors")).expect("moved");
+
     let eval = |json| Eval {
         measures: Measures { top: vec![2, 3], ..Measures::default() },
         batch: 32,

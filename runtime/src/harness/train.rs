@@ -10,14 +10,15 @@ use super::about::About;
 use super::detect::precision_line;
 use super::draw::percent;
 use super::eval::{iou_line, pck_line, verification_line};
+use super::folder::RunFolder;
 use super::log::Log;
 use super::progress::Lines;
-use super::{Failure, Harness, Reading, load, plural, thousands};
+use super::{Failure, Harness, Reading, load, note, plural, thousands};
 use crate::data::{BatchData, Dataset, Draw, Raster};
 use crate::files::FileError;
 use crate::job::{Show, Train};
 use crate::tensors::TensorFile;
-use crate::train::{Checkpoints, FitOptions, Outcome, evaluate_by, fit, load_best};
+use crate::train::{Checkpoints, FitOptions, Outcome, check, evaluate_by, fit, load_best};
 use crate::weights::{self, Lenience, Loaded};
 use crate::{Network, Role, init};
 
@@ -47,6 +48,9 @@ impl Harness<'_> {
         let test = job.test.as_ref().map(|test| load(test, network.spec(), plain)).transpose()?;
         check_ahead(network, job)?;
         self.greet(network, job, &data, test.as_ref())?;
+        if let Some(left_out) = boxes_left_out(&data) {
+            note(&left_out);
+        }
         let about = About::new(network.spec(), &job.picture, &job.classes).to_text();
         let checkpoints = Checkpoints {
             folder: job.checkpoints.folder.clone(),
@@ -70,6 +74,12 @@ impl Harness<'_> {
             measures: job.measures.clone(),
             checkpoints: Some(checkpoints.clone()),
         };
+        // Whatever may be wrong was found by now: nothing is moved for a run that does not begin.
+        check(network, &data, &options)?;
+        let folder = RunFolder::take(&checkpoints.folder)?;
+        if let Some(aside) = if checkpoints.resume { None } else { folder.keep_earlier()? } {
+            note(&format!("what an earlier run has left is kept in `{}`", aside.display()));
+        }
         let title = format!("{} on {} images", network.spec().name, thousands(data.len()));
         let log = Log::new(&checkpoints.folder, title);
         let mut lines = Lines::new(self.out, log, interrupted());
@@ -208,6 +218,17 @@ pub(super) fn transfer(network: &mut dyn Network, path: &Path) -> Result<Loaded,
             .error(format!("`{name}` does not come from it, but would stay as it is, at random"))
             .hint("`transfer: { train: ... }` with more to be trained")),
     }
+}
+
+/// That there are more boxes in pictures than are learnt from, if so.
+fn boxes_left_out(data: &Dataset) -> Option<String> {
+    let (photos, rows, most) = data.crowded()?;
+    let have = if photos == 1 { "picture has" } else { "pictures have" };
+    Some(format!(
+        "{} {have} more than {rows} boxes: the rest, the smallest, is not learnt from\n  \
+         help: a target of {most} rows holds all; where its net has a parameter for it, `set: {{ most: {most} }}`",
+        thousands(photos)
+    ))
 }
 
 /// Becomes true with the first Ctrl-C: the run is saved behind the present step and ends. A second one ends it at once.

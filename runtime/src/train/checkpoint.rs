@@ -191,6 +191,18 @@ fn restore(file: &mut TensorFile<'_>, state: &str, param: &ParamSpec, values: &m
     }
 }
 
+/// What helps where a checkpoint is damaged.
+fn start_again(checkpoints: &Checkpoints) -> String {
+    let best = checkpoints.best();
+    match best.is_file() {
+        true => format!(
+            "start anew without `--resume`, from its best epoch with `weights: {}` in the recipe",
+            best.display()
+        ),
+        false => String::from("start anew, without `--resume`"),
+    }
+}
+
 /// Loads the last state of a run of the same recipe, if there is one.
 pub(super) fn resume(
     network: &mut dyn Network,
@@ -202,7 +214,7 @@ pub(super) fn resume(
     if !path.exists() {
         return Ok(None);
     }
-    let mut file = TensorFile::open(&path)?;
+    let mut file = TensorFile::open(&path).map_err(|error| error.hint(start_again(checkpoints)))?;
     let about: Option<Value> = file.metadata().and_then(|text| serde_json::from_str(text).ok());
     let run = about.as_ref().and_then(|about| {
         let run = about.get("run")?;
@@ -213,7 +225,7 @@ pub(super) fn resume(
     };
     if recipe != checkpoints.recipe {
         return Err(file.error("this checkpoint is one of another recipe or network").hint(
-            "choose another folder for the checkpoints, remove this file, or do not resume (it is then overwritten)",
+            "choose another folder for the checkpoints, or do not resume: `cnnc train` then keeps this run in `earlier-1` beside it",
         ));
     }
     let Some(mut position) = Position::from_json(run) else {

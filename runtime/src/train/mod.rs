@@ -155,7 +155,8 @@ pub fn fit(
     Ok(Outcome { epochs, finished: true, early, best: run.position.best_epoch() })
 }
 
-fn check(network: &dyn Network, data: &Dataset, options: &FitOptions) -> Result<(), TrainError> {
+/// Whether the network can learn from the data by these options.
+pub(crate) fn check(network: &dyn Network, data: &Dataset, options: &FitOptions) -> Result<(), TrainError> {
     let complain = |message: String| Err(TrainError::Options(message));
     if !network.spec().trains {
         return Err(Error::NoTraining.into());

@@ -13,6 +13,10 @@ fn options_for_boxes_are_for_detectors() {
         let name = option.split('=').next().unwrap_or_default();
         assert!(error.contains("no output of boxes") && error.contains(name), "{error}");
     }
+    let jpeg = refused(home.path(), 1, &["predict", &recipe, &digit, "--weights", &digit, "-o", "found.jpg"]);
+    assert!(jpeg.contains("fits: `found.png`"), "{jpeg}");
+    let range = refused(home.path(), 2, &["predict", &recipe, &digit, "--iou", "-1"]);
+    assert!(range.contains("a number from 0 to 1 is needed"), "{range}");
 }
 
 /// Bright squares on black, with their boxes in a table.
@@ -85,7 +89,7 @@ optimizer: { adam: { learning_rate: 0.005 } }
     let found = said(home.path(), &["predict", "r.yaml", "21.png", "-o", "found.png"]);
     assert!(found.starts_with("21.png: ") && found.contains(" % square, from ("), "{found}");
     let drawn = cnnc_runtime::data::Raster::read(&home.path().join("found.png")).expect("a picture");
-    assert_eq!((drawn.width, drawn.height, drawn.channels), (64, 48, 3));
+    assert_eq!((drawn.width, drawn.height, drawn.channels), (640, 480, 3), "enlarged for labels");
     let none = said(home.path(), &["predict", "r.yaml", "21.png", "--score", "1"]);
     assert_eq!(none, "21.png: nothing\n");
     let two = refused(home.path(), 1, &["predict", "r.yaml", "21.png", "22.png", "-o", "found.png"]);

@@ -99,7 +99,28 @@ fn augmented_pictures_are_shown() {
     said(home.path(), &sheet);
     assert_eq!(first, std::fs::read(home.path().join("sheet.png")).expect("a sheet"));
     let picture = cnnc_runtime::data::Raster::read(&home.path().join("sheet.png")).expect("a sheet");
-    // Seven columns of 28 pixels, four times as large, over captions of 14.
-    assert_eq!((picture.width, picture.height), (4 + 7 * 116, 4 + 2 * 130));
+    // Seven columns of 28 pixels, eight times as large, over captions of 21.
+    assert_eq!((picture.width, picture.height), (4 + 7 * 228, 4 + 2 * 249));
     refused(home.path(), 1, &["augment", "r.yaml", "-o", "none/sheet.png"]);
+    assert!(refused(home.path(), 1, &["augment", "r.yaml", "-o", "sheet.jpg"]).contains("fits: `sheet.png`"));
+}
+
+#[test]
+fn no_picture_is_shown_twice_while_others_are_left() {
+    let home = folder();
+    for grey in [10, 90, 170, 250] {
+        let picture = cnnc_runtime::data::Raster { width: 28, height: 28, channels: 1, bytes: vec![grey; 28 * 28] };
+        let folder = home.path().join(format!("{grey}"));
+        std::fs::create_dir(&folder).expect("a folder");
+        picture.write_png(&folder.join("a.png")).expect("a picture");
+    }
+    std::fs::write(home.path().join("r.yaml"), "spec: lenet5\ndata: { train: { folders: . } }\nepochs: 1\n")
+        .expect("a file");
+    said(home.path(), &["augment", "r.yaml", "-o", "sheet.png", "--pictures", "4"]);
+    let sheet = cnnc_runtime::data::Raster::read(&home.path().join("sheet.png")).expect("a sheet");
+    let row = sheet.height / 4;
+    let mut shown: Vec<u8> =
+        (0..4).map(|i| sheet.bytes[((i * row + row / 3) * sheet.width + sheet.width / 2) * 3]).collect();
+    shown.sort_unstable();
+    assert_eq!(shown, [10, 90, 170, 250]);
 }

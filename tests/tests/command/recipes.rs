@@ -145,6 +145,8 @@ fn wrong_recipes_are_explained() {
     for name in ["a", "b"] {
         std::fs::write(home.path().join(name), "x").expect("a file");
     }
+    let table = "file,split,class,xmin,ymin,xmax,ymax\na.png,train,dog,1,2,3,4\n";
+    std::fs::write(home.path().join("t.csv"), table).expect("a file");
     let cases = [
         ("unknown key", good.replace("epochs", "epoch"), "did you mean `epochs`?"),
         ("missing key", good.replace("epochs: 1\n", ""), "the recipe needs `epochs`"),
@@ -237,6 +239,24 @@ fn wrong_recipes_are_explained() {
             good.to_owned() + "transfer: { from: a, train: all, features: cached }\n",
             "has no features that stay the same",
         ),
+        ("a parameter misspelt", good.to_owned() + "set:\n  clases: 3\n", "r.yaml:5:3\n"),
+        ("a value of another kind", good.to_owned() + "set: { classes: many }\n", "r.yaml:4:17\n"),
+        ("too little memory, here", good.to_owned() + "memory: 1\n", "r.yaml:4:9\n"),
+        ("unknown spec, here", good.replace("lenet5", "lenet6"), "r.yaml:1:7\n"),
+        ("a key said twice", good.to_owned() + "seed: 1\nset: { seed: 3 }\nseed: 2\n", "r.yaml:6:1\n"),
+        ("blended classes", good.to_owned() + "augment: [rotate: 3, mixup: 0.2]\n", "r.yaml:4:22\n"),
+        ("no such weights", good.to_owned() + "weights: c\n", "r.yaml:4:10\n"),
+        ("nothing to transfer, here", good.to_owned() + "transfer: { train: head, from: c }\n", "r.yaml:4:32\n"),
+        (
+            "no such layer, and how to find one",
+            good.to_owned() + "transfer: { from: a, train: { from: layr3 } }\n",
+            "`cnnc summary --weights` lists",
+        ),
+        (
+            "no such split",
+            good.replace("images: a, labels: b", "boxes: { images: ., annotations: t.csv, split: trian }"),
+            "did you mean `train`?",
+        ),
         ("two starts", good.to_owned() + "weights: a\ntransfer: { from: a }\n", "cannot start from `weights` and"),
     ];
     for (what, text, expected) in cases {
@@ -246,4 +266,26 @@ fn wrong_recipes_are_explained() {
         assert!(!error.contains("struct ") && !error.contains("u64"), "{what}: {error}");
     }
     refused(home.path(), 1, &["train", "none.yaml"]);
+}
+
+#[test]
+fn what_a_run_has_left_is_looked_for() {
+    let home = folder();
+    let file = |name: &str| {
+        let path = home.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(path, "x").expect("a file");
+    };
+    ["a", "b"].iter().for_each(|name| file(name));
+    let recipe = "spec: lenet5\ndata: { train: { images: a, labels: b } }\nepochs: 1\n";
+    std::fs::write(home.path().join("r.yaml"), recipe).expect("a file");
+    let error = |arguments: &[&str]| refused(home.path(), 1, arguments);
+    let none = error(&["train", "r.yaml", "--resume"]);
+    assert!(none.contains("there is no run to resume: `runs/r/last.safetensors` is missing"), "{none}");
+    assert!(error(&["eval", "r.yaml"]).contains("`cnnc train r.yaml` first, or `--weights FILE`"));
+    ["runs/r/earlier-1/weights.safetensors", "runs/r/earlier-2/epochs.csv"].iter().for_each(|name| file(name));
+    assert!(error(&["eval", "r.yaml"]).contains("`--weights runs/r/earlier-1/weights.safetensors`"));
+    let given = error(&["predict", "r.yaml", "a", "--weights", "none.safetensors"]);
+    assert!(given.contains("no weights at `none.safetensors`\nfits: a safetensors file"), "{given}");
+    assert!(error(&["eval", "runs/r/earlier-1/weights.safetensors"]).contains("is a file of weights, not a recipe"));
 }

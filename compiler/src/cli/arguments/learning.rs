@@ -104,7 +104,8 @@ width and height: the middle and the four corners, with 10 also the mirror image
 are not to be mirrored.
 
 In the folder of the recipe's checkpoints, `confusion.png` shows what was taken for what, and `roc.svg` how
-well same and different are told apart, where the network does so.
+well same and different are told apart, where the network does so; `confusion-other.png` and `roc-other.svg`
+of other weights, of several, or with --crops.
 
 Examples:
   cnnc eval specs/lenet5.yaml --weights runs/lenet5/weights.safetensors
@@ -150,14 +151,14 @@ pub struct Predict {
     /// How many classes to show
     #[arg(long, default_value_t = 3)]
     pub top: usize,
-    /// Where the picture goes with the boxes drawn that a detector finds
+    /// The PNG file for the picture with the boxes drawn that a detector finds
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Boxes with a higher score than this are shown; 0.6 by default
-    #[arg(long, value_parser = share)]
+    #[arg(long, value_parser = share, allow_negative_numbers = true)]
     pub score: Option<f32>,
     /// Of boxes of a class with this IoU or more, only the most certain one is shown; 0.5 by default
-    #[arg(long, value_parser = share)]
+    #[arg(long, value_parser = share, allow_negative_numbers = true)]
     pub iou: Option<f32>,
     /// Of boxes of any classes with that IoU, only the most certain one is shown
     #[arg(long, conflicts_with = "soft_nms")]

@@ -59,7 +59,7 @@ pub enum Command {
     Anchors(Anchors),
     /// Say how good weights are on data
     Eval(Eval),
-    /// Classify pictures
+    /// Say what pictures show, or find things in them
     Predict(Predict),
     /// Run a network on tensors from a file
     Run(Run),

@@ -19,14 +19,7 @@ const MAX_BOXES: usize = 2_000;
 /// Draws the network that the arguments name.
 pub fn graph(arguments: &Arguments) -> Result<(), Failed> {
     if let Some(path) = &arguments.output {
-        if path.extension().is_none_or(|e| !e.eq_ignore_ascii_case("svg")) {
-            let fits = path.with_extension("svg");
-            return Err(Failed::input(format!(
-                "`{}` is not the name of a picture that is written\nfits: `{}`",
-                path.display(),
-                fits.display()
-            )));
-        }
+        write::ends_in("svg", path)?;
         write::has_folder(path)?;
     }
     let graph = Named::find(&arguments.spec)?.elaborate(&arguments.options)?;

@@ -2,6 +2,7 @@
 //!
 //! A recipe is YAML; its mistakes are shown as those of specifications are, at the place.
 
+mod blame;
 mod data;
 mod names;
 mod page;
@@ -11,7 +12,7 @@ mod written;
 
 use std::path::{Path, PathBuf};
 
-use cnnc_runtime::augment::Pipeline;
+use cnnc_runtime::augment::{Pipeline, Step};
 use cnnc_runtime::data::{Answer, Part, Picture};
 use cnnc_runtime::job::{self, Checkpoints, Files, Job, Machine, Show, Source};
 use cnnc_runtime::optimizer::Optimizer;
@@ -22,6 +23,7 @@ use super::{Failed, write};
 use crate::budget::Budget;
 use crate::diagnostics::Diagnostic;
 use crate::graph::{Graph, Kind};
+pub use blame::blame;
 use data::Images;
 use page::Page;
 use transfer::Features;
@@ -90,7 +92,24 @@ impl Recipe {
     pub fn named(&self) -> Result<Named, Failed> {
         let beside = self.home().join(&self.written.spec);
         let name = if beside.is_file() { beside.display().to_string() } else { self.written.spec.clone() };
-        Named::find(&name)
+        match Named::find(&name) {
+            Ok(named) => Ok(named.asked_by(&self.path, &self.text)),
+            Err(Failed::Input(text)) => Err(self.no_such_spec(&text)),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// What is wrong with a spec, in lines, at the place that names it.
+    fn no_such_spec(&self, text: &str) -> Failed {
+        let page = self.page();
+        let title = text.lines().next().unwrap_or_default();
+        let wrong = Diagnostic::new(page.yaml.value(page.top("spec")), title);
+        let add = |wrong: Diagnostic, line: &str| match (line.strip_prefix("fits: "), line.strip_prefix("help: ")) {
+            (Some(fits), _) => wrong.fits(fits),
+            (None, Some(hint)) => wrong.hint(hint),
+            (None, None) => wrong,
+        };
+        page.failed(&[text.lines().skip(1).fold(wrong, add)])
     }
 
     /// Which net with which values, and which of its weights stay as they are.
@@ -133,6 +152,17 @@ impl Recipe {
         }
     }
 
+    /// Refuses to blend pictures for a target that is one class.
+    pub fn blends_for(&self, graph: &Graph) -> Result<(), Failed> {
+        let number = self.written.augment.0.iter().position(|step| matches!(step, Step::Mixup(_)));
+        let class = graph.targets.iter().find(|target| matches!(graph.ty(target.value).kind, Kind::Class(_)));
+        let (Some(number), Some(target)) = (number, class) else { return Ok(()) };
+        let page = self.page();
+        let title = format!("`mixup` gives pictures several classes, but the target `{}` is one", target.name);
+        let wrong = Diagnostic::new(page.item("augment", number), title);
+        Err(page.failed(&[wrong.fits("no `mixup`, or a net with a target [classes] and `targets: { NAME: one_hot }`")]))
+    }
+
     /// Where training leaves the weights.
     pub fn output(&self) -> PathBuf {
         self.folder().join("weights.safetensors")
@@ -142,22 +172,24 @@ impl Recipe {
         self.path.parent().unwrap_or(Path::new(""))
     }
 
-    /// Puts what an earlier run has left where this one writes aside; returns the folder that has it now.
-    pub fn keep_earlier(&self) -> Result<Option<PathBuf>, Failed> {
-        let folder = self.folder();
-        let files: Vec<&str> = RESULTS.into_iter().filter(|name| folder.join(name).is_file()).collect();
-        if files.is_empty() {
-            return Ok(None);
+    /// The weights that the last of the earlier runs left, which were put aside.
+    pub fn earlier_output(&self) -> Option<PathBuf> {
+        let folders = (1..).map(|number| self.folder().join(format!("earlier-{number}")));
+        let there = folders.take_while(|folder| folder.is_dir()).map(|folder| folder.join("weights.safetensors"));
+        there.filter(|weights| weights.is_file()).last()
+    }
+
+    /// Refuses to go on with a run that is not there.
+    pub fn can_go_on(&self) -> Result<(), Failed> {
+        let last = self.folder().join("last.safetensors");
+        match last.is_file() {
+            true => Ok(()),
+            false => Err(Failed::input(format!(
+                "there is no run to resume: `{}` is missing\nfits: no `--resume` for a new run, or `checkpoints: ...` with the folder \
+                 of the old one",
+                last.display()
+            ))),
         }
-        let mut names = (1..).map(|number| folder.join(format!("earlier-{number}")));
-        let aside = names.find(|path| !path.exists()).expect("numbers do not end");
-        let failed =
-            |e: std::io::Error| Failed::machine(format!("cannot keep an earlier run in `{}`: {e}", aside.display()));
-        std::fs::create_dir(&aside).map_err(failed)?;
-        for name in files {
-            std::fs::rename(folder.join(name), aside.join(name)).map_err(failed)?;
-        }
-        Ok(Some(aside))
     }
 
     /// Checkpoints and weights: as said, relative to where the command runs, else `runs/` and the recipe's name.
@@ -275,6 +307,8 @@ impl Recipe {
         if crops > 1 && data.tensors.is_some() {
             return Err(Failed::input("the recipe is evaluated on tensors\nfits: no `--crops`, which is for pictures"));
         }
+        // What is measured otherwise has pictures of its own.
+        let other = if weights == [self.output()] && crops == 1 { "" } else { "-other" };
         Ok(Job::Eval(job::Eval {
             machine,
             weights,
@@ -285,23 +319,12 @@ impl Recipe {
             classes: self.classes.clone(),
             picture: Some(self.picture.clone()),
             batch: self.written.batch,
-            roc: self.folder().join("roc.svg"),
-            confusion: self.folder().join("confusion.png"),
+            roc: self.folder().join(format!("roc{other}.svg")),
+            confusion: self.folder().join(format!("confusion{other}.png")),
             json,
         }))
     }
 }
-
-/// What training and evaluation leave in their folder.
-const RESULTS: [&str; 7] = [
-    "weights.safetensors",
-    "best.safetensors",
-    "last.safetensors",
-    "epochs.csv",
-    "report.html",
-    "roc.svg",
-    "confusion.png",
-];
 
 /// Refuses networks, which are easily taken for recipes.
 fn is_recipe(path: &Path) -> Result<(), Failed> {
@@ -309,6 +332,11 @@ fn is_recipe(path: &Path) -> Result<(), Failed> {
     let fits = "a recipe, a YAML file that says on what and how the network learns; `cnnc new digits` writes one";
     if path.extension().is_some_and(|e| e == "net") {
         return Err(Failed::input(format!("`{shown}` is a network, not a recipe\nfits: {fits}")));
+    }
+    if path.extension().is_some_and(|e| e == "safetensors") {
+        return Err(Failed::input(format!(
+            "`{shown}` is a file of weights, not a recipe\nfits: {fits}; `--weights {shown}`"
+        )));
     }
     if path.extension().is_none() && !path.exists() {
         let ships = checkout().map(|root| root.join("specs").join(path).with_extension("yaml")).filter(|p| p.is_file());

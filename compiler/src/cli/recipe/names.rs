@@ -95,7 +95,7 @@ impl Recipe {
         };
         let wrong = wrong
             .found(format!("no weight is named `{name}` or starts with `{name}.`"))
-            .fits("the name of a layer or a block call; `cnnc summary` lists the names of weights");
+            .fits("the name of a layer or a block call; `cnnc summary --weights` lists the names of weights");
         page.failed(&[match nearest(name, params.iter().flat_map(|param| prefixes(&param.name))) {
             Some(near) => wrong.hint(format!("did you mean `{near}`?")),
             None => wrong,

@@ -3,18 +3,19 @@
 use std::io::IsTerminal as _;
 use std::path::Path;
 
+use cnnc_runtime::data::readers::splits;
 use cnnc_runtime::optimizer::Rule;
 
 use super::Recipe;
-use super::data::Is;
+use super::data::{Images, Is};
 use super::transfer::Features;
 use super::written::Written;
 use crate::cli::{Failed, color};
-use crate::diagnostics::{Diagnostic, FileId, SourceMap, Span, Yaml, render};
+use crate::diagnostics::{Diagnostic, FileId, SourceMap, Span, Yaml, nearest, render};
 
 /// The recipe's text, for mistakes to point at.
 pub(super) struct Page<'a> {
-    path: &'a Path,
+    pub(super) path: &'a Path,
     pub(super) yaml: Yaml<'a>,
 }
 
@@ -155,7 +156,25 @@ impl<'a> Page<'a> {
                 "a path relative to the recipe, or to the folder of the data: `data: { folder: ... }`, `--data DIR`",
             ));
         }
+        mistakes.extend(data.into_iter().filter_map(|(part, images)| self.no_such_split(part, images?, &recipe.data)));
         if mistakes.is_empty() { Ok(()) } else { Err(self.failed(&mistakes)) }
+    }
+
+    /// A split that the table of its boxes does not speak of. What else is wrong with a table is said by who reads it all.
+    fn no_such_split(&self, part: &str, images: &Images, folder: &Path) -> Option<Diagnostic> {
+        let boxes = images.boxes.as_ref()?;
+        let split = boxes.split.as_deref()?;
+        let known = splits(&folder.join(&boxes.annotations)).ok()?;
+        if known.iter().any(|known| known == split) {
+            return None;
+        }
+        let key = self.yaml.key_from("split", self.part(part).end as usize).unwrap_or_else(|| self.part(part));
+        let wrong = Diagnostic::new(self.yaml.value(key), format!("there is no split `{split}`"));
+        let wrong = wrong.fits(format!("one of those in the table: {}", known.join(", ")));
+        Some(match nearest(split, known.iter().map(String::as_str)) {
+            Some(near) => wrong.hint(format!("did you mean `{near}`?")),
+            None => wrong,
+        })
     }
 }
 

@@ -85,7 +85,8 @@ impl Answer {
             _ => false,
         };
         if let Some(step) = plan.augment.joins().filter(|_| of_points) {
-            let message = format!("`{step}` joins pictures, but `{name}` holds points, which are those of one");
+            let message =
+                format!("`{step}` of `augment` joins pictures, but `{name}` holds points, which are those of one");
             return Err(message + "; without this step they can be learnt");
         }
         let float = target.kind == TargetKind::Float;
@@ -101,7 +102,7 @@ impl Answer {
                     return needs(false, "a class needs `class(n)`".into());
                 };
                 if plan.augment.blends() {
-                    let message = format!("`mixup` gives pictures several classes, but `{name}` is one");
+                    let message = format!("`mixup` of `augment` gives pictures several classes, but `{name}` is one");
                     return Err(message + "; a target [classes] with `one_hot` can hold them");
                 }
                 if collection.examples.iter().any(|e| e.class.is_none() && e.boxes.is_empty()) {

@@ -87,6 +87,21 @@ fn targets_hold_what_they_are_to_hold() {
 }
 
 #[test]
+fn boxes_without_a_row_are_counted() {
+    static OBJECTS: [ValueSpec; 1] = [value("objects", &[2, 5], TargetKind::Float)];
+    let spec = spec(&[IMAGE], &OBJECTS);
+    let mut photos = collection(6);
+    let crowded = |photos: &Collection| {
+        Dataset::photos(photos.clone(), &spec, &Picture::default(), &Plan::default()).expect("a data set").crowded()
+    };
+    assert_eq!(crowded(&photos), None);
+    for (photo, count) in [(1, 2), (2, 3), (4, 5)] {
+        photos.examples[photo].boxes = vec![(Corners::from_corner(1.0, 1.0, 2.0, 2.0), 0); count];
+    }
+    assert_eq!(crowded(&photos), Some((2, 2, 5)));
+}
+
+#[test]
 fn files_of_pictures_are_inverted_and_data_sets_are_not() {
     static LABEL: [ValueSpec; 1] = [value("label", &[], TargetKind::Class(3))];
     let spec = spec(&[IMAGE], &LABEL);
@@ -116,7 +131,7 @@ fn what_does_not_fit_is_said() {
     let grid = Plan { targets: vec![("map".into(), Answer::Grid { anchors: vec![[1.0; 2]; 3] })], ..Plan::default() };
     assert!(complaint(&MAP, &grid).contains("with 3 anchors"));
     let mixup = Plan { augment: Pipeline(vec![Step::Mixup(0.2)]), ..Plan::default() };
-    assert!(complaint(&LABEL, &mixup).contains("`mixup` gives pictures several classes"));
+    assert!(complaint(&LABEL, &mixup).contains("`mixup` of `augment` gives pictures several classes"));
     assert!(complaint(&LABEL, &grid).contains("has no target `map`"));
 }
 
@@ -206,7 +221,7 @@ fn points_are_those_of_one_picture_and_may_change_places() {
     ] {
         let said = dataset(targets, step).expect_err("points of several pictures");
         assert!(
-            said.starts_with(&format!("`{name}` joins pictures, but `{}` holds points", targets[0].name)),
+            said.starts_with(&format!("`{name}` of `augment` joins pictures, but `{}` holds points", targets[0].name)),
             "{said}"
         );
     }

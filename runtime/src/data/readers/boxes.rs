@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::table::Table;
-use super::{Names, at_line, inside, read_text, size_of_picture};
+use super::{Names, at_line, inside, listed, read_text, size_of_picture};
 use crate::boxes::Corners;
 use crate::data::{Collection, Example, Pixels};
 use crate::files::FileError;
@@ -42,10 +42,34 @@ pub fn boxes(table: &Path, images: &Path, split: Option<&str>, classes: &[String
             example.boxes.push((corners, class));
         }
     }
-    match examples.is_empty() {
-        true => Err(FileError::new(table, "there is no box in it, or none of this split")),
-        false => Ok(Collection { examples, classes: names.names }),
+    if !examples.is_empty() {
+        return Ok(Collection { examples, classes: names.names });
     }
+    let message = match split {
+        Some((_, split)) if !rows.is_empty() => {
+            format!("there is no split `{split}`; the splits are {}", listed(&splits(table)?))
+        }
+        _ => "there is no box in it".to_owned(),
+    };
+    Err(FileError::new(table, message))
+}
+
+/// The splits that a table of boxes speaks of, in their order.
+///
+/// # Errors
+///
+/// Names the file: it cannot be read, a line has other fields than the heading, or there is no column `split`.
+pub fn splits(table: &Path) -> Result<Vec<String>, FileError> {
+    let text = read_text(table)?;
+    let rows = Table::new(table, &text)?;
+    let [split] = rows.columns(["split"])?;
+    let mut splits: Vec<String> = Vec::new();
+    for (_, row) in rows.rows {
+        if !splits.iter().any(|known| known == row[split]) {
+            splits.push(row[split].to_owned());
+        }
+    }
+    Ok(splits)
 }
 
 fn corners(sides: &[usize], row: &[&str]) -> Result<Corners, String> {

@@ -16,7 +16,7 @@ use std::borrow::Borrow;
 use std::path::{Path, PathBuf};
 
 pub use arrays::{Array, Arrays};
-pub use boxes::boxes;
+pub use boxes::{boxes, splits};
 pub use cifar::{Cifar, cifar};
 pub use coco::coco;
 pub use comparisons::{Compared, comparisons};
@@ -26,8 +26,10 @@ pub use landmarks::landmarks;
 pub use voc::voc;
 pub use yolo::yolo;
 
+use super::picture::NO_PICTURE;
 use crate::boxes::Corners;
 use crate::files::FileError;
+use crate::nearest::nearest;
 
 /// Endings of files that are taken for pictures.
 const PICTURES: [&str; 9] = ["png", "jpg", "jpeg", "bmp", "gif", "pgm", "ppm", "pnm", "webp"];
@@ -75,8 +77,11 @@ fn inside(b: Corners, width: f32, height: f32) -> Result<Corners, String> {
         return Err(format!("the box from ({}, {}) to ({}, {}) has no area", b.x1, b.y1, b.x2, b.y2));
     }
     if b.x1 < -1.0 || b.y1 < -1.0 || b.x2 > width + 1.0 || b.y2 > height + 1.0 {
+        let (x, y) = ((-b.x1).max(b.x2 - width), (-b.y1).max(b.y2 - height));
+        let beyond = if x >= y { format!("{x} pixels across") } else { format!("{y} pixels down") };
         return Err(format!(
-            "the box from ({}, {}) to ({}, {}) lies outside of its picture of {width} x {height}",
+            "the box from ({}, {}) to ({}, {}) lies outside of its picture of {width} x {height}, by {beyond}; fits: a box within \
+             it, but for a pixel",
             b.x1, b.y1, b.x2, b.y2
         ));
     }
@@ -88,8 +93,12 @@ pub(super) fn size_of_picture(path: &Path) -> Result<(f32, f32), FileError> {
     let file = std::fs::File::open(path).map_err(|e| FileError::io(path, &e))?;
     let reader = image::ImageReader::new(std::io::BufReader::new(file)).with_guessed_format();
     let reader = reader.map_err(|e| FileError::io(path, &e))?;
-    let (width, height) =
-        reader.into_dimensions().map_err(|e| FileError::new(path, format!("its size cannot be read: {e}")))?;
+    let Some(format) = reader.format() else {
+        let is_empty = path.metadata().is_ok_and(|about| about.len() == 0);
+        return Err(FileError::new(path, if is_empty { "the file is empty" } else { NO_PICTURE }));
+    };
+    let damaged = |e| FileError::new(path, format!("damaged {}: {e}", format!("{format:?}").to_uppercase()));
+    let (width, height) = reader.into_dimensions().map_err(damaged)?;
     Ok((width as f32, height as f32))
 }
 
@@ -117,7 +126,12 @@ impl Names {
     fn number(&self, name: &str) -> Result<u32, String> {
         match self.names.iter().position(|known| known == name) {
             Some(number) => Ok(number as u32),
-            None => Err(format!("there is no class `{name}`; the classes are {}", listed(&self.names))),
+            None => {
+                let known = self.names.iter().map(String::as_str);
+                let near = nearest(name, known, name.chars().count() / 2);
+                let near = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+                Err(format!("there is no class `{name}`; the classes are {}{near}", listed(&self.names)))
+            }
         }
     }
 }

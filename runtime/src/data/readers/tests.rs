@@ -116,8 +116,16 @@ fn voc_counts_from_one() {
     }
     std::fs::write(all.path("labels/a.xml"), VOC).expect("written");
     assert_eq!(complaint(read(&["cat".into()])), "a.xml: line 4: there is no class `dog`; the classes are `cat`");
+    assert!(complaint(read(&["dogs".into(), "cat".into()])).ends_with("`dogs`, `cat`; did you mean `dogs`?"));
+    let picture = std::fs::read(all.path("images/a.png")).expect("a picture");
+    std::fs::write(all.path("images/a.png"), "").expect("written");
+    assert!(complaint(read(&[])).ends_with("a.png: the file is empty"));
+    std::fs::write(all.path("images/a.png"), picture).expect("written");
     let cases = [
-        (VOC.replace("<xmax>20", "<xmax>45"), "a.xml: line 6: the box from (0, 4) to (45, 30) lies outside"),
+        (
+            VOC.replace("<xmax>20", "<xmax>45"),
+            "a.xml: line 6: the box from (0, 4) to (45, 30) lies outside of its picture of 40 x 30, by 5 pixels across",
+        ),
         (VOC.replace("<xmax>20", "<xmax>much"), "a.xml: line 6: `xmax` is `much`, but it must be a number"),
         (VOC.replace("<ymin>5</ymin>", ""), "a.xml: line 6: `bndbox` has no `ymin`"),
         (VOC.replace("</object>", ""), "a.xml: line 8: no valid XML"),
@@ -274,7 +282,7 @@ fn boxes_are_a_table() {
         (format!("{head}\na.png,train,dog,1,2,3\n"), "b.csv: line 2: 6 fields, but the heading has 7"),
         (format!("{head}\na.png,train,dog,1,2,x,4\n"), "b.csv: line 2: `x` is no number"),
         (format!("{head}\na.png,train,dog,1,2,300,4\n"), "b.csv: line 2: the box from (1, 2) to (300, 4) lies outside"),
-        (format!("{head}\na.png,val,dog,1,2,3,4\n"), "b.csv: there is no box in it"),
+        (format!("{head}\na.png,val,dog,1,2,3,4\n"), "b.csv: there is no split `train`; the splits are `val`"),
         (head.replace(",split", "") + "\n", "b.csv: line 1: there is no column `split` in the heading"),
         (
             "file,class,xmin\n".to_owned(),
