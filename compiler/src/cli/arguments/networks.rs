@@ -130,7 +130,9 @@ pub struct Dump {
 
 /// `cnnc operators`
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  cnnc operators\n  cnnc operators conv\n  cnnc operators max_pool --json\n  cnnc operators --markdown > operators.md")]
+#[command(
+    after_help = "Examples:\n  cnnc operators\n  cnnc operators conv\n  cnnc operators max_pool --json\n  cnnc operators --markdown > operators.md"
+)]
 pub struct Operators {
     /// The operator to explain; all are listed by default
     pub name: Option<String>,
