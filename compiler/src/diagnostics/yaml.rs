@@ -63,10 +63,14 @@ impl Yaml<'_> {
         let next = |key: &Span| self.key_from(name, key.end as usize);
         let keys: Vec<Span> = std::iter::successors(self.key(name), next).collect();
         let column = |key: &Span| self.text[..key.start as usize].rsplit('\n').next().map(str::len);
-        let pairs = keys.windows(2).find(|pair| column(&pair[0]) == column(&pair[1]));
+        let alike = |first: &Span| {
+            Some((*first, keys.iter().find(|key| key.start > first.start && column(key) == column(first))?))
+        };
+        // In braces on one line they are one behind the other.
+        let pair = keys.iter().find_map(alike).or_else(|| Some((*keys.first()?, keys.get(1)?)));
         let title = format!("the {} says `{name}` twice", self.what);
-        match pairs.or_else(|| keys.windows(2).next()) {
-            Some(pair) => Diagnostic::new(pair[1], title).also(pair[0], "the first time"),
+        match pair {
+            Some((first, second)) => Diagnostic::new(*second, title).also(first, "the first time"),
             None => Diagnostic::new(self.at(name), title),
         }
         .fits("one of them")

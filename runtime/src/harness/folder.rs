@@ -106,7 +106,7 @@ mod tests {
         let write = |name: &str| fs::write(folder.path(name), name).expect("written");
         for number in 1..3 {
             ["epochs.csv", "events.out.tfevents.1.2.cnnc", "mine.txt"].iter().for_each(|name| write(name));
-            let aside = folder.path(&format!("earlier-{number}"));
+            let aside = folder.path(format!("earlier-{number}"));
             assert_eq!(run.keep_earlier(), Ok(Some(aside.clone())));
             assert!(aside.join("epochs.csv").is_file() && aside.join("events.out.tfevents.1.2.cnnc").is_file());
             assert!(folder.path("mine.txt").is_file() && !folder.path("epochs.csv").exists());
