@@ -57,7 +57,8 @@ impl Bound {
     }
 
     fn complaint(&self) -> String {
-        format!("{} is {}, but should be {}", self.what, number(self.seen), self.limit())
+        // Not rounded, which could make the bound of it.
+        format!("{} is {}, but should be {}", self.what, self.seen, self.limit())
     }
 }
 

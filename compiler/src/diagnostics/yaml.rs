@@ -39,7 +39,7 @@ impl Yaml<'_> {
             };
         }
         if let Some(name) = message.split("duplicate field `").nth(1).and_then(|t| t.split('`').next()) {
-            return self.twice(name);
+            return self.twice(name, start);
         }
         let (field, found) = split(message);
         // What begins with a quotation is about what is quoted.
@@ -58,10 +58,11 @@ impl Yaml<'_> {
         }
     }
 
-    /// A key that stands twice: shown are the first two as far from the start of their lines, which belong together.
-    fn twice(&self, name: &str) -> Diagnostic {
+    /// A key that stands twice in the section that begins here: shown are the first two as far from the start of their lines, which
+    /// belong together.
+    fn twice(&self, name: &str, start: usize) -> Diagnostic {
         let next = |key: &Span| self.key_from(name, key.end as usize);
-        let keys: Vec<Span> = std::iter::successors(self.key(name), next).collect();
+        let keys: Vec<Span> = std::iter::successors(self.key_from(name, start), next).collect();
         let column = |key: &Span| self.text[..key.start as usize].rsplit('\n').next().map(str::len);
         let alike = |first: &Span| {
             Some((*first, keys.iter().find(|key| key.start > first.start && column(key) == column(first))?))
@@ -104,6 +105,9 @@ impl Yaml<'_> {
 
     /// The first place from a byte on where a key stands.
     pub fn key_from(&self, name: &str, mut from: usize) -> Option<Span> {
+        if name.is_empty() {
+            return None;
+        }
         while let Some(at) = self.text[from..].find(name).map(|i| from + i) {
             let before = self.text[..at].chars().next_back();
             let after = self.text[at + name.len()..].trim_start();

@@ -41,7 +41,8 @@ pub(super) fn mixup(mut sample: Sample, other: Sample, share: f32) -> Sample {
 }
 
 /// Four pictures around a place given as shares, at their own proportions and as large as covers the first one; each shows the corner
-/// that it lies in. Boxes are cut; classes are mixed by area; points are those of the first one, at the upper left.
+/// that it lies in. Boxes are cut; classes are mixed by area; points are those of the first one, at the upper left; those that
+/// are cut off lie outside.
 pub(super) fn mosaic(sample: Sample, others: [Sample; 3], place: [f32; 2]) -> Sample {
     let (width, height, channels) = (sample.raster.width, sample.raster.height, sample.raster.channels);
     // Not nearer to a side than a fifth.
@@ -69,7 +70,10 @@ pub(super) fn mosaic(sample: Sample, others: [Sample; 3], place: [f32; 2]) -> Sa
         let share = (columns.len() * rows.len()) as f32 / (width * height) as f32;
         joined.classes.extend(part.classes.into_iter().map(|(class, of)| (class, of * share)));
         if i == 0 {
-            joined.points = part.points;
+            // Those that are cut off lie outside of the whole, too, and not on another picture.
+            let there = |[px, py]: [f32; 2]| px < columns.end as f32 && py < rows.end as f32;
+            let outside = |[px, py]: [f32; 2]| [px + width as f32, py + height as f32];
+            joined.points = part.points.into_iter().map(|p| if there(p) { p } else { outside(p) }).collect();
         }
     }
     joined

@@ -2,6 +2,7 @@
 
 use std::format;
 use std::fs::{self, File, TryLockError};
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::string::String;
 use std::vec::Vec;
@@ -42,9 +43,12 @@ impl RunFolder {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(in_use(path, &name)),
+            // Some network file systems have no locks, and are no reason not to learn.
+            Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Unsupported => {}
             Err(TryLockError::Error(e)) => return Err(FileError::io(name, &e)),
         }
-        let written = lock.set_len(0).and_then(|()| fs::write(&name, format!("{}", std::process::id())));
+        let id = format!("{}", std::process::id());
+        let written = lock.set_len(0).and_then(|()| (&lock).write_all(id.as_bytes()));
         written.map_err(|e| FileError::io(name, &e))?;
         Ok(Self { path: path.to_owned(), _lock: lock })
     }

@@ -74,11 +74,13 @@ impl Roc {
         (rate, if at < 0.5 && a.threshold.is_finite() { a.threshold } else { b.threshold })
     }
 
-    /// The threshold with the most right answers, if both kinds are equally frequent, and their share.
+    /// The threshold with the most right answers, if both kinds are equally frequent, and their share. It is that of a score, also where
+    /// to call all different would be as right.
     pub fn best_threshold(&self) -> (f32, f64) {
         let accuracy = |p: &RocPoint| (p.true_positive_rate + 1.0 - p.false_positive_rate) / 2.0;
-        let best =
-            self.points.iter().fold(&self.points[0], |best, p| if accuracy(p) > accuracy(best) { p } else { best });
+        // The first point, above all scores, has none.
+        let (first, others) = (&self.points[1], &self.points[2..]);
+        let best = others.iter().fold(first, |best, p| if accuracy(p) > accuracy(best) { p } else { best });
         (best.threshold, accuracy(best))
     }
 }

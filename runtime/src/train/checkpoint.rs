@@ -195,9 +195,10 @@ fn restore(file: &mut TensorFile<'_>, state: &str, param: &ParamSpec, values: &m
 fn start_again(checkpoints: &Checkpoints) -> String {
     let best = checkpoints.best();
     match best.is_file() {
+        // A recipe's paths are relative to the recipe, which is not known here.
         true => format!(
             "start anew without `--resume`, from its best epoch with `weights: {}` in the recipe",
-            best.display()
+            std::path::absolute(&best).unwrap_or(best).display()
         ),
         false => String::from("start anew, without `--resume`"),
     }
@@ -225,7 +226,7 @@ pub(super) fn resume(
     };
     if recipe != checkpoints.recipe {
         return Err(file.error("this checkpoint is one of another recipe or network").hint(
-            "choose another folder for the checkpoints, or do not resume: `cnnc train` then keeps this run in `earlier-1` beside it",
+            "choose another folder for the checkpoints, or do not resume: `cnnc train` then keeps this run in a folder `earlier-...` beside it",
         ));
     }
     let Some(mut position) = Position::from_json(run) else {

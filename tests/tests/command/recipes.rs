@@ -244,6 +244,13 @@ fn wrong_recipes_are_explained() {
         ("too little memory, here", good.to_owned() + "memory: 1\n", "r.yaml:4:9\n"),
         ("unknown spec, here", good.replace("lenet5", "lenet6"), "r.yaml:1:7\n"),
         ("a key said twice", good.to_owned() + "seed: 1\nset: { seed: 3 }\nseed: 2\n", "r.yaml:6:1\n"),
+        (
+            "a key said twice beside its like",
+            good.replace("{ train", "{ test: { labels: b, images: a }, train")
+                .replace("labels: b } }", "labels: b, labels: b } }"),
+            "r.yaml:2:73\n",
+        ),
+        ("a parameter without a name", good.to_owned() + "set: { \"\": 1 }\n", "error"),
         ("blended classes", good.to_owned() + "augment: [rotate: 3, mixup: 0.2]\n", "r.yaml:4:22\n"),
         ("no such weights", good.to_owned() + "weights: c\n", "r.yaml:4:10\n"),
         ("nothing to transfer, here", good.to_owned() + "transfer: { train: head, from: c }\n", "r.yaml:4:32\n"),

@@ -5,13 +5,13 @@ use std::path::Path;
 use super::page::Page;
 use crate::budget;
 use crate::compile::Failure;
-use crate::diagnostics::{FileId, Span, Yaml};
+use crate::diagnostics::{FileId, Span};
 
 /// Shows mistakes about values of `set` and about `memory` in the recipe of this path and text.
 pub fn blame(failure: &mut Failure, path: &Path, text: &str) {
     let file = failure.sources.add(path, text);
-    let page = Page::new(path, text);
-    let page = Page { yaml: Yaml { file, ..page.yaml }, ..page };
+    let mut page = Page::new(path, text);
+    page.yaml.file = file;
     for mistake in &mut failure.diagnostics {
         if mistake.code == budget::EXCEEDED {
             mistake.labels[0].span = page.yaml.value(page.top("memory"));

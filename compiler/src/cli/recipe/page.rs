@@ -15,7 +15,7 @@ use crate::diagnostics::{Diagnostic, FileId, SourceMap, Span, Yaml, nearest, ren
 
 /// The recipe's text, for mistakes to point at.
 pub(super) struct Page<'a> {
-    pub(super) path: &'a Path,
+    path: &'a Path,
     pub(super) yaml: Yaml<'a>,
 }
 
@@ -165,7 +165,7 @@ impl<'a> Page<'a> {
         let boxes = images.boxes.as_ref()?;
         let split = boxes.split.as_deref()?;
         let known = splits(&folder.join(&boxes.annotations)).ok()?;
-        if known.iter().any(|known| known == split) {
+        if known.is_empty() || known.iter().any(|known| known == split) {
             return None;
         }
         let key = self.yaml.key_from("split", self.part(part).end as usize).unwrap_or_else(|| self.part(part));

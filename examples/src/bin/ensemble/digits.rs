@@ -31,7 +31,7 @@ struct Data {
 }
 
 /// Members of the ensemble, one by one and together, on the middle of a digit and on five pieces of it. Together they are to be
-/// better on the middle than the best one alone.
+/// no worse on the middle than the best one alone.
 pub fn ensemble(common: &Common) -> Result<Bound> {
     let data = Data::read(common)?;
     say!("{MEMBERS} networks learn from {} digits; {} are held out", data.train.len(), data.test.len());

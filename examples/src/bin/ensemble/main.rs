@@ -7,7 +7,7 @@
 //! middle, no member is wrong less often than the mean of their answers.
 //! Mirror images, which make ten of these five, are for photos: a mirrored digit is another sign, or none. So ten pieces are what a
 //! residual network sees of pieces of photos (with `--data`: of CIFAR-10). The bound: half a percentage point fewer are wrong by
-//! them than by the middle.
+//! them than by the middle (with `--data`: no more).
 //! Krizhevsky, Sutskever & Hinton 2012, "ImageNet classification with deep convolutional neural networks", sections 4.1 and 5.
 
 mod digits;
