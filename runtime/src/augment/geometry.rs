@@ -108,7 +108,7 @@ pub(super) fn warped(sample: Sample, warp: &Warp, random: &mut Random) -> Sample
 }
 
 /// Boxes and points where the pixels went.
-fn follow(sample: Sample, raster: Raster, place: impl Fn(f32, f32) -> (f32, f32)) -> Sample {
+pub(super) fn follow(sample: Sample, raster: Raster, place: impl Fn(f32, f32) -> (f32, f32)) -> Sample {
     let (width, height) = (raster.width as f32, raster.height as f32);
     let boxes = sample.boxes.iter().filter_map(|(b, class)| Some((seen(around(b, &place), width, height)?, *class)));
     let points = sample.points.iter().map(|&[x, y]| {

@@ -1,7 +1,7 @@
 //! Steps that cover a part of a picture, or join several.
 
 use super::Sample;
-use super::geometry::{cropped, seen};
+use super::geometry::{follow, seen};
 use super::warp::resample;
 use crate::boxes::Corners;
 use crate::data::Raster;
@@ -58,8 +58,7 @@ pub(super) fn mosaic(sample: Sample, others: [Sample; 3], place: [f32; 2]) -> Sa
     };
     for (i, part) in all.into_iter().enumerate() {
         let (columns, rows) = (if i % 2 == 0 { 0..x } else { x..width }, if i < 2 { 0..y } else { y..height });
-        let part = corner(part, [width, height], [columns.start, rows.start], [columns.len(), rows.len()]);
-        let part = stretched(part, columns.len(), rows.len(), channels);
+        let part = corner(part, [width, height], [columns.start, rows.start], [columns.len(), rows.len()], channels);
         for (row, line) in rows.clone().zip(part.raster.bytes.chunks_exact((columns.len() * channels).max(1))) {
             let start = (row * width + columns.start) * channels;
             joined.raster.bytes[start..start + line.len()].copy_from_slice(line);
@@ -80,13 +79,14 @@ pub(super) fn mosaic(sample: Sample, others: [Sample; 3], place: [f32; 2]) -> Sa
 }
 
 /// What is seen of a picture in a part of a joined one of `whole` pixels, that begins at `start` and is `size` large, where the picture
-/// as a whole would cover all of it: cut out before it is stretched, so that a very long picture takes no more memory than others.
-fn corner(sample: Sample, whole: [usize; 2], start: [usize; 2], size: [usize; 2]) -> Sample {
-    let own = [sample.raster.width, sample.raster.height];
-    let scale = f32::max(whole[0] as f32 / own[0] as f32, whole[1] as f32 / own[1] as f32);
-    let seen = [0, 1].map(|axis| ((size[axis] as f32 / scale).round() as usize).clamp(1, own[axis]));
-    let from = [0, 1].map(|axis| if start[axis] == 0 { 0.0 } else { (own[axis] - seen[axis]) as f32 });
-    cropped(sample, from, seen[0], seen[1])
+/// as a whole would cover all of it at its own proportions.
+fn corner(sample: Sample, whole: [usize; 2], start: [usize; 2], size: [usize; 2], channels: usize) -> Sample {
+    let own = [sample.raster.width as f32, sample.raster.height as f32];
+    let scale = f32::max(whole[0] as f32 / own[0], whole[1] as f32 / own[1]);
+    let [left, top] = [0, 1].map(|axis| if start[axis] == 0 { 0.0 } else { own[axis] * scale - size[axis] as f32 });
+    let source = |x: f32, y: f32| ((x + left) / scale, (y + top) / scale);
+    let raster = resample(&sample.raster.with_channels(channels), size[0], size[1], source);
+    follow(sample, raster, |x, y| (x * scale - left, y * scale - top))
 }
 
 /// Stretched to a size, with so many channels.
