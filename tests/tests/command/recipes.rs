@@ -248,7 +248,7 @@ fn wrong_recipes_are_explained() {
             "a key said twice beside its like",
             good.replace("{ train", "{ test: { labels: b, images: a }, train")
                 .replace("labels: b } }", "labels: b, labels: b } }"),
-            "r.yaml:2:73\n",
+            "r.yaml:2:72\n",
         ),
         ("a parameter without a name", good.to_owned() + "set: { \"\": 1 }\n", "error"),
         ("blended classes", good.to_owned() + "augment: [rotate: 3, mixup: 0.2]\n", "r.yaml:4:22\n"),
