@@ -250,7 +250,7 @@ fn wrong_recipes_are_explained() {
                 .replace("labels: b } }", "labels: b, labels: b } }"),
             "r.yaml:2:72\n",
         ),
-        ("a parameter without a name", good.to_owned() + "set: { \"\": 1 }\n", "error"),
+        ("a parameter without a name", good.to_owned() + "set: { \"\": 1 }\n", "r.yaml:4:1\n"),
         ("blended classes", good.to_owned() + "augment: [rotate: 3, mixup: 0.2]\n", "r.yaml:4:22\n"),
         ("no such weights", good.to_owned() + "weights: c\n", "r.yaml:4:10\n"),
         ("nothing to transfer, here", good.to_owned() + "transfer: { train: head, from: c }\n", "r.yaml:4:32\n"),

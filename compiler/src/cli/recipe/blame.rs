@@ -18,8 +18,8 @@ pub fn blame(failure: &mut Failure, path: &Path, text: &str) {
         }
         let about = |file: FileId| failure.sources.path(file).to_str()?.strip_prefix("parameter ");
         for label in &mut mistake.labels {
-            if let Some(place) = about(label.span.file).and_then(|name| page.setting(name, label.span)) {
-                label.span = place;
+            if let Some(name) = about(label.span.file) {
+                label.span = page.setting(name, label.span).unwrap_or_else(|| page.top("set"));
             }
         }
     }
