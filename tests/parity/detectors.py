@@ -106,7 +106,7 @@ class YoloV3(nn.Module):
         return (self.large_map(self.large_unit(a)), self.medium_map(self.medium_unit(b)), self.small_map(self.small_unit(c)))
 
 
-def yolo_v1():
+def yolo_v1(features=4096):
     layers, i, n = [], 3, 0
     pairs = lambda a, b: [(a, 1), (b, 3)]
     plan = [(64, 7, 2), 0, (192, 3), 0, (128, 1), (256, 3), *pairs(256, 512), 0, *pairs(256, 512) * 4, *pairs(512, 1024), 0,
@@ -119,8 +119,8 @@ def yolo_v1():
         n += 1
         layers.append((f"unit{n}", named(("conv1", nn.Conv2d(i, o, k, *stride, padding=k // 2)), nn.LeakyReLU(0.1))))
         i = o
-    return named(*layers, nn.Flatten(), ("fc1", nn.Linear(7 * 7 * 1024, 4096)), nn.LeakyReLU(0.1),
-                 ("fc2", nn.Linear(4096, 1470)), nn.Unflatten(1, (30, 7, 7)))
+    return named(*layers, nn.Flatten(), ("fc1", nn.Linear(7 * 7 * 1024, features)), nn.LeakyReLU(0.1),
+                 ("fc2", nn.Linear(features, 1470)), nn.Unflatten(1, (30, 7, 7)))
 
 
 class Decoded(nn.Module):
@@ -282,18 +282,20 @@ def objects(classes, width, height, count=6):
     return draw
 
 
-IN_PHOTO = objects(20, 800, 608)
+def regions_and_objects(width, height):
+    """What there is in a picture, and boxes by corners near it, but for the last, which is none."""
+    there = objects(20, width, height)
 
+    def regions(shape):
+        images, count, _ = shape
+        boxes = detection.corners(there((images, 6, 5))[:, :, 1:]).repeat(1, -(-count // 6), 1)[:, :count]
+        sizes = (boxes[..., 2:] - boxes[..., :2]).repeat(1, 1, 2)
+        boxes = torchvision.ops.clip_boxes_to_image(boxes + 0.2 * sizes * torch.randn(shape), (height, width))
+        boxes = torch.cat([boxes[..., :2].minimum(boxes[..., 2:]), boxes[..., :2].maximum(boxes[..., 2:])], 2)
+        boxes[:, -1] = 0
+        return boxes
 
-def regions(shape):
-    """Boxes by corners in a photo: near its objects, but for the last, which is none."""
-    images, count, _ = shape
-    boxes = detection.corners(IN_PHOTO((images, 6, 5))[:, :, 1:]).repeat(1, -(-count // 6), 1)[:, :count]
-    sizes = (boxes[..., 2:] - boxes[..., :2]).repeat(1, 1, 2)
-    boxes = torchvision.ops.clip_boxes_to_image(boxes + 0.2 * sizes * torch.randn(shape), (608, 800))
-    boxes = torch.cat([boxes[..., :2].minimum(boxes[..., 2:]), boxes[..., :2].maximum(boxes[..., 2:])], 2)
-    boxes[:, -1] = 0
-    return boxes
+    return {"rois": regions, "objects": there}
 
 
 def yolo(net, outputs, classes, width):
@@ -308,7 +310,7 @@ def faster_rcnn(**more):
 
 def fast_rcnn(**more):
     return Twin(lambda: Regions(**more), ("probabilities", "boxes"), Regions.loss_of_given,
-                given={"rois": regions, "objects": IN_PHOTO}, images=1)
+                given=regions_and_objects(800, 608), images=1)
 
 
 TWINS = {

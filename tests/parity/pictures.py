@@ -14,7 +14,7 @@ class Edges(nn.Module):
     functional_macs = 2 * 64 * 64 * 27
 
     def forward(self, x):
-        across = torch.tensor([[1.0, 0, -1], [2, 0, -2], [1, 0, -1]], device=x.device).expand(1, 3, 3, 3)
+        across = torch.tensor([[1.0, 0, -1], [2, 0, -2], [1, 0, -1]]).to(x).expand(1, 3, 3, 3)
         vertical, horizontal = F.conv2d(x, across, padding=1), F.conv2d(x, across.mT, padding=1)
         return vertical, horizontal, (vertical**2 + horizontal**2).sqrt()
 

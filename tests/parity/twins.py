@@ -109,14 +109,14 @@ class Preact(nn.Module):
         return y + self.shortcut(x)
 
 
-def preact_resnet():
+def preact_resnet(units=18):
     stages, i = [], 16
     for stage, width in ((1, 16), (2, 32), (3, 64)):
-        units = []
-        for n in range(18):
-            units.append(Preact(i, width, 2 if stage > 1 and n == 0 else 1))
+        row = []
+        for n in range(units):
+            row.append(Preact(i, width, 2 if stage > 1 and n == 0 else 1))
             i = 4 * width
-        stages.append((f"layer{stage}", nn.Sequential(*units)))
+        stages.append((f"layer{stage}", nn.Sequential(*row)))
     return named(("conv1", nn.Conv2d(3, 16, 3, padding=1, bias=False)), *stages, ("bn", nn.BatchNorm2d(256)), nn.ReLU(),
                  Flat(), ("fc", nn.Linear(256, 10)))
 
@@ -367,6 +367,22 @@ def lenet5():
     return named(("conv1", nn.Conv2d(1, 6, 5, padding=2)), nn.Tanh(), nn.AvgPool2d(2), ("conv2", nn.Conv2d(6, 16, 5)), nn.Tanh(),
                  nn.AvgPool2d(2), nn.Flatten(), ("dense1", nn.Linear(400, 120)), nn.Tanh(), ("dense2", nn.Linear(120, 84)), nn.Tanh(),
                  ("dense3", nn.Linear(84, 10)), nn.Softmax(1))
+
+
+class SlidingVGG(nn.Module):
+    """VGG-16 whose dense layers slide over a map larger than theirs."""
+
+    def __init__(self):
+        super().__init__()
+        vgg = tv.vgg16(weights=None)
+        self.features, self.classifier = vgg.features, nn.ModuleDict({n: vgg.classifier[int(n)] for n in "036"})
+
+    def forward(self, x):
+        x = self.features(x)
+        for n, window in ("0", 7), ("3", 1), ("6", 1):
+            dense = self.classifier[n]
+            x = F.conv2d(x if n == "0" else F.relu(x), dense.weight.unflatten(1, (-1, window, window)), dense.bias)
+        return x.mean((2, 3))
 
 
 def model(name, **more):
