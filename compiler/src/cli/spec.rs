@@ -51,7 +51,10 @@ impl Named {
 
     fn shipped(name: &str) -> Result<Self, Failed> {
         // A file of that name saves looking into all others for variants.
-        let own = specs().map(|folder| folder.join(format!("{name}.net"))).filter(|path| path.is_file());
+        let own = specs().and_then(|folder| {
+            let paths = [folder.clone(), folder.join("zoo")].map(|folder| folder.join(format!("{name}.net")));
+            paths.into_iter().find(|path| path.is_file())
+        });
         let networks = if own.is_some() { Vec::new() } else { networks() };
         let variant = || networks.iter().find(|n| n.name == name).map(|n| (n.path.clone(), n.net.clone()));
         if let Some((path, net)) = own.map(|path| (path, None)).or_else(variant) {
@@ -186,7 +189,8 @@ fn specs() -> Option<PathBuf> {
     checkout().map(|root| root.join("specs"))
 }
 
-/// The networks of the checkout.
+/// The networks of the checkout, those whose weights others published last.
 fn networks() -> Vec<Network> {
-    specs().map_or(Vec::new(), |folder| crate::loader::networks(&folder))
+    let folders = specs().into_iter().flat_map(|folder| [folder.clone(), folder.join("zoo")]);
+    folders.flat_map(|folder| crate::loader::networks(&folder)).collect()
 }
