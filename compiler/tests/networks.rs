@@ -1,11 +1,11 @@
 //! What the compiler makes of the networks that ship, so that a change of the compiler shows what it does to each: all of them in
-//! one table of counts, the steps of some, and the code of some.
+//! one table of counts and digests, the steps of some, and the code of some.
 
 #![allow(clippy::disallowed_methods, reason = "tests read files")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use cnnc::compile::{Compiled, Options, compile};
@@ -37,7 +37,11 @@ fn with_options(network: &Network, options: Options) -> Compiled {
 }
 
 fn all() -> Vec<Network> {
-    networks(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../specs"))
+    networks(&folder())
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../specs")
 }
 
 /// `23 tile_conv, 2 pool`
@@ -90,6 +94,15 @@ fn table_of(out: &mut String, half: &str, planned: &Planned) {
         let _ = writeln!(out, "    prepare: {}", counted(plan.prepare.iter().map(operator)));
     }
     let _ = writeln!(out, "    convolutions: {}", counted(convolutions(planned)));
+    // Code as well as places, so that another tile or division of work shows, which no count does.
+    let code = |step: &Step| format!("{:?} {} {}\n", step.kernel.split, step.kernel.scratch, step.kernel.body);
+    let code: String = plan.prepare.iter().chain(&plan.run).map(code).collect();
+    let _ = writeln!(out, "    structure: {:016x}", digest(&(steps(planned) + &code)));
+}
+
+/// FNV-1a.
+fn digest(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 /// What starts by its fan is the weight of a layer or its bias, and the names tell which.
@@ -106,7 +119,8 @@ fn check_kinds(graph: &Graph) {
 #[test]
 fn all_in_figures() {
     let mut table = String::new();
-    for network in all() {
+    let zoo = networks(&folder().join("zoo")).into_iter().map(|n| Network { name: format!("zoo/{}", n.name), ..n });
+    for network in all().into_iter().chain(zoo) {
         let compiled = compiled(&network);
         check_kinds(&compiled.graph);
         let _ = writeln!(table, "{}", network.name);

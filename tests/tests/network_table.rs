@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cnnc::loader::networks;
 use cnnc_tests::{command, repository, specs};
 
 /// Parameters and multiply-adds.
@@ -44,7 +45,8 @@ fn summary(name: &str) -> Counts {
 
 #[test]
 fn the_table_has_all_networks_and_their_counts() {
-    let names = cnnc::loader::networks(&specs()).into_iter().map(|network| network.name);
+    let zoo = networks(&specs().join("zoo")).into_iter().map(|network| format!("specs/zoo/{}.net", network.name));
+    let names = networks(&specs()).into_iter().map(|network| network.name).chain(zoo);
     let found: BTreeMap<String, Counts> = names.map(|name| (name.clone(), summary(&name))).collect();
     let table = table();
     let wrong: Vec<_> = found.iter().filter(|(name, counts)| table.get(*name) != Some(counts)).collect();
