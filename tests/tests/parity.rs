@@ -82,3 +82,75 @@ fn every_operator_is_in_one_of_them() {
         assert!(used, "`{}` is in no net of specs/parity: see tests/parity/make.py", definition.name);
     }
 }
+
+/// Attributes that no stored result can tell from their defaults, and why.
+const NOT_COMPARED: &[(&str, &str)] = &[
+    // Random numbers are off in what is stored.
+    ("dropout", "rate"),
+    // What weights start with; here they are loaded.
+    ("scale", "init"),
+    ("weight", "init"),
+];
+
+#[test]
+fn every_attribute_has_another_value_than_its_default_in_one_of_them() {
+    let code =
+        |text: &str| text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let texts: Vec<String> = nets().iter().map(|(_, text)| code(text)).collect();
+    for definition in DEFINITIONS {
+        for attribute in definition.attributes {
+            let Some(default) = attribute.default else { continue };
+            let values: Vec<&str> =
+                texts.iter().flat_map(|text| values(text, definition.name, attribute.name)).collect();
+            let differs = |value: &&str| match (value.parse::<f64>(), default.parse::<f64>()) {
+                (Ok(value), Ok(default)) => value != default,
+                _ => *value != default,
+            };
+            let excepted = NOT_COMPARED.contains(&(definition.name, attribute.name));
+            let (name, what) = (definition.name, attribute.name);
+            assert!(
+                excepted != values.iter().any(differs),
+                "`{name}` {} in a net of specs/parity with another `{what}:` than {default}: see tests/parity/make.py",
+                if excepted { "is, and need not be," } else { "is not" },
+            );
+            // `valid` is no padding, the default.
+            for word in attribute.words.iter().filter(|word| **word != default && **word != "valid") {
+                assert!(values.contains(word), "`{name}` is in no net of specs/parity with `{what}: {word}`");
+            }
+        }
+    }
+}
+
+/// What an argument of this name is given in the calls of an operator.
+fn values<'t>(text: &'t str, operator: &str, argument: &str) -> Vec<&'t str> {
+    let letter = |c: char| c.is_alphanumeric() || c == '_';
+    let called = format!("{operator}(");
+    let calls = text.match_indices(&called).filter(|(at, _)| !text[..*at].ends_with(letter));
+    calls
+        .flat_map(|(at, _)| arguments(&text[at + called.len()..]))
+        .filter_map(|given| given.split_once(':'))
+        .filter(|(name, _)| name.trim() == argument)
+        .map(|(_, value)| value.trim())
+        .collect()
+}
+
+/// The arguments of a call, up to its closing bracket.
+fn arguments(text: &str) -> Vec<&str> {
+    let (mut parts, mut start, mut depth) = (Vec::new(), 0, 0);
+    for (at, c) in text.char_indices() {
+        match c {
+            ')' if depth == 0 => {
+                parts.push(&text[start..at]);
+                break;
+            }
+            '(' | '[' => depth += 1,
+            ')' | ']' => depth -= 1,
+            ',' if depth == 0 => {
+                parts.push(&text[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts
+}
