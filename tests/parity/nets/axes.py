@@ -65,13 +65,6 @@ class Reduced(Listed):
         }
 
 
-def nearest(x, *size):
-    """By whole numbers: PyTorch's own rounds a quotient."""
-    for axis, (new, old) in enumerate(zip(size, x.shape[2:])):
-        x = x.index_select(2 + axis, torch.arange(new) * old // new)
-    return x
-
-
 def channels(x, before, after, mode):
     """More channels around those there are."""
     at, last = torch.arange(-before, x.shape[1] + after), x.shape[1] - 1
@@ -86,10 +79,10 @@ class Sizes(Listed):
         resize = F.interpolate
         return {
             "near1": resize(signal, scale_factor=3),
-            "near1_given": nearest(signal, 11),
-            "near2_given": nearest(image, 3, 13),
+            "near1_given": resize(signal, 11),
+            "near2_given": resize(image, (3, 13)),
             "near3": resize(clip, scale_factor=(2, 1, 3)),
-            "near3_given": nearest(clip, 5, 2, 3),
+            "near3_given": resize(clip, (5, 2, 3)),
             "linear1": resize(signal, scale_factor=2, mode="linear"),
             "linear1_given": resize(signal, 5, mode="linear"),
             "corners1": resize(signal, 10, mode="linear", align_corners=True),

@@ -1,4 +1,5 @@
 """Convolutions of all kinds, over one, two and three axes."""
+import torch
 from torch import nn
 from torch.nn import functional as F
 
@@ -83,6 +84,9 @@ class Filters(Listed):
         two = numbers(image, [[[[1, 0]], [[-1, 1]], [[0, 2]]], [[[0.5, 1]], [[0, 0]], [[2, -1]]]])
         cube = numbers(image, [[[1, 2], [0, -1]], [[0.5, 0], [-2, 1]]]).expand(2, 1, 2, 2, 2)
         cubes = numbers(image, [[[[[1, 2]]], [[[3, 4]]]], [[[[0, 1]]], [[[-1, 0]]]]])
+        columns = numbers(image, [[1, 1, 1], [1, 2, 1], [3, 10, 3]])[:, :, None] * numbers(image, [1, 0, -1])
+        # From left to right and from above, in turn.
+        named = torch.stack([columns, columns.mT], 1).flatten(0, 1)[:, None].expand(6, 3, 3, 3)
         slide = lambda conv, x, layer, *size, stride: conv(
             x, layer.weight.unflatten(1, (x.shape[1], *size)), layer.bias, stride
         )
@@ -92,6 +96,7 @@ class Filters(Listed):
             "each2": F.conv2d(padded(image, *same(image, (2, 1), (1, 3))), each, stride=(1, 3), groups=3),
             "two2": F.conv2d(padded(image, (0, 1), (2, 1)), two, stride=(2, 1), dilation=(1, 3)),
             "each3": F.conv3d(padded(clip, 1, (0, 1), 0), cube, stride=(2, 1, 2), dilation=(1, 2, 1), groups=2),
+            "named2": F.conv2d(image, named, padding=1),
             "two3": F.conv3d(clip, cubes, stride=(1, 1, 3)),
             "local1": self.local1(signal),
             "local2": self.local2(padded(image, *same(image, (2, 3), (3, 2), (1, 2)))),
