@@ -1,4 +1,6 @@
 """Layers that PyTorch does not have, for make.py and the twins."""
+import math
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -14,20 +16,24 @@ def same_pad(x, kernel, stride):
 
 
 class LocalConv(nn.Module):
-    """Filters for each place: rows of `unfold` times weights, added up."""
+    """Filters for each place: windows as columns times weights, added up."""
 
-    def __init__(self, channels, filters, kernel, places, stride, dilation):
+    def __init__(self, channels, filters, kernel, places, stride, dilation, bias=True):
         super().__init__()
-        depth = channels * kernel[0] * kernel[1]
-        self.kernel, self.stride, self.dilation = kernel, stride, dilation
+        depth = channels * math.prod(kernel)
+        alike = lambda v: (v,) * len(kernel) if isinstance(v, int) else v
+        self.kernel, self.stride, self.dilation = kernel, alike(stride), alike(dilation)
         self.weight = nn.Parameter(torch.randn(filters, depth, *places) / depth**0.5)
-        self.bias = nn.Parameter(torch.randn(filters, *places))
+        self.bias = nn.Parameter(torch.randn(filters, *places)) if bias else None
 
     def forward(self, x):
-        y = x if x.dim() == 4 else x[:, :, None]
-        patches = F.unfold(y, self.kernel, self.dilation, 0, self.stride)
-        y = (self.weight.flatten(2) * patches[:, None]).sum(2)
-        return y.unflatten(2, self.weight.shape[2:]) + self.bias
+        axes = len(self.kernel)
+        for axis, (size, stride, dilation) in enumerate(zip(self.kernel, self.stride, self.dilation)):
+            x = x.unfold(2 + axis, dilation * (size - 1) + 1, stride)[..., ::dilation]
+        # From [images, channels, places, window] to [images, 1, channels * window, places].
+        columns = x.permute(0, 1, *range(2 + axes, 2 + 2 * axes), *range(2, 2 + axes)).flatten(1, 1 + axes)[:, None]
+        y = (self.weight * columns).sum(2)
+        return y if self.bias is None else y + self.bias
 
 
 class Canvas(nn.Module):

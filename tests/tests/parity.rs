@@ -82,3 +82,73 @@ fn every_operator_is_in_one_of_them() {
         assert!(used, "`{}` is in no net of specs/parity: see tests/parity/make.py", definition.name);
     }
 }
+
+/// Attributes that have a default and are no part of what is compared, and why. `momentum` of `batch_norm` is in a net, but shows
+/// only in the statistics that a step of training leaves behind.
+const NOT_COMPARED: &[(&str, &str)] = &[
+    // Random numbers are off in what is stored.
+    ("dropout", "rate"),
+    // What weights start with; here they are loaded.
+    ("scale", "init"),
+    ("weight", "init"),
+];
+
+#[test]
+fn every_attribute_has_another_value_than_its_default_in_one_of_them() {
+    let code = |text: &str| {
+        let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    let texts: Vec<String> = nets().iter().map(|(_, text)| code(text)).collect();
+    for (definition, attribute) in DEFINITIONS.iter().flat_map(|d| d.attributes.iter().map(move |a| (d, a))) {
+        let (name, what) = (definition.name, attribute.name);
+        let values: Vec<&str> = texts.iter().flat_map(|text| values(text, name, what)).collect();
+        if let Some(default) = attribute.default {
+            let other = |value: &&str| match (value.parse::<f64>(), default.parse::<f64>()) {
+                (Ok(value), Ok(default)) => value != default,
+                _ => *value != default,
+            };
+            let (found, excepted) = (values.iter().any(other), NOT_COMPARED.contains(&(name, what)));
+            assert!(found || excepted, "`{name}` is in no net of specs/parity with a `{what}:` other than {default}");
+            assert!(!(found && excepted), "`{what}` of `{name}` is in a net of specs/parity: it is no exception");
+        }
+        // `valid` is no padding, the default.
+        for word in attribute.words.iter().filter(|word| attribute.default != Some(word) && **word != "valid") {
+            assert!(values.contains(word), "`{name}` is in no net of specs/parity with `{what}: {word}`");
+        }
+    }
+}
+
+/// What an argument of this name is given in the calls of an operator.
+fn values<'t>(text: &'t str, operator: &str, argument: &str) -> Vec<&'t str> {
+    let letter = |c: char| c.is_alphanumeric() || c == '_';
+    let called = format!("{operator}(");
+    let calls = text.match_indices(&called).filter(|(at, _)| !text[..*at].ends_with(letter));
+    calls
+        .flat_map(|(at, _)| arguments(&text[at + called.len()..]))
+        .filter_map(|given| given.split_once(':'))
+        .filter(|(name, _)| name.trim() == argument)
+        .map(|(_, value)| value.trim())
+        .collect()
+}
+
+/// The arguments of a call, up to its closing bracket.
+fn arguments(text: &str) -> Vec<&str> {
+    let (mut parts, mut start, mut depth) = (Vec::new(), 0, 0);
+    for (at, c) in text.char_indices() {
+        match c {
+            ')' if depth == 0 => {
+                parts.push(&text[start..at]);
+                break;
+            }
+            '(' | '[' => depth += 1,
+            ')' | ']' => depth -= 1,
+            ',' if depth == 0 => {
+                parts.push(&text[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts
+}
