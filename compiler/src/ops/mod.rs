@@ -19,7 +19,7 @@ pub use call::{Argument, Call};
 pub use definition::{Attribute, Definition};
 pub use gradient::Gradient;
 pub use kernel::{Cut, Kernel, KernelContext, Split};
-pub use meant::meant;
+pub use meant::{WRITTEN, meant, written};
 pub use mismatch::Mismatch;
 
 use serde::Serialize;
