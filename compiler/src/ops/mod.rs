@@ -162,6 +162,7 @@ pub mod regression;
 pub mod roi;
 pub mod scale;
 pub mod shape;
+pub mod shapes;
 pub mod softmax;
 pub mod source;
 pub mod space_to_depth;
