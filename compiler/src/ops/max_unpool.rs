@@ -93,6 +93,6 @@ pub static MAX_UNPOOL: Definition = Definition {
             );
         }
         let operands = [call.operand(0), call.operand(1)];
-        call.push(MaxPoolGrad { window }.into(), &operands)
+        call.push(MaxPoolGrad { window, unpool: true }.into(), &operands)
     },
 };

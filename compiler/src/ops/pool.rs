@@ -149,7 +149,7 @@ impl Operator for Pool {
     fn gradient(&self, cx: &mut Gradient<'_>) {
         let (x, upstream) = (cx.operand(0), cx.upstream());
         let gradient = match self.kind {
-            PoolKind::Max => cx.push(MaxPoolGrad { window: self.window.clone() }, &[x, upstream]),
+            PoolKind::Max => cx.push(MaxPoolGrad { window: self.window.clone(), unpool: false }, &[x, upstream]),
             PoolKind::Average { count_pad } => {
                 let shape = cx.ty(x).shape.clone();
                 cx.push(AvgPoolGrad { window: self.window.clone(), count_pad, shape }, &[upstream])
@@ -216,11 +216,13 @@ fn ends(window: &Window, input: &[usize]) -> proc_macro2::TokenStream {
 pub struct MaxPoolGrad {
     /// The window.
     pub window: Window,
+    /// Whether it is max_unpool of a specification, which computes the same: for its name.
+    pub unpool: bool,
 }
 
 impl Operator for MaxPoolGrad {
     fn name(&self) -> &'static str {
-        "max_unpool"
+        if self.unpool { "max_unpool" } else { "max_pool_grad" }
     }
 
     fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
