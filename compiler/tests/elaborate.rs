@@ -7,7 +7,7 @@ use cnnc::compile::{Options, elaborate};
 use cnnc::diagnostics::SourceMap;
 use cnnc::elaborate::{self, Loader};
 use cnnc::graph::{Graph, ParamKind, Role, ValueId, verify};
-use cnnc::ops::{DEFINITIONS, Op};
+use cnnc::ops::{DEFINITIONS, Op, WRITTEN, shapes, written};
 
 /// Files in memory.
 struct Shelf(HashMap<&'static str, &'static str>);
@@ -100,6 +100,28 @@ fn examples_of_definitions_elaborate() {
         let setting = setting(definition.name);
         graph(&format!("net A {{ input x: [3, 12, 12] vector = flatten(x) {setting} {used} }}"));
     }
+}
+
+#[test]
+fn definitions_say_what_goes_in_and_where_it_is_from() {
+    for definition in DEFINITIONS {
+        let (count, more) = shapes::operands(definition.shapes);
+        let variadic = definition.operands.last().is_some_and(|operand| operand.ends_with(".."));
+        assert_eq!((count, more), (definition.operands.len(), variadic), "{}", definition.name);
+        let source = definition.source;
+        assert!(["PyTorch", "torchvision"].iter().any(|name| source.contains(name)) || source.contains(['1', '2']));
+        assert!(!source.ends_with('.') && !definition.summary.ends_with('.'), "{}", definition.name);
+    }
+}
+
+#[test]
+fn what_is_no_operator_can_be_written_as_is_said() {
+    for (name, how) in WRITTEN {
+        assert!(DEFINITIONS.iter().all(|d| d.name != *name), "{name} is an operator");
+        assert_eq!(shape("[4, 8]", &format!("output y = {how}")).len(), 2, "{name}");
+    }
+    assert_eq!((written("SeparableConv2d"), written("hardtanh")), (written("separable_conv"), written("hard_tanh")));
+    assert_eq!((written("conv"), written("relu3d")), (None, None));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Failed;
-use crate::ops::{Attribute, DEFINITIONS, Definition, definition, meant};
+use crate::ops::{Attribute, DEFINITIONS, Definition, definition, meant, written};
 
 /// What the command prints: a line for each operator, or the page of one.
 pub fn reference(name: Option<&str>, as_json: bool) -> Result<String, Failed> {
@@ -28,20 +28,29 @@ const MARKDOWN: &str = "# Operators
 Written by `cnnc operators --markdown`; `cnnc operators NAME` shows one of them. Tensors come first, by position or by a pipe; the
 other arguments have names, and those that may also go by position stand in the call in that order. Every example is tested, and
 [the language](language.md) has whole networks.
+
+Shapes are without the batch, first of the tensors, then of the value. A name is the size of a dimension, and the same wherever it
+stands; `*space` is any number of axes, and `*space'` as many of other sizes, computed behind the semicolon for each axis apart,
+where `before` and `after` are the padding. `[]` is one number for each image, `class(n, [...])` a target of classes, and `..` says
+that there may be more. What slides over space needs one to three axes of it.
 ";
 
 fn section(definition: &Definition) -> String {
-    let Definition { name, summary, attributes, example, .. } = definition;
+    let Definition { name, summary, shapes, source, attributes, example, .. } = definition;
     let plain = |text: &str| text.replace('|', "\\|").replace('<', "&lt;");
     let row = |a: &Attribute| format!("| `{}` | {} |\n", argument(a), plain(&about(a)));
     let rows: String = attributes.iter().map(row).collect();
     let table = if rows.is_empty() { rows } else { format!("| argument | |\n|---|---|\n{rows}\n") };
-    format!("\n## {name}\n\n`{}`: {}\n\n{table}```\n{example}\n```\n", call(definition), plain(summary))
+    let what = format!("`{}`: {}\n\n`{shapes}`\n\nSource: {source}.", call(definition), plain(summary));
+    format!("\n## {name}\n\n{what}\n\n{table}```\n{example}\n```\n")
 }
 
 fn find(name: &str) -> Result<&'static Definition, Failed> {
     definition(name).ok_or_else(|| {
-        let near = meant(name, std::iter::empty()).map_or(String::new(), |n| format!("\nhelp: did you mean `{n}`?"));
+        let near = match written(name) {
+            Some(how) => format!("\nhelp: write `{how}`"),
+            None => meant(name, std::iter::empty()).map_or(String::new(), |n| format!("\nhelp: did you mean `{n}`?")),
+        };
         Failed::input(format!("there is no operator `{name}`\nfits: what `cnnc operators` lists{near}"))
     })
 }
@@ -54,13 +63,13 @@ fn list() -> String {
 }
 
 fn page(definition: &Definition) -> String {
-    let Definition { summary, operands, attributes, example, .. } = definition;
+    let Definition { summary, shapes, source, operands, attributes, example, .. } = definition;
     let mut rows: Vec<(String, String)> = operands.iter().map(|name| operand(name)).collect();
     rows.extend(attributes.iter().map(|a| (argument(a), about(a))));
     let call = call(definition);
     let width = rows.iter().map(|(argument, _)| argument.len()).max().unwrap_or(0);
     let rows: String = rows.iter().map(|(argument, text)| format!("  {argument:width$}  {text}\n")).collect();
-    format!("{call}\n\n{summary}\n\n{rows}\nExample:\n  {example}\n")
+    format!("{call}\n\n{summary}\n\n{rows}\nShapes:\n  {shapes}\n\nSource:\n  {source}\n\nExample:\n  {example}\n")
 }
 
 /// How it is called, with all arguments and their defaults.
@@ -100,6 +109,8 @@ fn json(definition: &Definition) -> Value {
         "name": definition.name,
         "operands": definition.operands,
         "summary": definition.summary,
+        "shapes": definition.shapes,
+        "source": definition.source,
         "attributes": definition.attributes.iter().map(attribute).collect::<Vec<_>>(),
         "example": definition.example,
     })

@@ -240,6 +240,9 @@ impl Elaborator {
         blocks.sort_unstable();
         let instances = scope.names.iter().filter(|(_, v)| matches!(v, Value::Shared(_))).map(|(n, _)| n.as_str());
         let others = blocks.iter().chain(FUNCTIONS).copied().chain(instances);
+        if let Some(how) = ops::written(name) {
+            return Err(self.report(wrong.fits(format!("`{how}`"))));
+        }
         let wrong = match ops::meant(name, others) {
             Some(near) => wrong.hint(format!("did you mean `{near}`?")),
             None if blocks.is_empty() => wrong.fits(format!("an operator: {}", operators.join(", "))),

@@ -5,7 +5,7 @@ use super::value::Value;
 use super::{Elaborator, Evaluated, MAX_ELEMENTS, Poisoned};
 use crate::diagnostics::{Diagnostic, Span};
 use crate::graph::{Kind, Param, ValueId, show_shape};
-use crate::ops::{self, Call, Definition, Op};
+use crate::ops::{self, Call, Definition, Op, shapes};
 
 /// Tensors of a call and their places.
 type Operands = Vec<(ValueId, Span)>;
@@ -37,6 +37,7 @@ impl Elaborator {
             };
             arguments.push((attribute.name, argument.plain(attribute.words), span));
         }
+        let tensors: Vec<ValueId> = operands.iter().map(|operand| operand.0).collect();
         let before = (self.graph.nodes.len(), self.graph.params.len());
         let mut call = Call {
             definition,
@@ -54,10 +55,21 @@ impl Elaborator {
         self.reuse = reuse;
         self.records.iter_mut().for_each(|record| record.extend(&made));
         match built {
-            Ok(value) => self.within_limits(before, span).map(|()| match tuple.as_slice() {
-                [] => Value::Tensor(value),
-                values => Value::Tuple(values.iter().copied().map(Value::Tensor).collect()),
-            }),
+            Ok(value) => {
+                let values = if tuple.is_empty() { &[value] } else { tuple.as_slice() };
+                let types = |values: &[ValueId]| values.iter().map(|value| self.graph.ty(*value)).collect::<Vec<_>>();
+                debug_assert!(
+                    shapes::fit(definition.shapes, &types(&tensors), &types(values)),
+                    "`{}` has {:?} for {}",
+                    definition.name,
+                    (types(&tensors), types(values)),
+                    definition.shapes
+                );
+                self.within_limits(before, span).map(|()| match tuple.as_slice() {
+                    [] => Value::Tensor(value),
+                    values => Value::Tuple(values.iter().copied().map(Value::Tensor).collect()),
+                })
+            }
             Err(mistake) => Err(self.report(mistake)),
         }
     }

@@ -188,30 +188,36 @@ impl Operator for ActivationGrad {
     }
 }
 
-/// max(x, 0).
+/// max(x, 0): `[*shape] -> [*shape]` (Nair & Hinton 2010; PyTorch's `ReLU`).
 pub static RELU: Definition = Definition {
     name: "relu",
-    summary: "max(x, 0), element by element (Nair & Hinton 2010)",
+    summary: "max(x, 0), element by element",
+    shapes: "[*shape] -> [*shape]",
+    source: "Nair & Hinton 2010; PyTorch's `ReLU`",
     operands: &["x"],
     attributes: &[],
     example: "relu(x)",
     build: |call| build(call, Activation::Relu),
 };
 
-/// min(max(x, 0), 6).
+/// min(max(x, 0), 6): `[*shape] -> [*shape]` (Krizhevsky 2010; Howard et al. 2017; PyTorch's `ReLU6`).
 pub static RELU6: Definition = Definition {
     name: "relu6",
-    summary: "min(max(x, 0), 6), element by element (Howard et al. 2017)",
+    summary: "min(max(x, 0), 6), element by element",
+    shapes: "[*shape] -> [*shape]",
+    source: "Krizhevsky 2010; Howard et al. 2017; PyTorch's `ReLU6`",
     operands: &["x"],
     attributes: &[],
     example: "relu6(x)",
     build: |call| build(call, Activation::Relu6),
 };
 
-/// x, or slope · x where negative.
+/// x, or slope · x where negative: `[*shape] -> [*shape]` (Maas et al. 2013; PyTorch's `LeakyReLU`).
 pub static LEAKY_RELU: Definition = Definition {
     name: "leaky_relu",
-    summary: "x where positive, slope * x elsewhere (Maas et al. 2013)",
+    summary: "x where positive, slope * x elsewhere",
+    shapes: "[*shape] -> [*shape]",
+    source: "Maas et al. 2013; PyTorch's `LeakyReLU`",
     operands: &["x"],
     attributes: &[Attribute::optional("slope", "0.01", "slope left of zero, from 0 up to 1").positional()],
     example: "leaky_relu(x, slope: 0.1)",
@@ -221,20 +227,24 @@ pub static LEAKY_RELU: Definition = Definition {
     },
 };
 
-/// Hyperbolic tangent.
+/// Hyperbolic tangent: `[*shape] -> [*shape]` (LeCun et al. 1998, appendix A, without its factors; PyTorch's `Tanh`).
 pub static TANH: Definition = Definition {
     name: "tanh",
     summary: "hyperbolic tangent, element by element",
+    shapes: "[*shape] -> [*shape]",
+    source: "LeCun et al. 1998, appendix A, without its factors; PyTorch's `Tanh`",
     operands: &["x"],
     attributes: &[],
     example: "tanh(x)",
     build: |call| build(call, Activation::Tanh),
 };
 
-/// Logistic function.
+/// Logistic function: `[*shape] -> [*shape]` (Rumelhart et al. 1986; PyTorch's `Sigmoid`).
 pub static SIGMOID: Definition = Definition {
     name: "sigmoid",
-    summary: "1 / (1 + exp(-x)), element by element",
+    summary: "the logistic function, 1 / (1 + exp(-x)), element by element",
+    shapes: "[*shape] -> [*shape]",
+    source: "Rumelhart et al. 1986; PyTorch's `Sigmoid`",
     operands: &["x"],
     attributes: &[],
     example: "sigmoid(x)",

@@ -13,7 +13,7 @@ use crate::diagnostics::Diagnostic;
 use crate::graph::{Type, ValueId, show_shape};
 use crate::reference::{Evaluation, Tensor};
 
-/// A pool of a given number of windows. Operand: x.
+/// A pool of a given number of windows. Operand: x `[channels, *space]`; the value is `[channels, *size]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AdaptivePool {
     /// Largest or mean.
@@ -151,20 +151,29 @@ impl Operator for AdaptivePoolGrad {
 
 const SIZE: Attribute = Attribute::required("size", "the size of the result: a number, or one for each axis");
 
-/// adaptive_avg_pool.
+/// adaptive_avg_pool: `[channels, *space] -> [channels, *space']` (PyTorch's `AdaptiveAvgPool1d`,
+/// `AdaptiveAvgPool2d`, `AdaptiveAvgPool3d`).
 pub static ADAPTIVE_AVG_POOL: Definition = Definition {
     name: "adaptive_avg_pool",
-    summary: "means of as many windows as are asked for, which share the input out evenly and overlap where sizes do not divide",
+    summary: "means of as many windows as are asked for, which share the input out evenly and overlap where sizes \
+              do not divide",
+    shapes: "[channels, *space] -> [channels, *space']; space' = size",
+    source: "PyTorch's `AdaptiveAvgPool1d`, `AdaptiveAvgPool2d`, `AdaptiveAvgPool3d`",
     operands: &["x"],
     attributes: &[SIZE],
     example: "adaptive_avg_pool(x, 5)",
     build: |call| build(call, PoolKind::Average { count_pad: false }),
 };
 
-/// adaptive_max_pool.
+/// adaptive_max_pool: `[channels, *space] -> [channels, *space']` (He et al. 2015 (SPP-net), section 2.2; PyTorch's
+/// `AdaptiveMaxPool1d`, `AdaptiveMaxPool2d`, `AdaptiveMaxPool3d`).
 pub static ADAPTIVE_MAX_POOL: Definition = Definition {
     name: "adaptive_max_pool",
-    summary: "the largest elements of as many windows as are asked for, which share the input out evenly (He et al. 2015, section 2.2)",
+    summary: "the largest elements of as many windows as are asked for, which share the input out evenly and \
+              overlap where sizes do not divide",
+    shapes: "[channels, *space] -> [channels, *space']; space' = size",
+    source: "He et al. 2015 (SPP-net), section 2.2; PyTorch's `AdaptiveMaxPool1d`, `AdaptiveMaxPool2d`, \
+             `AdaptiveMaxPool3d`",
     operands: &["x"],
     attributes: &[SIZE],
     example: "adaptive_max_pool(x, [4, 5])",

@@ -17,7 +17,8 @@ use crate::diagnostics::Diagnostic;
 use crate::graph::{Init, Role, Type, ValueId, show_shape};
 use crate::reference::{Evaluation, Tensor};
 
-/// A transposed convolution, also the gradient of a convolution by its input. Operands: weight, x.
+/// A transposed convolution, also the gradient of a convolution by its input. Operands: weight `[channels, filters / groups,
+/// kernel...]`, x `[channels, *space]`; the value is `[filters, *space']`, which the node knows, as a stride leaves it open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ConvTranspose {
     /// The window of the convolution that goes the other way.
@@ -169,10 +170,15 @@ fn add_bias(call: &mut Call<'_>, y: ValueId, fan_in: usize) -> Result<ValueId, D
     call.push(Op::Arithmetic(Arithmetic::Add), &[y, bias])
 }
 
-/// conv_transpose.
+/// conv_transpose: `[channels, *space] -> [filters, *space']` (Zeiler et al. 2010; Dumoulin & Visin 2016, section 4;
+/// PyTorch's `ConvTranspose1d`, `ConvTranspose2d`, `ConvTranspose3d`).
 pub static CONV_TRANSPOSE: Definition = Definition {
     name: "conv_transpose",
-    summary: "transposed convolution, which enlarges: each pixel adds its multiple of the filters (Zeiler et al. 2010)",
+    summary: "transposed convolution, which enlarges: each pixel adds its multiple of the filters",
+    shapes: "[channels, *space] -> [filters, *space']; space' = (space - 1) * stride + dilation * (kernel - 1) + 1 \
+             + output_pad - before - after",
+    source: "Zeiler et al. 2010; Dumoulin & Visin 2016, section 4; PyTorch's `ConvTranspose1d`, `ConvTranspose2d`, \
+             `ConvTranspose3d`",
     operands: &["x"],
     attributes: &[
         Attribute::required("filters", "number of filters, the channels of the result"),

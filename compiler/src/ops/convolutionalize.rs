@@ -6,11 +6,14 @@ use super::window::{self, Window};
 use super::{Attribute, Definition};
 use crate::graph::{Init, Role};
 
-/// convolutionalize.
+/// convolutionalize: `[channels, *space] -> [units, *space']` (Sermanet et al. 2014, section 3.5; Long et al. 2015,
+/// section 3.1).
 pub static CONVOLUTIONALIZE: Definition = Definition {
     name: "convolutionalize",
-    summary: "what `flatten |> dense(units)` makes of each window of a map: a convolution with the weights of that dense layer, \
-              [units, channels * window] (Sermanet et al. 2014, section 3.5; Long et al. 2015, section 3.1)",
+    summary: "what `flatten |> dense(units)` makes of each window of a map: a convolution with the weights of that \
+              dense layer, [units, channels * window]",
+    shapes: "[channels, *space] -> [units, *space']; space' = floor((space - window) / stride) + 1",
+    source: "Sermanet et al. 2014, section 3.5; Long et al. 2015, section 3.1",
     operands: &["x"],
     attributes: &[
         Attribute::required("units", "outputs of the dense layer, the channels of the result"),

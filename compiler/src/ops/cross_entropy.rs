@@ -143,11 +143,14 @@ impl Operator for CrossEntropyMapGrad {
     }
 }
 
-/// cross_entropy.
+/// cross_entropy: `[classes, *space], class(classes, [*space]) -> []` (Bridle 1990; PyTorch's `CrossEntropyLoss`, of
+/// each image apart).
 pub static CROSS_ENTROPY: Definition = Definition {
     name: "cross_entropy",
-    summary: "-log softmax(logits)[label] for each image; of maps the mean over the pixels that have a class; the logits are \
-              scores, not probabilities",
+    summary: "-log softmax(logits)[label] for each image; of maps the mean over the pixels that have a class; the \
+              logits are scores, not probabilities",
+    shapes: "[classes, *space], class(classes, [*space]) -> []",
+    source: "Bridle 1990; PyTorch's `CrossEntropyLoss`, of each image apart",
     operands: &["logits", "label"],
     attributes: &[
         Attribute::optional(

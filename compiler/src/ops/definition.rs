@@ -9,8 +9,20 @@ use crate::graph::ValueId;
 pub struct Definition {
     /// The word they write.
     pub name: &'static str,
-    /// One line for the reference page and for hints.
+    /// What it computes, in one line.
     pub summary: &'static str,
+    /// The shapes of its operands and of its value, without the batch: `[channels, *space] -> [filters, *space']; space' = ...`.
+    ///
+    /// A name is the size of a dimension, and the same wherever it stands; a name with a star is a number of axes, none or
+    /// more, and with a prime behind it as many axes of other sizes. Numbers are what they are, and formulas are what they
+    /// come to. `[]` is one number for each image, `class(n, [...])` a target of classes, `..` says that there may be more.
+    /// Behind the semicolon stands how large the value is, where its shape alone does not say so, in names of operands'
+    /// dimensions and of arguments; `before` and `after` are the padding.
+    ///
+    /// Builds with debug assertions hold it against each call (`ops/shapes.rs`).
+    pub shapes: &'static str,
+    /// The paper, with its section, or the function of PyTorch or torchvision that computes the same.
+    pub source: &'static str,
     /// Names of the tensor operands, which come first: by pipe or by position. `["inputs.."]` takes one or more.
     pub operands: &'static [&'static str],
     /// The other arguments, in the order in which they may be positional.

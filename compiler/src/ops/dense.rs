@@ -61,7 +61,8 @@ fn rows(operand: &str, shape: &[usize]) -> (TokenStream, TokenStream) {
     }
 }
 
-/// y = W x + b, of each row where x is a matrix. Operands: x, weight `[units, inputs]`, and a bias if there is one.
+/// y = W x + b, of each row where x is a matrix. Operands: x `[inputs]` or `[rows, inputs]`, weight `[units, inputs]`, and a bias
+/// `[units]` if there is one; the value is `[units]` or `[rows, units]`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Dense {
     /// Applied to the value by the same kernel.
@@ -298,10 +299,12 @@ impl Operator for DenseGradWeight {
     }
 }
 
-/// dense.
+/// dense: `[*rows, inputs] -> [*rows, units]` (Rumelhart et al. 1986; PyTorch's `Linear`).
 pub static DENSE: Definition = Definition {
     name: "dense",
-    summary: "a fully connected layer: every unit sees the whole vector; of a matrix [rows, n], each row",
+    summary: "a fully connected layer: every unit sees the whole vector; of a matrix [rows, inputs], each row",
+    shapes: "[*rows, inputs] -> [*rows, units]; a vector, or a matrix of rows",
+    source: "Rumelhart et al. 1986; PyTorch's `Linear`",
     operands: &["x"],
     attributes: &[
         Attribute::required("units", "number of units, the length of the result"),

@@ -111,10 +111,13 @@ fn mix(z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// dropout.
+/// dropout: `[*shape] -> [*shape]` (Srivastava et al. 2014; PyTorch's `Dropout`; of whole channels Tompson et al.
+/// 2015, PyTorch's `Dropout2d`).
 pub static DROPOUT: Definition = Definition {
     name: "dropout",
-    summary: "in training, sets elements, or whole channels, to zero at random and enlarges the others (Srivastava et al. 2014)",
+    summary: "in training, sets elements, or whole channels, to zero at random and enlarges the others",
+    shapes: "[*shape] -> [*shape]",
+    source: "Srivastava et al. 2014; PyTorch's `Dropout`; of whole channels Tompson et al. 2015, PyTorch's `Dropout2d`",
     operands: &["x"],
     attributes: &[
         Attribute::optional("rate", "0.5", "probability of zero, from 0 up to 1").positional(),
@@ -127,11 +130,13 @@ pub static DROPOUT: Definition = Definition {
     },
 };
 
-/// drop_path.
+/// drop_path: `[*shape] -> [*shape]` (Huang et al. 2016; torchvision's `StochasticDepth` of mode `row`).
 pub static DROP_PATH: Definition = Definition {
     name: "drop_path",
-    summary: "stochastic depth: in training, sets all of an image to zero at random and enlarges what is left, so that of a sum with \
-              it the branch is left out (Huang et al. 2016; torchvision's `StochasticDepth` of mode `row`)",
+    summary: "stochastic depth: in training, sets all of an image to zero at random and enlarges what is left, so \
+              that of a sum with it the branch is left out",
+    shapes: "[*shape] -> [*shape]",
+    source: "Huang et al. 2016; torchvision's `StochasticDepth` of mode `row`",
     operands: &["x"],
     attributes: &[Attribute::required("rate", "probability of zero, from 0 up to 1")],
     example: "x + drop_path(relu(x), 0.2)",

@@ -362,40 +362,54 @@ impl Operator for Fill {
     }
 }
 
-/// a + b.
+/// a + b: `[*shape].. -> [*common]` (PyTorch's `torch.add`, but that a shape of fewer axes goes with the first ones,
+/// channels, not with the last).
 pub static ADD: Definition = Definition {
     name: "add",
-    summary: "the sum of two or more tensors; dimensions of 1 are repeated, and a vector over space. Also written `a + b`",
+    summary: "the sum of two or more tensors; dimensions of 1 are repeated, and a vector over space. Also written \
+              `a + b`",
+    shapes: "[*shape].. -> [*common]; each dimension is the largest, the others equal or 1",
+    source: "PyTorch's `torch.add`, but that a shape of fewer axes goes with the first ones, channels, not with \
+             the last",
     operands: &["inputs.."],
     attributes: &[],
     example: "add(x, x)",
     build: |call| fold(call, Arithmetic::Add),
 };
 
-/// a − b.
+/// a − b: `[*a], [*b] -> [*common]` (PyTorch's `torch.sub`, with shapes as of `add`).
 pub static SUB: Definition = Definition {
     name: "sub",
-    summary: "the difference of two tensors; dimensions of 1 are repeated, and a vector over space. Also written `a - b`",
+    summary: "the difference of two tensors; dimensions of 1 are repeated, and a vector over space. Also written \
+              `a - b`",
+    shapes: "[*a], [*b] -> [*common]; each dimension is the larger, the other equal or 1",
+    source: "PyTorch's `torch.sub`, with shapes as of `add`",
     operands: &["a", "b"],
     attributes: &[],
     example: "sub(x, x)",
     build: |call| fold(call, Arithmetic::Sub),
 };
 
-/// a · b.
+/// a · b: `[*shape].. -> [*common]` (PyTorch's `torch.mul`, with shapes as of `add`).
 pub static MUL: Definition = Definition {
     name: "mul",
-    summary: "the product of two or more tensors, element by element; dimensions of 1 are repeated, and a vector over space. Also written `a * b`",
+    summary: "the product of two or more tensors, element by element; dimensions of 1 are repeated, and a vector \
+              over space. Also written `a * b`",
+    shapes: "[*shape].. -> [*common]; each dimension is the largest, the others equal or 1",
+    source: "PyTorch's `torch.mul`, with shapes as of `add`",
     operands: &["inputs.."],
     attributes: &[],
     example: "mul(x, sigmoid(x))",
     build: |call| fold(call, Arithmetic::Mul),
 };
 
-/// a / b.
+/// a / b: `[*a], [*b] -> [*common]` (PyTorch's `torch.div`, with shapes as of `add`).
 pub static DIV: Definition = Definition {
     name: "div",
-    summary: "the quotient of two tensors, element by element; dimensions of 1 are repeated, and a vector over space. Also written `a / b`",
+    summary: "the quotient of two tensors, element by element; dimensions of 1 are repeated, and a vector over \
+              space. Also written `a / b`",
+    shapes: "[*a], [*b] -> [*common]; each dimension is the larger, the other equal or 1",
+    source: "PyTorch's `torch.div`, with shapes as of `add`",
     operands: &["a", "b"],
     attributes: &[],
     example: "div(x, exp(x))",

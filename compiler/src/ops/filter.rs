@@ -75,11 +75,15 @@ fn numbers(call: &Call<'_>) -> Result<Numbers, Diagnostic> {
     })
 }
 
-/// filter.
+/// filter: `[channels, *space] -> [filters, *space']` (Prewitt 1970, Sobel & Feldman 1968, Scharr 2000 for those that
+/// have a name; PyTorch's `conv1d`, `conv2d`, `conv3d`).
 pub static FILTER: Definition = Definition {
     name: "filter",
-    summary: "convolution with filters that are given, not learnt (Sobel & Feldman 1968 and others); as in `conv`, they are not turned \
-              round",
+    summary: "convolution with filters that are given, not learnt; as in `conv`, they are not turned round",
+    shapes: "[channels, *space] -> [filters, *space']; space' = floor((space + before + after - dilation * (kernel \
+             - 1) - 1) / stride) + 1",
+    source: "Prewitt 1970, Sobel & Feldman 1968, Scharr 2000 for those that have a name; PyTorch's `conv1d`, \
+             `conv2d`, `conv3d`",
     operands: &["x"],
     attributes: &[
         Attribute::required(

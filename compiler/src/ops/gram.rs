@@ -7,7 +7,8 @@ use super::{Definition, Gradient, Kernel, KernelContext, Mismatch, Op, Operator,
 use crate::graph::{Type, show_shape};
 use crate::reference::{Evaluation, Tensor};
 
-/// F Fᵀ, where each row of F is a channel with all its places.
+/// F Fᵀ, where each row of F is a channel with all its places: `[channels, *space] -> [channels, channels]` (Gatys et al. 2015,
+/// equation 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Gram;
 
@@ -93,10 +94,12 @@ impl Operator for GramGrad {
     }
 }
 
-/// Products of all pairs of channels.
+/// Products of all pairs of channels: `[channels, *space] -> [channels, channels]` (Gatys et al. 2015, equation 3).
 pub static GRAM: Definition = Definition {
     name: "gram",
-    summary: "the products of all pairs of channels, summed over space: [channels, channels] (Gatys et al. 2016)",
+    summary: "the products of all pairs of channels, summed over space",
+    shapes: "[channels, *space] -> [channels, channels]",
+    source: "Gatys et al. 2015, equation 3",
     operands: &["x"],
     attributes: &[],
     example: "gram(x)",

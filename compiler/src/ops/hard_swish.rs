@@ -98,10 +98,12 @@ impl Operator for HardSwishGrad {
     }
 }
 
-/// hard_swish.
+/// hard_swish: `[*shape] -> [*shape]` (Howard et al. 2019, section 5.2; PyTorch's `Hardswish`).
 pub static HARD_SWISH: Definition = Definition {
     name: "hard_swish",
-    summary: "x * min(max(x + 3, 0), 6) / 6, element by element (Howard et al. 2019)",
+    summary: "x * min(max(x + 3, 0), 6) / 6, element by element",
+    shapes: "[*shape] -> [*shape]",
+    source: "Howard et al. 2019, section 5.2; PyTorch's `Hardswish`",
     operands: &["x"],
     attributes: &[],
     example: "hard_swish(x)",

@@ -43,10 +43,13 @@ fn manhattan(call: &mut Call<'_>, a: ValueId, b: ValueId) -> Result<ValueId, Dia
     call.sum(size)
 }
 
-/// triplet.
+/// triplet: `[*shape], [*shape], [*shape] -> []` (Schroff et al. 2015, section 3.1; PyTorch's `TripletMarginLoss` by
+/// its distances).
 pub static TRIPLET: Definition = Definition {
     name: "triplet",
-    summary: "max(|anchor - positive|^2 - |anchor - negative|^2 + margin, 0) for each image (Schroff et al. 2015, section 3.1)",
+    summary: "max(|anchor - positive|^2 - |anchor - negative|^2 + margin, 0) for each image",
+    shapes: "[*shape], [*shape], [*shape] -> []",
+    source: "Schroff et al. 2015, section 3.1; PyTorch's `TripletMarginLoss` by its distances",
     operands: &["anchor", "positive", "negative"],
     attributes: &[
         Attribute::optional("margin", "0.2", "how much nearer the positive shall be, from 0 to 1000000"),
@@ -76,11 +79,12 @@ pub static TRIPLET: Definition = Definition {
     },
 };
 
-/// contrastive.
+/// contrastive: `[*shape], [*shape], [*one] -> []` (Hadsell et al. 2006, equation 4, whose Y is 1 - same).
 pub static CONTRASTIVE: Definition = Definition {
     name: "contrastive",
-    summary: "same * d^2 / 2 + (1 - same) * max(margin - d, 0)^2 / 2 for each pair, d the distance of a and b (Hadsell et al. \
-              2006, equation 4, whose Y is 1 - same)",
+    summary: "same * d^2 / 2 + (1 - same) * max(margin - d, 0)^2 / 2 for each pair, d the distance of a and b",
+    shapes: "[*shape], [*shape], [*one] -> []; one is a single number",
+    source: "Hadsell et al. 2006, equation 4, whose Y is 1 - same",
     operands: &["a", "b", "same"],
     attributes: &[Attribute::optional("margin", "1.0", "how far apart others shall be, from 0 to 1000000")],
     example: "contrastive(x, tanh(x), mean(sigmoid(x)), margin: 2)",

@@ -13,7 +13,8 @@ use super::{Attribute, Cut, Definition, Gradient, Kernel, KernelContext, Mismatc
 use crate::graph::{Init, Role, Type, show_shape};
 use crate::reference::{Evaluation, Tensor};
 
-/// A convolution without shared weights. Operands: x, weight.
+/// A convolution without shared weights. Operands: x `[channels, *space]`, weight `[filters, channels · window, *space']`; the
+/// value is `[filters, *space']`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LocalConv {
     /// The window.
@@ -214,11 +215,13 @@ impl Operator for LocalConvGradWeight {
     }
 }
 
-/// local_conv.
+/// local_conv: `[channels, *space] -> [filters, *space']` (LeCun 1989; Taigman et al. 2014, section 2.2).
 pub static LOCAL_CONV: Definition = Definition {
     name: "local_conv",
-    summary: "convolution whose filters, and numbers to add, differ from place to place: locally connected (LeCun 1989; Taigman et al. \
-              2014, section 2.2)",
+    summary: "convolution whose filters, and numbers to add, differ from place to place: locally connected",
+    shapes: "[channels, *space] -> [filters, *space']; space' = floor((space + before + after - dilation * (kernel \
+             - 1) - 1) / stride) + 1",
+    source: "LeCun 1989; Taigman et al. 2014, section 2.2",
     operands: &["x"],
     attributes: &[
         Attribute::required("filters", "number of filters, the channels of the result"),

@@ -373,20 +373,24 @@ impl Operator for BatchSpread {
     }
 }
 
-/// Mean squared error.
+/// Mean squared error: `[*shape], [*shape] -> []` (PyTorch's `MSELoss`, of each image apart).
 pub static MSE: Definition = Definition {
     name: "mse",
     summary: "the mean of (prediction - target)^2 over the elements of each image",
+    shapes: "[*shape], [*shape] -> []",
+    source: "PyTorch's `MSELoss`, of each image apart",
     operands: &["prediction", "target"],
     attributes: &[],
     example: "mse(scores, wanted)",
     build: |call| build(call, Loss::Mse),
 };
 
-/// Binary cross-entropy.
+/// Binary cross-entropy: `[*shape], [*shape] -> []` (PyTorch's `BCELoss`, of each image apart).
 pub static BINARY_CROSS_ENTROPY: Definition = Definition {
     name: "binary_cross_entropy",
     summary: "the mean of -t*log(p) - (1-t)*log(1-p) over the elements of each image; logarithms not below -100",
+    shapes: "[*shape], [*shape] -> []",
+    source: "PyTorch's `BCELoss`, of each image apart",
     operands: &["probability", "target"],
     attributes: &[],
     example: "binary_cross_entropy(sigmoid(scores), wanted)",

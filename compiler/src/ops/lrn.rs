@@ -9,7 +9,8 @@ use crate::graph::{Type, show_shape};
 use crate::reference::{Evaluation, Tensor};
 
 /// x / (k + alpha / size · Σ x²)^beta, the sum over `size` neighbouring channels at the same place (Krizhevsky et al. 2012,
-/// section 3.3). As in PyTorch, alpha is divided by the size and an even window has one channel more before than after.
+/// section 3.3); the value has the shape of x. As in PyTorch, alpha is divided by the size and an even window has one channel more before
+/// than after.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Lrn {
     /// Channels in the sum.
@@ -125,10 +126,13 @@ impl Operator for LrnGrad {
 /// Places of space that the runtime's gradient works on at a time.
 const RUN: usize = 64;
 
-/// lrn.
+/// lrn: `[channels, *space] -> [channels, *space]` (Krizhevsky et al. 2012, section 3.3; PyTorch's
+/// `LocalResponseNorm`).
 pub static LRN: Definition = Definition {
     name: "lrn",
-    summary: "local response normalisation, x / (k + alpha / size * sum of squares of near channels)^beta (Krizhevsky et al. 2012)",
+    summary: "local response normalisation, x / (k + alpha / size * sum of squares of near channels)^beta",
+    shapes: "[channels, *space] -> [channels, *space]",
+    source: "Krizhevsky et al. 2012, section 3.3; PyTorch's `LocalResponseNorm`",
     operands: &["x"],
     attributes: &[
         Attribute::optional("size", "5", "how many neighbouring channels are summed over"),

@@ -60,11 +60,14 @@ impl Operator for Switched {
     }
 }
 
-/// max_unpool.
+/// max_unpool: `[channels, *space'], [channels, *space] -> [channels, *space]` (Zeiler & Fergus 2014, section 2.1;
+/// PyTorch's `MaxUnpool2d` where windows do not overlap).
 pub static MAX_UNPOOL: Definition = Definition {
     name: "max_unpool",
-    summary: "each value where `max_pool` of `x`, with the same window, found its largest element, and zeros elsewhere; where windows \
-              overlap, values add up (unpooling with switches, Zeiler & Fergus 2014)",
+    summary: "each value where `max_pool` of `x`, with the same window, found its largest element, and zeros \
+              elsewhere: unpooling with switches; where windows overlap, values add up",
+    shapes: "[channels, *space'], [channels, *space] -> [channels, *space]; space' as of `max_pool`",
+    source: "Zeiler & Fergus 2014, section 2.1; PyTorch's `MaxUnpool2d` where windows do not overlap",
     operands: &["values", "x"],
     attributes: &[
         Attribute::required("size", "size of the window: a number, or one for each axis"),
@@ -90,6 +93,6 @@ pub static MAX_UNPOOL: Definition = Definition {
             );
         }
         let operands = [call.operand(0), call.operand(1)];
-        call.push(MaxPoolGrad { window }.into(), &operands)
+        call.push(MaxPoolGrad { window, unpool: true }.into(), &operands)
     },
 };

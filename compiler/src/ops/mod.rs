@@ -19,7 +19,7 @@ pub use call::{Argument, Call};
 pub use definition::{Attribute, Definition};
 pub use gradient::Gradient;
 pub use kernel::{Cut, Kernel, KernelContext, Split};
-pub use meant::meant;
+pub use meant::{WRITTEN, meant, written};
 pub use mismatch::Mismatch;
 
 use serde::Serialize;
@@ -162,6 +162,7 @@ pub mod regression;
 pub mod roi;
 pub mod scale;
 pub mod shape;
+pub mod shapes;
 pub mod softmax;
 pub mod source;
 pub mod space_to_depth;

@@ -28,7 +28,7 @@ pub enum NormKind {
     },
 }
 
-/// Normalises each column of an image.
+/// Normalises each column of an image, which keeps its shape.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Norm {
     /// What columns are brought to.
@@ -168,10 +168,13 @@ const AFFINE: Attribute =
     Attribute::optional("affine", "true", "whether there are a learned factor, `weight`, and a learned offset, `bias`");
 const EPS: Attribute = Attribute::optional("eps", "1e-5", "added to the variance, from 1e-12 to 1");
 
-/// Columns of length 1.
+/// Columns of length 1: `[channels, *space] -> [channels, *space]` (Liu et al. 2015 (ParseNet), section 3.3;
+/// PyTorch's `torch.nn.functional.normalize`).
 pub static L2_NORMALIZE: Definition = Definition {
     name: "l2_normalize",
     summary: "x over the root of the sum of squares along an axis, by default channels",
+    shapes: "[channels, *space] -> [channels, *space]",
+    source: "Liu et al. 2015 (ParseNet), section 3.3; PyTorch's `torch.nn.functional.normalize`",
     operands: &["x"],
     attributes: &[
         Attribute::optional("axis", "0", "the axis without the batch: 0 is channels, 1 the first of space"),
@@ -187,10 +190,14 @@ pub static L2_NORMALIZE: Definition = Definition {
     },
 };
 
-/// Each image of one mean and variance, or each place of it.
+/// Each image of one mean and variance, or each place of it: `[channels, *space] -> [channels, *space]` (Ba et al.
+/// 2016, section 3; PyTorch's `LayerNorm`; over channels torchvision's `LayerNorm2d` (Liu et al. 2022)).
 pub static LAYER_NORM: Definition = Definition {
     name: "layer_norm",
-    summary: "each image brought to mean 0 and variance 1, or its channels at each place (Ba et al. 2016)",
+    summary: "each image brought to mean 0 and variance 1, or its channels at each place",
+    shapes: "[channels, *space] -> [channels, *space]",
+    source: "Ba et al. 2016, section 3; PyTorch's `LayerNorm`; over channels torchvision's `LayerNorm2d` (Liu et \
+             al. 2022)",
     operands: &["x"],
     attributes: &[
         Attribute::optional("over", "all", "`all` elements of an image, or the `channels` of each place")
@@ -209,10 +216,14 @@ pub static LAYER_NORM: Definition = Definition {
     },
 };
 
-/// Groups of channels of one mean and variance.
+/// Groups of channels of one mean and variance: `[channels, *space] -> [channels, *space]` (Wu & He 2018, section 3;
+/// PyTorch's `GroupNorm`; with a group for each channel instance normalisation (Ulyanov et al. 2016)).
 pub static GROUP_NORM: Definition = Definition {
     name: "group_norm",
-    summary: "each group of channels of an image brought to mean 0 and variance 1 (Wu & He 2018)",
+    summary: "each group of channels of an image brought to mean 0 and variance 1",
+    shapes: "[channels, *space] -> [channels, *space]",
+    source: "Wu & He 2018, section 3; PyTorch's `GroupNorm`; with a group for each channel instance normalisation \
+             (Ulyanov et al. 2016)",
     operands: &["x"],
     attributes: &[
         Attribute::required("groups", "a divisor of the channels; as many as channels normalise each apart"),

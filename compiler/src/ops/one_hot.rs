@@ -60,11 +60,14 @@ impl Operator for OneHot {
     }
 }
 
-/// A class as a vector.
+/// A class as a vector: `class(classes, [*space]) -> [classes, *space]` (PyTorch's `torch.nn.functional.one_hot`,
+/// with classes in front).
 pub static ONE_HOT: Definition = Definition {
     name: "one_hot",
-    summary: "a class as a vector of as many numbers as there are classes: one at the class, zero elsewhere; a map of classes \
-              as a map of such vectors",
+    summary: "a class as a vector of as many numbers as there are classes: one at the class, zero elsewhere; a map \
+              of classes as a map of such vectors",
+    shapes: "class(classes, [*space]) -> [classes, *space]",
+    source: "PyTorch's `torch.nn.functional.one_hot`, with classes in front",
     operands: &["label"],
     attributes: &[],
     example: "sum(square(softmax(scores) - one_hot(label)))",

@@ -42,7 +42,7 @@ impl PadMode {
     }
 }
 
-/// A tensor with others around it.
+/// A tensor with others around it: each axis, channels too, grows by what is before and after it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Pad {
     /// Elements before and after, for every axis.
@@ -182,10 +182,14 @@ impl Operator for PadGrad {
     }
 }
 
-/// Rows and columns around a tensor.
+/// Rows and columns around a tensor: `[channels, *space] -> [channels', *space']` (PyTorch's `torch.nn.functional.pad`;
+/// channels as in the shortcuts of He et al. 2016, option A).
 pub static PAD: Definition = Definition {
     name: "pad",
-    summary: "space around the axes of space, and channels around channels: zeros, a mirror image, or the outermost elements again",
+    summary: "space around the axes of space, and channels around channels: zeros, a mirror image, or the \
+              outermost elements again",
+    shapes: "[channels, *space] -> [channels', *space']; each dimension and what stands before and after it",
+    source: "PyTorch's `torch.nn.functional.pad`; channels as in the shortcuts of He et al. 2016, option A",
     operands: &["x"],
     attributes: &[
         Attribute::optional("pad", "0", "a number, one for each axis, or (before, after) pairs for each axis")

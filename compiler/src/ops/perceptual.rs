@@ -15,10 +15,12 @@ fn without_neighbours(ty: &Type) -> Mismatch {
         .operand(0)
 }
 
-/// content.
+/// content: `[*shape], [*shape] -> []` (Gatys et al. 2015, equation 1).
 pub static CONTENT: Definition = Definition {
     name: "content",
-    summary: "half the sum of (features - target)^2 for each image (Gatys et al. 2015, equation 1)",
+    summary: "half the sum of (features - target)^2 for each image",
+    shapes: "[*shape], [*shape] -> []",
+    source: "Gatys et al. 2015, equation 1",
     operands: &["features", "target"],
     attributes: &[],
     example: "content(x, tanh(x))",
@@ -29,11 +31,13 @@ pub static CONTENT: Definition = Definition {
     },
 };
 
-/// style.
+/// style: `[*shape], [*shape] -> []` (Gatys et al. 2015, equations 3 and 4; equation 5 is a weighted sum of such
+/// losses).
 pub static STYLE: Definition = Definition {
     name: "style",
-    summary: "the sum of (gram(features) - gram(target))^2 / (4 N^2 M^2) for each image, N channels of M places (Gatys et al. 2015, \
-              equations 3 and 4; equation 5 is a weighted sum of such losses)",
+    summary: "the sum of (gram(features) - gram(target))^2 / (4 N^2 M^2) for each image, N channels of M places",
+    shapes: "[*shape], [*shape] -> []",
+    source: "Gatys et al. 2015, equations 3 and 4; equation 5 is a weighted sum of such losses",
     operands: &["features", "target"],
     attributes: &[],
     example: "style(x, tanh(x))",
@@ -50,11 +54,13 @@ pub static STYLE: Definition = Definition {
     },
 };
 
-/// total_variation.
+/// total_variation: `[channels, *space] -> []` (Rudin et al. 1992, each axis apart; squared Mahendran & Vedaldi 2015,
+/// section 3, with an exponent of 2).
 pub static TOTAL_VARIATION: Definition = Definition {
     name: "total_variation",
-    summary: "the sum of the differences of neighbours along each axis of space, in magnitude, for each image (Rudin et al. 1992, \
-              each axis apart)",
+    summary: "the sum of the differences of neighbours along each axis of space, in magnitude, for each image",
+    shapes: "[channels, *space] -> []",
+    source: "Rudin et al. 1992, each axis apart; squared Mahendran & Vedaldi 2015, section 3, with an exponent of 2",
     operands: &["x"],
     attributes: &[Attribute::optional(
         "squared",

@@ -62,11 +62,14 @@ fn masked(call: &mut Call<'_>, presence: ValueId, there: ValueId, rest: ValueId)
     call.sum(all)
 }
 
-/// landmark.
+/// landmark: `[1 + 2 * points], [1 + 2 * points] -> []` (Sun et al. 2013 for points of faces; whether there is one as
+/// course notes have it).
 pub static LANDMARK: Definition = Definition {
     name: "landmark",
-    summary: "for vectors of [there, x1, y1, x2, y2, ...]: the logistic loss of the score of being there, plus, where the target is \
-              there, the sum of squared errors of the points",
+    summary: "for vectors of [there, x1, y1, x2, y2, ...]: the logistic loss of the score of being there, plus, \
+              where the target is there, the sum of squared errors of the points",
+    shapes: "[1 + 2 * points], [1 + 2 * points] -> []",
+    source: "Sun et al. 2013 for points of faces; whether there is one as course notes have it",
     operands: &["scores", "target"],
     attributes: &[],
     example: "landmark(slice(scores, 0, 7), slice(wanted, 0, 7))",
@@ -78,11 +81,15 @@ pub static LANDMARK: Definition = Definition {
     },
 };
 
-/// localization.
+/// localization: `[5 + classes], [5 + classes] -> []` (Sermanet et al. 2014, section 4, for boxes; one vector of all
+/// as course notes have it).
 pub static LOCALIZATION: Definition = Definition {
     name: "localization",
-    summary: "for vectors of [there, x, y, height, width, classes...]: the logistic loss of the score of being there, plus, where \
-              the target is there, the sum of squared errors of the box and the cross-entropy of the scores of the classes",
+    summary: "for vectors of [there, x, y, height, width, classes...]: the logistic loss of the score of being \
+              there, plus, where the target is there, the sum of squared errors of the box and the cross-entropy \
+              of the scores of the classes",
+    shapes: "[5 + classes], [5 + classes] -> []; without classes, or with at least 2",
+    source: "Sermanet et al. 2014, section 4, for boxes; one vector of all as course notes have it",
     operands: &["scores", "target"],
     attributes: &[],
     example: "localization(scores, wanted)",

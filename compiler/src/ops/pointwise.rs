@@ -264,17 +264,19 @@ fn build(call: &mut Call<'_>, function: Pointwise) -> Result<ValueId, Diagnostic
 const fn function(
     name: &'static str,
     summary: &'static str,
+    source: &'static str,
     attributes: &'static [Attribute],
     example: &'static str,
     build: fn(&mut Call<'_>) -> Result<ValueId, Diagnostic>,
 ) -> Definition {
-    Definition { name, summary, operands: &["x"], attributes, example, build }
+    Definition { name, summary, shapes: "[*shape] -> [*shape]", source, operands: &["x"], attributes, example, build }
 }
 
-/// x, or alpha · (eˣ − 1) where negative.
+/// x, or alpha · (eˣ − 1) where negative: `[*shape] -> [*shape]` (Clevert et al. 2016, section 3; PyTorch's `ELU`).
 pub static ELU: Definition = function(
     "elu",
-    "x where positive, alpha * (exp(x) - 1) elsewhere (Clevert et al. 2016)",
+    "x where positive, alpha * (exp(x) - 1) elsewhere",
+    "Clevert et al. 2016, section 3; PyTorch's `ELU`",
     &[Attribute::optional("alpha", "1.0", "what it tends to on the left, from 0 to 1000000").positional()],
     "elu(x, alpha: 0.5)",
     |call| {
@@ -283,19 +285,21 @@ pub static ELU: Definition = function(
     },
 );
 
-/// x / (1 + e⁻ˣ).
+/// x / (1 + e⁻ˣ): `[*shape] -> [*shape]` (Elfwing et al. 2018; Ramachandran et al. 2017, as swish; PyTorch's `SiLU`).
 pub static SILU: Definition = function(
     "silu",
-    "x / (1 + exp(-x)), element by element; also known as swish (Ramachandran et al. 2017)",
+    "x / (1 + exp(-x)), element by element; also known as swish",
+    "Elfwing et al. 2018; Ramachandran et al. 2017, as swish; PyTorch's `SiLU`",
     &[],
     "silu(x)",
     |call| build(call, Pointwise::Silu),
 );
 
-/// x · Φ(x).
+/// x · Φ(x): `[*shape] -> [*shape]` (Hendrycks & Gimpel 2016, section 2; PyTorch's `GELU`).
 pub static GELU: Definition = function(
     "gelu",
-    "x times the normal distribution function of x (Hendrycks & Gimpel 2016)",
+    "x times the normal distribution function of x, element by element",
+    "Hendrycks & Gimpel 2016, section 2; PyTorch's `GELU`",
     &[Attribute::optional("approximate", "none", "`none`, or `tanh` for the formula with tanh")
         .words(&["none", "tanh"])],
     "gelu(x, approximate: tanh)",
@@ -305,19 +309,22 @@ pub static GELU: Definition = function(
     },
 );
 
-/// min(max(x / 6 + 1/2, 0), 1).
+/// min(max(x / 6 + 1/2, 0), 1): `[*shape] -> [*shape]` (Howard et al. 2019, section 5.2; PyTorch's `Hardsigmoid`).
 pub static HARD_SIGMOID: Definition = function(
     "hard_sigmoid",
-    "min(max(x + 3, 0), 6) / 6, element by element (Howard et al. 2019)",
+    "min(max(x + 3, 0), 6) / 6, element by element",
+    "Howard et al. 2019, section 5.2; PyTorch's `Hardsigmoid`",
     &[],
     "hard_sigmoid(x)",
     |call| build(call, Pointwise::HardSigmoid),
 );
 
-/// ln(1 + e^(beta · x)) / beta.
+/// ln(1 + e^(beta · x)) / beta: `[*shape] -> [*shape]` (Dugas et al. 2001; PyTorch's `Softplus`, without its
+/// threshold).
 pub static SOFTPLUS: Definition = function(
     "softplus",
-    "log(1 + exp(beta * x)) / beta, element by element (Dugas et al. 2001)",
+    "log(1 + exp(beta * x)) / beta, element by element",
+    "Dugas et al. 2001; PyTorch's `Softplus`, without its threshold",
     &[Attribute::optional("beta", "1.0", "how sharp its bend is, from 0.001 to 1000").positional()],
     "softplus(x)",
     |call| {
@@ -326,40 +333,49 @@ pub static SOFTPLUS: Definition = function(
     },
 );
 
-/// |x|.
+/// |x|: `[*shape] -> [*shape]` (PyTorch's `torch.abs`).
 pub static ABS: Definition =
-    function("abs", "the absolute value of every element", &[], "abs(x)", |call| build(call, Pointwise::Abs));
+    function("abs", "the absolute value of every element", "PyTorch's `torch.abs`", &[], "abs(x)", |call| {
+        build(call, Pointwise::Abs)
+    });
 
-/// x².
+/// x²: `[*shape] -> [*shape]` (PyTorch's `torch.square`).
 pub static SQUARE: Definition =
-    function("square", "the square of every element", &[], "square(x)", |call| build(call, Pointwise::Square));
+    function("square", "the square of every element", "PyTorch's `torch.square`", &[], "square(x)", |call| {
+        build(call, Pointwise::Square)
+    });
 
-/// √x.
+/// √x: `[*shape] -> [*shape]` (PyTorch's `torch.sqrt`).
 pub static SQRT: Definition = function(
     "sqrt",
     "the square root of every element, which must not be negative; its slope at zero is infinite",
+    "PyTorch's `torch.sqrt`",
     &[],
     "sqrt(square(x) + 1)",
     |call| build(call, Pointwise::Sqrt),
 );
 
-/// eˣ.
+/// eˣ: `[*shape] -> [*shape]` (PyTorch's `torch.exp`).
 pub static EXP: Definition =
-    function("exp", "e to the power of every element", &[], "exp(x)", |call| build(call, Pointwise::Exp));
+    function("exp", "e to the power of every element", "PyTorch's `torch.exp`", &[], "exp(x)", |call| {
+        build(call, Pointwise::Exp)
+    });
 
-/// ln x.
+/// ln x: `[*shape] -> [*shape]` (PyTorch's `torch.log`).
 pub static LOG: Definition = function(
     "log",
     "the natural logarithm of every element, which must be positive",
+    "PyTorch's `torch.log`",
     &[],
     "log(square(x) + 1)",
     |call| build(call, Pointwise::Log),
 );
 
-/// min(max(x, min), max).
+/// min(max(x, min), max): `[*shape] -> [*shape]` (PyTorch's `torch.clamp`).
 pub static CLAMP: Definition = function(
     "clamp",
     "the nearest number between two bounds, element by element",
+    "PyTorch's `torch.clamp`",
     &[
         Attribute::optional("min", "none", "the smallest value; without it there is none"),
         Attribute::optional("max", "none", "the largest value; without it there is none"),

@@ -26,7 +26,7 @@ pub enum PoolKind {
     },
 }
 
-/// One number per window and channel.
+/// One number per window and channel: `[channels, *space] -> [channels, *space']` ([`Window::output`]).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Pool {
     /// Largest or mean.
@@ -149,7 +149,7 @@ impl Operator for Pool {
     fn gradient(&self, cx: &mut Gradient<'_>) {
         let (x, upstream) = (cx.operand(0), cx.upstream());
         let gradient = match self.kind {
-            PoolKind::Max => cx.push(MaxPoolGrad { window: self.window.clone() }, &[x, upstream]),
+            PoolKind::Max => cx.push(MaxPoolGrad { window: self.window.clone(), unpool: false }, &[x, upstream]),
             PoolKind::Average { count_pad } => {
                 let shape = cx.ty(x).shape.clone();
                 cx.push(AvgPoolGrad { window: self.window.clone(), count_pad, shape }, &[upstream])
@@ -210,16 +210,19 @@ fn ends(window: &Window, input: &[usize]) -> proc_macro2::TokenStream {
     quote!([#(#all),*])
 }
 
-/// The gradient of a maximum, and max_unpool: all of it to the first largest element. Operands: x, upstream.
+/// The gradient of a maximum, and max_unpool: all of it to the first largest element of each window. Operands: x
+/// `[channels, *space]`, and upstream, or values, `[channels, *space']`; the value has the shape of x.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MaxPoolGrad {
     /// The window.
     pub window: Window,
+    /// Whether it is max_unpool of a specification, which computes the same: for its name.
+    pub unpool: bool,
 }
 
 impl Operator for MaxPoolGrad {
     fn name(&self) -> &'static str {
-        "max_unpool"
+        if self.unpool { "max_unpool" } else { "max_pool_grad" }
     }
 
     fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
@@ -344,10 +347,14 @@ pub(super) const POOL_STRIDE: Attribute =
 /// `ceil`.
 pub(super) const CEIL: Attribute = Attribute::optional("ceil", "false", "whether a last, partly covered window counts");
 
-/// The largest element of each window.
+/// The largest element of each window: `[channels, *space] -> [channels, *space']` (Ranzato et al. 2007; PyTorch's
+/// `MaxPool1d`, `MaxPool2d`, `MaxPool3d`).
 pub static MAX_POOL: Definition = Definition {
     name: "max_pool",
     summary: "the largest element of each window; padding never wins",
+    shapes: "[channels, *space] -> [channels, *space']; space' = floor((space + before + after - dilation * (size \
+             - 1) - 1) / stride) + 1, with `ceil` rounded up",
+    source: "Ranzato et al. 2007; PyTorch's `MaxPool1d`, `MaxPool2d`, `MaxPool3d`",
     operands: &["x"],
     attributes: &[SIZE, POOL_STRIDE, window::PAD, window::DILATION, CEIL],
     example: "max_pool(x, 3, stride: 2, pad: 1)",
@@ -357,10 +364,14 @@ pub static MAX_POOL: Definition = Definition {
     },
 };
 
-/// The mean of each window.
+/// The mean of each window: `[channels, *space] -> [channels, *space']` (LeCun et al. 1998, section II, without
+/// weights; PyTorch's `AvgPool1d`, `AvgPool2d`, `AvgPool3d`).
 pub static AVG_POOL: Definition = Definition {
     name: "avg_pool",
-    summary: "the mean of each window (subsampling of LeCun et al. 1998, without weights)",
+    summary: "the mean of each window",
+    shapes: "[channels, *space] -> [channels, *space']; space' = floor((space + before + after - size) / stride) + \
+             1, with `ceil` rounded up",
+    source: "LeCun et al. 1998, section II, without weights; PyTorch's `AvgPool1d`, `AvgPool2d`, `AvgPool3d`",
     operands: &["x"],
     attributes: &[
         SIZE,
@@ -377,20 +388,26 @@ pub static AVG_POOL: Definition = Definition {
     },
 };
 
-/// The mean of each channel.
+/// The mean of each channel: `[channels, *space] -> [channels, *space']` (Lin et al. 2013, section 3.2; PyTorch's
+/// `AdaptiveAvgPool2d(1)`).
 pub static GLOBAL_AVG_POOL: Definition = Definition {
     name: "global_avg_pool",
-    summary: "the mean of each channel, with dimensions of 1 for space (Lin et al. 2013)",
+    summary: "the mean of each channel, with dimensions of 1 for space",
+    shapes: "[channels, *space] -> [channels, *space']; space' = 1",
+    source: "Lin et al. 2013, section 3.2; PyTorch's `AdaptiveAvgPool2d(1)`",
     operands: &["x"],
     attributes: &[],
     example: "global_avg_pool(x)",
     build: |call| global(call, PoolKind::Average { count_pad: false }),
 };
 
-/// The largest element of each channel.
+/// The largest element of each channel: `[channels, *space] -> [channels, *space']` (Oquab et al. 2015, section 3;
+/// PyTorch's `AdaptiveMaxPool2d(1)`).
 pub static GLOBAL_MAX_POOL: Definition = Definition {
     name: "global_max_pool",
     summary: "the largest element of each channel, with dimensions of 1 for space",
+    shapes: "[channels, *space] -> [channels, *space']; space' = 1",
+    source: "Oquab et al. 2015, section 3; PyTorch's `AdaptiveMaxPool2d(1)`",
     operands: &["x"],
     attributes: &[],
     example: "global_max_pool(x)",

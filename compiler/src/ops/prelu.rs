@@ -7,7 +7,8 @@ use super::{Attribute, Definition, Gradient, Kernel, KernelContext, Mismatch, Op
 use crate::graph::{Init, Layout, Role, Type, show_shape};
 use crate::reference::{Evaluation, Tensor};
 
-/// x where positive, slope · x elsewhere. Operands: x and the slopes, one for each channel or one for all.
+/// x where positive, slope · x elsewhere. Operands: x `[channels, *space]` and the slopes, `[channels]` or `[1]`; the value has the
+/// shape of x.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Prelu;
 
@@ -170,10 +171,13 @@ impl Operator for PreluGradWeight {
     }
 }
 
-/// prelu.
+/// prelu: `[channels, *space] -> [channels, *space]` (He et al. 2015 (Delving deep into rectifiers), section 2.1;
+/// PyTorch's `PReLU`).
 pub static PRELU: Definition = Definition {
     name: "prelu",
-    summary: "x where positive, a learned slope times x elsewhere; slopes start at 0.25 (He et al. 2015)",
+    summary: "x where positive, a learnt slope times x elsewhere; slopes start at 0.25",
+    shapes: "[channels, *space] -> [channels, *space]",
+    source: "He et al. 2015 (Delving deep into rectifiers), section 2.1; PyTorch's `PReLU`",
     operands: &["x"],
     attributes: &[Attribute::optional("per_channel", "true", "whether each channel has a slope, or all have one")],
     example: "prelu(x)",

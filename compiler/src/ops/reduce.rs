@@ -77,7 +77,7 @@ impl Operator for SumTo {
     }
 }
 
-/// The largest element along the axes in which the shape is 1 and the operand is not.
+/// The largest element along the axes in which the shape is 1 and the operand is not, as of PyTorch's `amax`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MaxTo {
     /// The shape to be reached, of as many axes as the operand.
@@ -176,10 +176,12 @@ const AXES: Attribute = Attribute::optional(
 .positional();
 const KEEP: Attribute = Attribute::optional("keep", "false", "whether dimensions of 1 remain in their place");
 
-/// The sum along axes.
+/// The sum along axes: `[*shape] -> [*rest]` (PyTorch's `torch.sum`).
 pub static SUM: Definition = Definition {
     name: "sum",
     summary: "the sum along some axes, by default all: one number for each image",
+    shapes: "[*shape] -> [*rest]; without the axes, or with 1 in their place",
+    source: "PyTorch's `torch.sum`",
     operands: &["x"],
     attributes: &[AXES, KEEP],
     example: "sum(x, [1, 2])",
@@ -191,10 +193,12 @@ pub static SUM: Definition = Definition {
     },
 };
 
-/// The mean along axes.
+/// The mean along axes: `[*shape] -> [*rest]` (PyTorch's `torch.mean`).
 pub static MEAN: Definition = Definition {
     name: "mean",
     summary: "the mean along some axes, by default all: one number for each image",
+    shapes: "[*shape] -> [*rest]; without the axes, or with 1 in their place",
+    source: "PyTorch's `torch.mean`",
     operands: &["x"],
     attributes: &[AXES, KEEP],
     example: "mean(x, 0, keep: true)",
@@ -207,10 +211,12 @@ pub static MEAN: Definition = Definition {
     },
 };
 
-/// The largest element along axes.
+/// The largest element along axes: `[*shape] -> [*rest]` (PyTorch's `torch.amax`).
 pub static MAX: Definition = Definition {
     name: "max",
     summary: "the largest element along some axes, by default all: one number for each image",
+    shapes: "[*shape] -> [*rest]; without the axes, or with 1 in their place",
+    source: "PyTorch's `torch.amax`",
     operands: &["x"],
     attributes: &[AXES, KEEP],
     example: "max(x, [1, 2])",

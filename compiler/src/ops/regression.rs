@@ -14,10 +14,12 @@ fn distance(call: &mut Call<'_>) -> Result<ValueId, Diagnostic> {
     call.map(Pointwise::Abs, difference)
 }
 
-/// Mean absolute error.
+/// Mean absolute error: `[*shape], [*shape] -> []` (PyTorch's `L1Loss`, of each image apart).
 pub static L1: Definition = Definition {
     name: "l1",
     summary: "the mean of |prediction - target| over the elements of each image",
+    shapes: "[*shape], [*shape] -> []",
+    source: "PyTorch's `L1Loss`, of each image apart",
     operands: &["prediction", "target"],
     attributes: &[],
     example: "l1(scores, wanted)",
@@ -27,11 +29,14 @@ pub static L1: Definition = Definition {
     },
 };
 
-/// Squares near zero, straight lines farther out.
+/// Squares near zero, straight lines farther out: `[*shape], [*shape] -> []` (Girshick 2015, equation 3; Huber 1964,
+/// divided by beta; PyTorch's `SmoothL1Loss`, of each image apart).
 pub static SMOOTH_L1: Definition = Definition {
     name: "smooth_l1",
-    summary: "the mean over the elements of each image of d^2 / (2 beta) where d = |prediction - target| is below beta, and of \
-              d - beta / 2 elsewhere (Girshick 2015, equation 3; Huber 1964, divided by beta)",
+    summary: "the mean over the elements of each image of d^2 / (2 beta) where d = |prediction - target| is below \
+              beta, and of d - beta / 2 elsewhere",
+    shapes: "[*shape], [*shape] -> []",
+    source: "Girshick 2015, equation 3; Huber 1964, divided by beta; PyTorch's `SmoothL1Loss`, of each image apart",
     operands: &["prediction", "target"],
     attributes: &[Attribute::optional(
         "beta",
@@ -52,11 +57,13 @@ pub static SMOOTH_L1: Definition = Definition {
     },
 };
 
-/// Binary cross-entropy of scores.
+/// Binary cross-entropy of scores: `[*shape], [*shape] -> []` (PyTorch's `BCEWithLogitsLoss`, of each image apart).
 pub static BINARY_CROSS_ENTROPY_WITH_LOGITS: Definition = Definition {
     name: "binary_cross_entropy_with_logits",
-    summary: "the mean of -w*t*log(p) - (1-t)*log(1-p), p = sigmoid(scores), over the elements of each image; exact for large \
-              scores",
+    summary: "the mean of -w*t*log(p) - (1-t)*log(1-p), p = sigmoid(scores), over the elements of each image; \
+              exact for large scores",
+    shapes: "[*shape], [*shape] -> []",
+    source: "PyTorch's `BCEWithLogitsLoss`, of each image apart",
     operands: &["logits", "target"],
     attributes: &[Attribute::optional(
         "pos_weight",

@@ -32,7 +32,7 @@ pub enum RoiKind {
 }
 
 /// Regions of a map. Operands: the map `[channels, height, width]`, and the regions `[n, 4]`: left, top, right and bottom in
-/// pixels of the image.
+/// pixels of the image. The value is `[channels, n, height', width']`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Roi {
     /// How a bin becomes a number.
@@ -240,22 +240,30 @@ const SCALE: Attribute = Attribute::optional(
     "pixels of the map for one of the image, above 0: 1.0 / 16 behind a stride of 16",
 );
 
-/// The largest element of each bin of each region.
+/// The largest element of each bin of each region:
+/// `[channels, height, width], [n, 4] -> [channels, n, height', width']` (Girshick 2015, section 2.1; torchvision's
+/// `roi_pool`).
 pub static ROI_POOL: Definition = Definition {
     name: "roi_pool",
-    summary: "regions of a map, boxes [n, 4] by corners, as [channels, n, height, width]: the largest element of each bin; \
-              regions have no gradient (Girshick 2015)",
+    summary: "regions of a map, boxes by corners, left, top, right and bottom: the largest element of each bin; \
+              regions have no gradient",
+    shapes: "[channels, height, width], [n, 4] -> [channels, n, height', width']; height', width' = size",
+    source: "Girshick 2015, section 2.1; torchvision's `roi_pool`",
     operands: OPERANDS,
     attributes: &[SIZE, SCALE],
     example: "roi_pool(features, rois, 7, scale: 1.0 / 16)",
     build: |call| build(call, RoiKind::Pool),
 };
 
-/// The mean of points in each bin of each region.
+/// The mean of points in each bin of each region:
+/// `[channels, height, width], [n, 4] -> [channels, n, height', width']` (He et al. 2017, section 3; torchvision's
+/// `roi_align`).
 pub static ROI_ALIGN: Definition = Definition {
     name: "roi_align",
-    summary: "regions of a map, boxes [n, 4] by corners, as [channels, n, height, width]: the mean of points between pixels; \
-              regions have no gradient (He et al. 2017)",
+    summary: "regions of a map, boxes by corners, left, top, right and bottom: the mean of points between pixels; \
+              regions have no gradient",
+    shapes: "[channels, height, width], [n, 4] -> [channels, n, height', width']; height', width' = size",
+    source: "He et al. 2017, section 3; torchvision's `roi_align`",
     operands: OPERANDS,
     attributes: &[
         SIZE,

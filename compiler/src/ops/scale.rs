@@ -6,10 +6,15 @@ use super::elementwise::Arithmetic;
 use super::{Attribute, Definition, Mismatch};
 use crate::graph::{Init, Role};
 
-/// scale.
+/// scale: `[channels, *space] -> [channels, *space]` (Liu et al. 2015 (ParseNet), section 3.3; Touvron et al. 2021
+/// (LayerScale), with a small `init`; Caffe's `Scale`).
 pub static SCALE: Definition = Definition {
     name: "scale",
-    summary: "a learned factor times each channel, plus a learned offset where asked for; starts as the identity",
+    summary: "a learnt factor times each channel, `weight`, plus a learnt offset, `bias`, where asked for; starts \
+              as the identity",
+    shapes: "[channels, *space] -> [channels, *space]",
+    source: "Liu et al. 2015 (ParseNet), section 3.3; Touvron et al. 2021 (LayerScale), with a small `init`; \
+             Caffe's `Scale`",
     operands: &["x"],
     attributes: &[
         Attribute::optional("bias", "false", "whether there is an offset"),

@@ -62,7 +62,7 @@ impl Operator for Reshape {
     }
 }
 
-/// Tensors behind one another along an axis.
+/// Tensors behind one another along an axis, whose sizes add up; the other axes are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Concat {
     /// The axis; 0 is channels.
@@ -236,10 +236,12 @@ impl Operator for Slice {
     }
 }
 
-/// A tensor as a vector.
+/// A tensor as a vector: `[*shape] -> [elements]` (PyTorch's `torch.flatten` from axis 1 on).
 pub static FLATTEN: Definition = Definition {
     name: "flatten",
     summary: "all elements as one vector, in the order channels, height, width",
+    shapes: "[*shape] -> [elements]; elements = the product of shape",
+    source: "PyTorch's `torch.flatten` from axis 1 on",
     operands: &["x"],
     attributes: &[],
     example: "flatten(x)",
@@ -249,10 +251,12 @@ pub static FLATTEN: Definition = Definition {
     },
 };
 
-/// A tensor under another shape.
+/// A tensor under another shape: `[*old] -> [*shape]` (PyTorch's `torch.reshape`, without -1).
 pub static RESHAPE: Definition = Definition {
     name: "reshape",
     summary: "the same elements in the same order under another shape, given without the batch",
+    shapes: "[*old] -> [*shape]; products are equal",
+    source: "PyTorch's `torch.reshape`, without -1",
     operands: &["x"],
     attributes: &[Attribute::required(
         "shape",
@@ -273,10 +277,13 @@ pub static RESHAPE: Definition = Definition {
     },
 };
 
-/// Tensors behind one another.
+/// Tensors behind one another: `[*shape].. -> [*shape']` (the depth concatenation of Szegedy et al. 2015; PyTorch's
+/// `torch.cat`).
 pub static CONCAT: Definition = Definition {
     name: "concat",
     summary: "tensors behind one another along an axis, by default channels",
+    shapes: "[*shape].. -> [*shape']; along the axis the sum, else equal",
+    source: "the depth concatenation of Szegedy et al. 2015; PyTorch's `torch.cat`",
     operands: &["inputs.."],
     attributes: &[Attribute::optional("axis", "0", "the axis without the batch: 0 is channels, 1 the first of space")],
     example: "concat(x, x)",

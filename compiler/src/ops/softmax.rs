@@ -9,7 +9,7 @@ use crate::diagnostics::Diagnostic;
 use crate::graph::{Type, ValueId, show_shape};
 use crate::reference::{Evaluation, Tensor};
 
-/// e^x over its sum along an axis, for each place of the others apart.
+/// e^x over its sum along an axis, for each place of the others apart; the value has the shape of x.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Softmax {
     /// The axis; 0 is channels.
@@ -136,20 +136,24 @@ impl Operator for SoftmaxGrad {
 const AXIS: Attribute =
     Attribute::optional("axis", "0", "the axis without the batch: 0 is channels, 1 the first of space");
 
-/// softmax.
+/// softmax: `[channels, *space] -> [channels, *space]` (Bridle 1990; PyTorch's `Softmax`).
 pub static SOFTMAX: Definition = Definition {
     name: "softmax",
     summary: "exp(x) over its sum along an axis, by default channels: scores to probabilities",
+    shapes: "[channels, *space] -> [channels, *space]",
+    source: "Bridle 1990; PyTorch's `Softmax`",
     operands: &["x"],
     attributes: &[AXIS],
     example: "softmax(x)",
     build: |call| build(call, false),
 };
 
-/// The logarithm of softmax.
+/// The logarithm of softmax: `[channels, *space] -> [channels, *space]` (PyTorch's `LogSoftmax`).
 pub static LOG_SOFTMAX: Definition = Definition {
     name: "log_softmax",
     summary: "the logarithm of softmax along an axis, by default channels",
+    shapes: "[channels, *space] -> [channels, *space]",
+    source: "PyTorch's `LogSoftmax`",
     operands: &["x"],
     attributes: &[AXIS],
     example: "log_softmax(x)",

@@ -132,20 +132,28 @@ fn size(call: &mut Call<'_>) -> Result<usize, Diagnostic> {
     Ok(call.per_axis("size", 1, 1..=64)?[0])
 }
 
-/// Squares of pixels as channels.
+/// Squares of pixels as channels:
+/// `[channels, height, width] -> [channels * size * size, height / size, width / size]` (the passthrough of Redmon &
+/// Farhadi 2017, section 2; PyTorch's `PixelUnshuffle`).
 pub static SPACE_TO_DEPTH: Definition = Definition {
     name: "space_to_depth",
-    summary: "each square of pixels as the channels of one pixel (the passthrough of Redmon & Farhadi 2017)",
+    summary: "each square of pixels as the channels of one pixel",
+    shapes: "[channels, height, width] -> [channels * size * size, height / size, width / size]",
+    source: "the passthrough of Redmon & Farhadi 2017, section 2; PyTorch's `PixelUnshuffle`",
     operands: &["x"],
     attributes: &[SIZE],
     example: "space_to_depth(x, 2)",
     build: |call| build(call, |size| SpaceToDepth { size }.into()),
 };
 
-/// Channels as squares of pixels.
+/// Channels as squares of pixels:
+/// `[channels, height, width] -> [channels / (size * size), size * height, size * width]` (sub-pixel convolution, Shi
+/// et al. 2016, section 3.2; PyTorch's `PixelShuffle`).
 pub static DEPTH_TO_SPACE: Definition = Definition {
     name: "depth_to_space",
-    summary: "the channels of each pixel as a square of pixels (sub-pixel convolution, Shi et al. 2016)",
+    summary: "the channels of each pixel as a square of pixels",
+    shapes: "[channels, height, width] -> [channels / (size * size), size * height, size * width]",
+    source: "sub-pixel convolution, Shi et al. 2016, section 3.2; PyTorch's `PixelShuffle`",
     operands: &["x"],
     attributes: &[SIZE],
     example: "depth_to_space(conv(x, 8, 1), 2)",

@@ -10,10 +10,13 @@ use crate::graph::ValueId;
 const AXIS: Attribute =
     Attribute::optional("axis", "0", "the axis without the batch: 0 is channels, 1 the first of space");
 
-/// A range of an axis.
+/// A range of an axis: `[*shape] -> [*shape']` (Python's `x[start:end:stride]`; of stride 1 PyTorch's
+/// `torch.narrow`).
 pub static SLICE: Definition = Definition {
     name: "slice",
     summary: "the elements of an axis from `start` to before `end`, by default channels",
+    shapes: "[*shape] -> [*shape']; along the axis ceil((end - start) / stride)",
+    source: "Python's `x[start:end:stride]`; of stride 1 PyTorch's `torch.narrow`",
     operands: &["x"],
     attributes: &[
         Attribute::required("start", "the first index, from 0"),
@@ -32,10 +35,13 @@ pub static SLICE: Definition = Definition {
     },
 };
 
-/// Equal parts, or parts of given sizes.
+/// Equal parts, or parts of given sizes: `[*shape] -> [*shape']..` (PyTorch's `torch.split`, by the number of parts
+/// or by all sizes).
 pub static SPLIT: Definition = Definition {
     name: "split",
     summary: "a tuple of parts that lie behind one another along an axis, by default channels: `(a, b) = split(x, 2)`",
+    shapes: "[*shape] -> [*shape']..; along the axis a share, or each of the sizes",
+    source: "PyTorch's `torch.split`, by the number of parts or by all sizes",
     operands: &["x"],
     attributes: &[Attribute::required("parts", "how many equal parts, or a list of the sizes of all parts"), AXIS],
     example: "split(x, [1, 2])[0]",

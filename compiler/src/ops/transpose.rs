@@ -10,7 +10,7 @@ use crate::diagnostics::Diagnostic;
 use crate::graph::{Type, show_shape};
 use crate::reference::{Evaluation, Tensor};
 
-/// Axis i of the value is axis `axes[i]` of the operand.
+/// Axis i of the value is axis `axes[i]` of the operand, as of PyTorch's `permute`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Transpose {
     /// Each axis once.
@@ -80,10 +80,12 @@ impl Operator for Transpose {
     }
 }
 
-/// Axes in another order.
+/// Axes in another order: `[*shape] -> [*shape']` (PyTorch's `torch.permute`).
 pub static TRANSPOSE: Definition = Definition {
     name: "transpose",
     summary: "the axes in another order: axis i of the value is axis `axes[i]` of the operand",
+    shapes: "[*shape] -> [*shape']; shape'[i] = shape[axes[i]]",
+    source: "PyTorch's `torch.permute`",
     operands: &["x"],
     attributes: &[Attribute::required("axes", "a list of all axes without the batch, `[1, 2, 0]`")],
     example: "transpose(x, [1, 2, 0])",
@@ -93,10 +95,13 @@ pub static TRANSPOSE: Definition = Definition {
     },
 };
 
-/// Channels of all groups in turn.
+/// Channels of all groups in turn: `[channels, *space] -> [channels, *space]` (Zhang et al. 2018, section 3.1;
+/// PyTorch's `ChannelShuffle`).
 pub static CHANNEL_SHUFFLE: Definition = Definition {
     name: "channel_shuffle",
-    summary: "the first channel of each group, then the second of each, and so on (Zhang et al. 2018)",
+    summary: "the first channel of each group, then the second of each, and so on",
+    shapes: "[channels, *space] -> [channels, *space]",
+    source: "Zhang et al. 2018, section 3.1; PyTorch's `ChannelShuffle`",
     operands: &["x"],
     attributes: &[Attribute::required("groups", "a divisor of the channels")],
     example: "channel_shuffle(x, 3)",

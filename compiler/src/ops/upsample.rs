@@ -49,7 +49,7 @@ impl Interpolation {
     }
 }
 
-/// More elements (or fewer) along the axes of space.
+/// More elements (or fewer) along the axes of space: `[channels, *space] -> [channels, *size]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Upsample {
     /// The new size of space.
@@ -179,10 +179,13 @@ impl Operator for UpsampleGrad {
     }
 }
 
-/// More elements along the axes of space.
+/// More elements along the axes of space: `[channels, *space] -> [channels, *space']` (PyTorch's `Upsample`, of modes
+/// `nearest`, `linear`, `bilinear` and `trilinear`).
 pub static UPSAMPLE: Definition = Definition {
     name: "upsample",
-    summary: "space made larger by a scale, or to a size, from the nearest elements or between them",
+    summary: "space made larger by a scale, or brought to a size, from the nearest elements or between them",
+    shapes: "[channels, *space] -> [channels, *space']; space' = scale * space, or size",
+    source: "PyTorch's `Upsample`, of modes `nearest`, `linear`, `bilinear` and `trilinear`",
     operands: &["x"],
     attributes: &[
         Attribute::optional("scale", "none", "how many times larger: a number, or one for each axis").positional(),

@@ -5,10 +5,12 @@ use super::{Attribute, Definition};
 use crate::diagnostics::Diagnostic;
 use crate::graph::{Init, Role};
 
-/// weight.
+/// weight: `-> [*shape]` (Gatys et al. 2015, whose picture is learnt; PyTorch's `Parameter`).
 pub static WEIGHT: Definition = Definition {
     name: "weight",
-    summary: "a tensor that is learnt, the same for every image: the picture of Gatys et al. 2015, a learnt start, a template",
+    summary: "a tensor that is learnt, the same for every image: a picture, a learnt start, a template",
+    shapes: "-> [*shape]",
+    source: "Gatys et al. 2015, whose picture is learnt; PyTorch's `Parameter`",
     operands: &[],
     attributes: &[
         Attribute::required("shape", "a list of 1 to 4 whole numbers, without the batch"),

@@ -192,7 +192,10 @@ fn habit(place: &Place<'_>) -> Option<(String, String)> {
         _ if found.chars().next().is_some_and(|c| !c.is_ascii()) => {
             ("only strings and comments may have letters outside ASCII", "letters a-z, digits and `_`")
         }
-        _ => return place.statement().or_else(|| place.sign()).or_else(|| place.gap()),
+        _ => {
+            let found = place.statement().or_else(|| place.dots_in_a_name()).or_else(|| place.method());
+            return found.or_else(|| place.sign()).or_else(|| place.gap());
+        }
     };
     Some((title.to_owned(), fits.to_owned()))
 }
@@ -286,6 +289,27 @@ impl Place<'_> {
             ("a value alone is no statement".to_owned(), format!("`output y = {value}`, or `name = {value}`"))
         } else {
             ("a block gives its value with `return`".to_owned(), format!("`return {value}`, or `name = {value}`"))
+        })
+    }
+
+    /// `as stem.conv`
+    fn dots_in_a_name(&self) -> Option<(String, String)> {
+        let name = self.word_before();
+        let front = self.before().strip_suffix(name)?;
+        let rest = self.rest_of_line().split([' ', ')', ',', '}']).next()?;
+        (self.found == "." && front.trim_end().ends_with(" as"))
+            .then(|| ("a name with dots stands in quotes".to_owned(), format!("`as \"{name}.{rest}\"`")))
+    }
+
+    /// `x.mean(1)`
+    fn method(&self) -> Option<(String, String)> {
+        let (value, operator) = self.before().strip_suffix('(')?.rsplit_once('.')?;
+        let value = value.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().filter(|name| !name.is_empty())?;
+        let word = operator.starts_with(|c: char| c.is_ascii_alphabetic());
+        (word && operator.chars().all(|c| c.is_alphanumeric() || c == '_')).then(|| {
+            let fits =
+                format!("`{operator}({value})`, or `{value} |> {operator}`, with the other arguments in brackets");
+            ("operators and blocks are not called with a point".to_owned(), fits)
         })
     }
 

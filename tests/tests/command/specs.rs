@@ -99,7 +99,7 @@ fn operators_are_explained() {
         let name = operator["name"].as_str().expect("a name");
         assert!(list.contains(&format!("{name}(")), "{name}");
         let page = said(home.path(), &["operators", name]);
-        for text in [&operator["summary"], &operator["example"]] {
+        for text in ["summary", "shapes", "source", "example"].map(|key| &operator[key]) {
             assert!(page.contains(text.as_str().expect("a text")), "{page}");
         }
     }

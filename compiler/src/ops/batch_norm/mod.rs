@@ -19,7 +19,8 @@ use super::{Attribute, Definition, Gradient, Kernel, KernelContext, Mismatch, Op
 use crate::graph::{Init, Role, Type, show_shape};
 use crate::reference::{Evaluation, Tensor};
 
-/// (x − mean) / √(var + eps) · weight + bias for each channel. Operands: x, weight, bias, mean, var.
+/// (x − mean) / √(var + eps) · weight + bias for each channel. Operands: x `[channels, *space]`, and weight, bias, mean, var, each
+/// `[channels]`; the value has the shape of x.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct BatchNorm {
     /// Added to the variance.
@@ -137,10 +138,14 @@ impl Operator for BatchNormGrad {
     }
 }
 
-/// batch_norm.
+/// batch_norm: `[channels, *space] -> [channels, *space]` (Ioffe & Szegedy 2015, algorithms 1 and 2; PyTorch's
+/// `BatchNorm1d`, `BatchNorm2d`, `BatchNorm3d`).
 pub static BATCH_NORM: Definition = Definition {
     name: "batch_norm",
-    summary: "each channel to mean 0 and variance 1, then scaled and shifted by learnt weights (Ioffe & Szegedy 2015)",
+    summary: "each channel to mean 0 and variance 1, then scaled and shifted by learnt weights; in training by the \
+              statistics of the batch, else by running ones",
+    shapes: "[channels, *space] -> [channels, *space]",
+    source: "Ioffe & Szegedy 2015, algorithms 1 and 2; PyTorch's `BatchNorm1d`, `BatchNorm2d`, `BatchNorm3d`",
     operands: &["x"],
     attributes: &[
         Attribute::optional("eps", "0.00001", "added to the variance, above 0 and up to 1"),

@@ -21,7 +21,8 @@ use crate::reference::{Evaluation, Tensor};
 pub use grad_weight::{ChannelSum, ConvGradWeight};
 pub(super) use loops::{PANEL, Planes, Shape, bind, kernel_name, part, part_mut, per_group};
 
-/// A convolution. Operands: x, weight `[filters, channels / groups, kernel...]`, and a bias if there is one.
+/// A convolution. Operands: x `[channels, *space]`, weight `[filters, channels / groups, kernel...]`, and a bias `[filters]` if
+/// there is one; the value is `[filters, *space']` ([`Window::output`]).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Conv {
     /// The window.
@@ -206,10 +207,15 @@ impl Operator for Conv {
     }
 }
 
-/// conv.
+/// conv: `[channels, *space] -> [filters, *space']` (LeCun et al. 1998, section II; PyTorch's `Conv1d`, `Conv2d`,
+/// `Conv3d`).
 pub static CONV: Definition = Definition {
     name: "conv",
-    summary: "convolution over as many axes of space as the input has: 1, 2 or 3 (LeCun et al. 1998)",
+    summary: "convolution over as many axes of space as the input has: 1, 2 or 3; as in all frameworks, filters \
+              are not turned round",
+    shapes: "[channels, *space] -> [filters, *space']; space' = floor((space + before + after - dilation * (kernel \
+             - 1) - 1) / stride) + 1",
+    source: "LeCun et al. 1998, section II; PyTorch's `Conv1d`, `Conv2d`, `Conv3d`",
     operands: &["x"],
     attributes: &[
         Attribute::required("filters", "number of filters, the channels of the result"),

@@ -183,12 +183,14 @@ impl Operator for FastRcnnGrad {
     }
 }
 
-/// The loss of regions.
+/// The loss of regions: `[n, 1 + classes], [n, 4 * (1 + classes)], [n, 4], [m, 5] -> []` (Girshick 2015, equation 1).
 pub static FAST_RCNN: Definition = Definition {
     name: "fast_rcnn",
-    summary: "the loss of regions [n, 4], their scores [n, 1 + classes], none first, and moves [n, 4 * (1 + classes)], beside objects \
-              [m, 5]: class, centre x and y, width, height in pixels, padded by rows of class -1; the mean over the samples that \
-              could be drawn (Girshick 2015, equation 1)",
+    summary: "the loss of regions, by corners, their scores, none first, and moves, beside objects: class, centre \
+              x and y, width, height in pixels, padded by rows of class -1; the mean over the samples that could \
+              be drawn",
+    shapes: "[n, 1 + classes], [n, 4 * (1 + classes)], [n, 4], [m, 5] -> []",
+    source: "Girshick 2015, equation 1",
     operands: &["scores", "deltas", "rois", "objects"],
     attributes: &[
         Attribute::optional("positive", "0.5", "regions that share this with an object are examples of its class"),

@@ -91,11 +91,14 @@ impl Operator for Proposals {
     }
 }
 
-/// Proposals.
+/// Proposals: `[anchors, height, width], [4 * anchors, height, width] -> [count, 4]` (Ren et al. 2015, section 3).
 pub static PROPOSALS: Definition = Definition {
     name: "proposals",
-    summary: "boxes [count, 4] by corners of a region proposal network: the best anchors, moved, without those that share too \
-              much with better ones; rows of zeros where there are fewer; constant to the gradient (Ren et al. 2015)",
+    summary: "boxes by corners of a region proposal network: the best anchors, moved, without those that share too \
+              much with better ones; rows of zeros where there are fewer; constant to the gradient",
+    shapes: "[anchors, height, width], [4 * anchors, height, width] -> [count, 4]; an anchor for each scale of \
+             each ratio",
+    source: "Ren et al. 2015, section 3",
     operands: &["scores", "deltas"],
     attributes: &[
         STRIDE,

@@ -178,11 +178,15 @@ impl Operator for RpnGrad {
     }
 }
 
-/// The loss of a region proposal network.
+/// The loss of a region proposal network: `[anchors, height, width], [4 * anchors, height, width], [m, 5] -> []` (Ren
+/// et al. 2015, equation 1).
 pub static RPN: Definition = Definition {
     name: "rpn",
-    summary: "the loss of a region proposal network beside objects [m, 5]: class, centre x and y, width, height in pixels, padded \
-              by rows of class -1; the mean over the samples that could be drawn (Ren et al. 2015, equation 1)",
+    summary: "the loss of a region proposal network beside objects: class, centre x and y, width, height in \
+              pixels, padded by rows of class -1; the mean over the samples that could be drawn",
+    shapes: "[anchors, height, width], [4 * anchors, height, width], [m, 5] -> []; an anchor for each scale of \
+             each ratio",
+    source: "Ren et al. 2015, equation 1",
     operands: &["scores", "deltas", "objects"],
     attributes: &[
         STRIDE,

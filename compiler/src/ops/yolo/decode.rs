@@ -10,7 +10,8 @@ use crate::ops::boxes::logistic;
 use crate::ops::{Attribute, Definition, Gradient, Kernel, KernelContext, Mismatch, Operator, Split};
 use crate::reference::{Evaluation, Tensor};
 
-/// The boxes of a map, a row each: centre x and y, width and height in pixels, confidence, classes.
+/// The boxes of a map, a row each: centre x and y, width and height in pixels, confidence, classes. Operand: the map
+/// `[boxes * (5 + classes), height, width]`, of V1 with `5 * boxes + classes` channels; the value is `[boxes of all cells, 5 + classes]`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct YoloDecode(pub Map);
 
@@ -107,10 +108,14 @@ impl Operator for YoloDecodeGrad {
     }
 }
 
-/// The boxes of a map.
+/// The boxes of a map: `[boxes * (5 + classes), height, width] -> [height * width * boxes, 5 + classes]` (Redmon et
+/// al. 2016, section 2; Redmon & Farhadi 2017, section 2; Redmon & Farhadi 2018, section 2).
 pub static YOLO_DECODE: Definition = Definition {
     name: "yolo_decode",
-    summary: "the boxes of a YOLO map as rows [n, 5 + classes]: centre x and y, width, height in pixels, confidence, classes",
+    summary: "the boxes of a YOLO map as rows: centre x and y, width, height in pixels, confidence, classes",
+    shapes: "[boxes * (5 + classes), height, width] -> [height * width * boxes, 5 + classes]; of `v1` 5 * boxes + \
+             classes channels",
+    source: "Redmon et al. 2016, section 2; Redmon & Farhadi 2017, section 2; Redmon & Farhadi 2018, section 2",
     operands: &["map"],
     attributes: &[
         STRIDE,

@@ -233,11 +233,13 @@ impl Operator for YoloLossGrad {
 const OPERANDS: &[&str] = &["map", "objects"];
 const IGNORE: &str = "boxes that share more than this with an object need not say that there is none";
 
-/// The first version.
+/// The first version: `[5 * boxes + classes, height, width], [m, 5] -> []` (Redmon et al. 2016, equation 3).
 pub static YOLO_V1: Definition = Definition {
     name: "yolo_v1",
-    summary: "squared errors of a YOLO map [5 * boxes + classes, height, width] beside objects [m, 5]: class, centre x and y, \
-              width, height in pixels, padded by rows of class -1 (Redmon et al. 2016, equation 3)",
+    summary: "squared errors of a YOLO map beside objects: class, centre x and y, width, height in pixels, padded \
+              by rows of class -1",
+    shapes: "[5 * boxes + classes, height, width], [m, 5] -> []",
+    source: "Redmon et al. 2016, equation 3",
     operands: OPERANDS,
     attributes: &[
         STRIDE,
@@ -256,11 +258,14 @@ pub static YOLO_V1: Definition = Definition {
     },
 };
 
-/// The second version.
+/// The second version: `[boxes * (5 + classes), height, width], [m, 5] -> []` (Redmon & Farhadi 2017, section 2;
+/// weights of the authors' code).
 pub static YOLO_V2: Definition = Definition {
     name: "yolo_v2",
-    summary: "the loss of a YOLOv2 map [anchors * (5 + classes), height, width] beside objects [m, 5]: class, centre x and y, \
-              width, height in pixels, padded by rows of class -1 (Redmon & Farhadi 2017; weights of the authors' code)",
+    summary: "the loss of a YOLOv2 map beside objects: class, centre x and y, width, height in pixels, padded by \
+              rows of class -1",
+    shapes: "[boxes * (5 + classes), height, width], [m, 5] -> []; boxes as many as anchors",
+    source: "Redmon & Farhadi 2017, section 2; weights of the authors' code",
     operands: OPERANDS,
     attributes: &[
         STRIDE,
@@ -289,11 +294,13 @@ pub static YOLO_V2: Definition = Definition {
     },
 };
 
-/// The third version.
+/// The third version: `[boxes * (5 + classes), height, width], [m, 5] -> []` (Redmon & Farhadi 2018, section 2).
 pub static YOLO_V3: Definition = Definition {
     name: "yolo_v3",
-    summary: "the loss of a YOLOv3 map [anchors * (5 + classes), height, width] beside objects [m, 5]: class, centre x and y, \
-              width, height in pixels, padded by rows of class -1 (Redmon & Farhadi 2018, section 2)",
+    summary: "the loss of a YOLOv3 map beside objects: class, centre x and y, width, height in pixels, padded by \
+              rows of class -1",
+    shapes: "[boxes * (5 + classes), height, width], [m, 5] -> []; boxes as many as anchors",
+    source: "Redmon & Farhadi 2018, section 2",
     operands: OPERANDS,
     attributes: &[
         STRIDE,
