@@ -163,6 +163,10 @@ const USES: &[(&str, &str)] = &[
     ("[3, 9]", "pad(x, [(3, 12)], mode: replicate)"),
     ("[3, 4, 5]", "pad(x, channels: 2) - pad(x, 0, channels: (1, 3), mode: replicate)"),
     ("[2, 3, 2, 4]", "pad(x, 1, channels: (0, 1), mode: reflect)"),
+    (
+        "[5]",
+        "pad(x, channels: (3, 1)) - pad(x, channels: 2, mode: replicate) + pad(x, channels: (1, 3), mode: reflect)",
+    ),
     ("[2, 3, 2, 4]", "pad(x, [2, 1, 3], mode: reflect) |> pad(1)"),
     ("[2, 3, 2, 4]", "pad(x, [1, 0, 5], mode: replicate)"),
     ("[3, 4, 5]", "upsample(x, 2)"),
