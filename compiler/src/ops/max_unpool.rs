@@ -64,7 +64,8 @@ impl Operator for Switched {
 pub static MAX_UNPOOL: Definition = Definition {
     name: "max_unpool",
     summary: "each value where `max_pool` of `x`, with the same window, found its largest element, and zeros elsewhere; where windows \
-              overlap, values add up (unpooling with switches, Zeiler & Fergus 2014)",
+              overlap, values add up (unpooling with switches, Zeiler & Fergus 2014); no gradient flows through \
+              `x`, whose largest elements stay where they are",
     operands: &["values", "x"],
     attributes: &[
         Attribute::required("size", "size of the window: a number, or one for each axis"),

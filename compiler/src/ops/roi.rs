@@ -244,7 +244,7 @@ const SCALE: Attribute = Attribute::optional(
 pub static ROI_POOL: Definition = Definition {
     name: "roi_pool",
     summary: "regions of a map, boxes [n, 4] by corners, as [channels, n, height, width]: the largest element of each bin; \
-              regions have no gradient (Girshick 2015)",
+              no gradient flows through `rois` (Girshick 2015)",
     operands: OPERANDS,
     attributes: &[SIZE, SCALE],
     example: "roi_pool(features, rois, 7, scale: 1.0 / 16)",
@@ -255,7 +255,7 @@ pub static ROI_POOL: Definition = Definition {
 pub static ROI_ALIGN: Definition = Definition {
     name: "roi_align",
     summary: "regions of a map, boxes [n, 4] by corners, as [channels, n, height, width]: the mean of points between pixels; \
-              regions have no gradient (He et al. 2017)",
+              no gradient flows through `rois` (He et al. 2017)",
     operands: OPERANDS,
     attributes: &[
         SIZE,

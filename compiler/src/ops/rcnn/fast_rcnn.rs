@@ -188,7 +188,7 @@ pub static FAST_RCNN: Definition = Definition {
     name: "fast_rcnn",
     summary: "the loss of regions [n, 4], their scores [n, 1 + classes], none first, and moves [n, 4 * (1 + classes)], beside objects \
               [m, 5]: class, centre x and y, width, height in pixels, padded by rows of class -1; the mean over the samples that \
-              could be drawn (Girshick 2015, equation 1)",
+              could be drawn (Girshick 2015, equation 1); no gradient flows through `rois` and `objects`",
     operands: &["scores", "deltas", "rois", "objects"],
     attributes: &[
         Attribute::optional("positive", "0.5", "regions that share this with an object are examples of its class"),

@@ -95,7 +95,8 @@ impl Operator for Proposals {
 pub static PROPOSALS: Definition = Definition {
     name: "proposals",
     summary: "boxes [count, 4] by corners of a region proposal network: the best anchors, moved, without those that share too \
-              much with better ones; rows of zeros where there are fewer; constant to the gradient (Ren et al. 2015)",
+              much with better ones; rows of zeros where there are fewer; no gradient flows through \
+              `scores` and `deltas` (Ren et al. 2015)",
     operands: &["scores", "deltas"],
     attributes: &[
         STRIDE,

@@ -182,7 +182,8 @@ impl Operator for RpnGrad {
 pub static RPN: Definition = Definition {
     name: "rpn",
     summary: "the loss of a region proposal network beside objects [m, 5]: class, centre x and y, width, height in pixels, padded \
-              by rows of class -1; the mean over the samples that could be drawn (Ren et al. 2015, equation 1)",
+              by rows of class -1; the mean over the samples that could be drawn (Ren et al. 2015, equation 1); no gradient \
+              flows through `objects`",
     operands: &["scores", "deltas", "objects"],
     attributes: &[
         STRIDE,

@@ -237,7 +237,8 @@ const IGNORE: &str = "boxes that share more than this with an object need not sa
 pub static YOLO_V1: Definition = Definition {
     name: "yolo_v1",
     summary: "squared errors of a YOLO map [5 * boxes + classes, height, width] beside objects [m, 5]: class, centre x and y, \
-              width, height in pixels, padded by rows of class -1 (Redmon et al. 2016, equation 3)",
+              width, height in pixels, padded by rows of class -1 (Redmon et al. 2016, equation 3); no \
+              gradient flows through `objects`",
     operands: OPERANDS,
     attributes: &[
         STRIDE,
@@ -260,7 +261,8 @@ pub static YOLO_V1: Definition = Definition {
 pub static YOLO_V2: Definition = Definition {
     name: "yolo_v2",
     summary: "the loss of a YOLOv2 map [anchors * (5 + classes), height, width] beside objects [m, 5]: class, centre x and y, \
-              width, height in pixels, padded by rows of class -1 (Redmon & Farhadi 2017; weights of the authors' code)",
+              width, height in pixels, padded by rows of class -1 (Redmon & Farhadi 2017; weights of the authors' \
+              code); no gradient flows through `objects`",
     operands: OPERANDS,
     attributes: &[
         STRIDE,
@@ -293,7 +295,8 @@ pub static YOLO_V2: Definition = Definition {
 pub static YOLO_V3: Definition = Definition {
     name: "yolo_v3",
     summary: "the loss of a YOLOv3 map [anchors * (5 + classes), height, width] beside objects [m, 5]: class, centre x and y, \
-              width, height in pixels, padded by rows of class -1 (Redmon & Farhadi 2018, section 2)",
+              width, height in pixels, padded by rows of class -1 (Redmon & Farhadi 2018, section 2); no gradient \
+              flows through `objects`",
     operands: OPERANDS,
     attributes: &[
         STRIDE,
