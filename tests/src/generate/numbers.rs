@@ -111,7 +111,8 @@ impl Writer {
         axes
     }
 
-    /// Sums, means or largest elements along some axes: on their own, or beside `x`, to which they are repeated.
+    /// Sums, means or largest elements along some axes: on their own, or beside `x`, to which they are repeated. Sums stay so
+    /// small that what comes behind them does not saturate, where gradients have no digits to compare.
     pub(super) fn reduced(&mut self) {
         let (kind, axes) = (*self.random.pick(&["sum", "mean", "max"]), self.some_axes());
         let written = match axes[..] {
@@ -121,18 +122,18 @@ impl Writer {
         let written = if self.random.one_in(3) { format!("axes: {written}") } else { written };
         let left = |axis: &usize| !axes.contains(axis);
         let kept: Vec<usize> = (0..self.shape.len()).filter(left).map(|axis| self.shape[axis]).collect();
-        let operation = *self.random.pick(&["x * tanh", "x - 0.5 * ", "x + 0.1 * "]);
+        let operation = *self.random.pick(&["x * tanh", "x - 0.5 * tanh", "x + sigmoid"]);
         // Without its axes, what is left goes beside `x` if it is one number, or one for each channel.
         let beside = kept.is_empty() || (kept.len() == 1 && left(&0));
         match self.random.below(3) {
             0 => self.say(format!("x = {operation}({kind}(x, {written}, keep: true))")),
             1 if beside => self.say(format!("x = {operation}({kind}(x, {written}, keep: false))")),
             _ if !kept.is_empty() => {
-                self.say(format!("x = x |> {kind}({written})"));
+                self.say(format!("x = 0.1 * x |> {kind}({written})"));
                 self.shape = kept;
             }
             _ => {
-                self.say(format!("x = x |> {kind}({written}, keep: true)"));
+                self.say(format!("x = 0.1 * x |> {kind}({written}, keep: true)"));
                 self.shape = vec![1; self.shape.len()];
             }
         }
