@@ -45,7 +45,8 @@ impl Writer {
 
     /// What a loss weighs beside others.
     fn factor(&mut self) -> &'static str {
-        *self.random.pick(&["", "", "0.3 * ", "2 * "])
+        const FACTORS: [&str; 4] = ["", "", "0.3 * ", "2 * "];
+        FACTORS[self.random.below(FACTORS.len())]
     }
 
     /// A loss, or a multiple of it.

@@ -47,7 +47,12 @@ impl Writer {
         let mode = *self.random.pick(&["zero", "reflect", "replicate"]);
         let mut pads: Vec<(usize, usize)> = Vec::new();
         for axis in 0..self.shape.len() {
-            let most = if mode == "reflect" { (self.shape[axis] - 1).min(3) } else { 3 };
+            let most = match mode {
+                "reflect" => (self.shape[axis] - 1).min(3),
+                // Of one channel seven would come that are equal, of which a softmax has no gradient.
+                "replicate" if axis == 0 && self.shape[0] == 1 => 0,
+                _ => 3,
+            };
             let before = self.random.between(0, most);
             pads.push((before, if self.random.one_in(2) { before } else { self.random.between(0, most) }));
         }

@@ -77,7 +77,7 @@ impl Writer {
             kernel.push(self.random.between(1, size.min(largest)));
             stride.push(self.random.between(1, 3));
             let last = kernel[axis - 1] - 1;
-            let most = if last == 0 { 1 } else { ((size - 1) / last).min(3) };
+            let most = (size - 1).checked_div(last).map_or(1, |most| most.min(3));
             dilation.push(if self.random.one_in(3) { self.random.between(1, most) } else { 1 });
         }
         let pad = vec![(0, 0); kernel.len()];
@@ -163,12 +163,12 @@ impl Writer {
         let ((filters, groups), mut window) = (self.groups(), self.unpadded(3));
         window.same = self.random.one_in(4);
         let mut more = vec![0; self.rank()];
-        for axis in 0..more.len() {
+        for (axis, more) in more.iter_mut().enumerate() {
             let most = window.reach(axis) - 1;
             let before = self.random.between(0, most);
             let after = self.random.between(0, most - before);
             window.pad[axis] = if self.random.one_in(2) { (before, after) } else { (before / 2, before / 2) };
-            more[axis] = if window.same { 0 } else { self.random.between(0, window.stride[axis] - 1) };
+            *more = if window.same { 0 } else { self.random.between(0, window.stride[axis] - 1) };
         }
         let written = self.sized(&window, &self.ones());
         let more_text =
