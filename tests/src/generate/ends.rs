@@ -19,7 +19,8 @@ impl Writer {
                 self.classes(classes);
             }
             2 => {
-                self.say("map = sigmoid(x)".into());
+                // In single precision a probability near one is one, of which the logarithm of the rest is not to be compared.
+                self.say("map = sigmoid(clamp(x, min: -6, max: 6))".into());
                 self.say("output map".into());
                 self.wanted("binary_cross_entropy(map, wanted)");
             }
