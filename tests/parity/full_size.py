@@ -90,19 +90,23 @@ def settle(twin, net, inputs):
             twin.once(net, *inputs)
             for layer in norms:
                 layer.eval() if layer in frozen else layer.reset_running_stats()
-        kept = {}
-        while kept is not None:
-            for layer in norms:
-                if layer not in frozen:
-                    layer.reset_running_stats()
-            try:
-                with AwayFromKinks(net, kept):
-                    twin.once(net, *inputs)
-                kept = None
-            except Tie as tie:
-                kept = tie.kept
+        away(twin, net, inputs, [layer for layer in norms if layer not in frozen])
     for layer in norms:
         layer.momentum = 0.0  # And stay.
+
+
+def away(twin, net, inputs, norms=(), mode=None):
+    """Biases and filters for which nothing is near a kink or a tie. The running statistics of `norms` are those of a single pass."""
+    kept = {}
+    while kept is not None:
+        for layer in norms:
+            layer.reset_running_stats()
+        try:
+            with (mode or AwayFromKinks)(net, kept):
+                twin.once(net, *inputs)
+            kept = None
+        except Tie as tie:
+            kept = tie.kept
 
 
 class Tie(Exception):
@@ -136,9 +140,10 @@ class AwayFromKinks(TorchFunctionMode):
     def __torch_function__(self, function, types, args=(), kwargs=None):
         if function in KINKS:
             self.move(args[0], KINKS[function])
-        ties = self.ties(*args, **(kwargs or {})) if function in POOLS else []
-        if ties:
-            raise self.part(ties)
+        if function in PAIRS:
+            ties = self.ties(args[0], PAIRS[function](*args, **(kwargs or {})))
+            if ties:
+                raise self.part(ties)
         result = function(*args, **(kwargs or {}))
         if function in KINKS:
             made = [(self.biased, self.filters, channel) for channel in range(self.biased.bias.numel())]
@@ -160,15 +165,9 @@ class AwayFromKinks(TorchFunctionMode):
         x.add_(by.view(*by.shape, *[1] * (x.ndim - 1 - by.ndim)))
         self.moved.append(self.biased)
 
-    def ties(self, x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
-        """The filters whose channels have ties in these windows."""
-        axes = x.ndim - 2
-        size, stride, padding = ([v] * axes if isinstance(v, int) else list(v) for v in (kernel_size, stride or kernel_size, padding))
-        ends = [(p, p + (s - 1 if ceil_mode else 0)) for p, s in zip(padding, stride)]
-        windows = F.pad(x, [end for ends in reversed(ends) for end in ends], value=-math.inf)
-        for axis in range(axes):
-            windows = windows.unfold(2 + axis, size[axis], stride[axis])
-        first, second = windows.flatten(2 + axes).topk(2).values.unbind(-1)
+    def ties(self, x, pairs):
+        """The filters whose channels have ties: the largest two of a window are nearly the same."""
+        first, second = pairs.unbind(-1)
         # Two that are equal are one, seen by two windows of the pool before, or zeros that the activation has made.
         apart = first - second
         tied = ((apart > 0) & (apart < APART * x.abs().mean())).transpose(0, 1).flatten(1).any(1)
@@ -177,7 +176,7 @@ class AwayFromKinks(TorchFunctionMode):
 
     def part(self, ties):
         for _, filters, channel in ties:
-            filters.weight[channel] *= 1 + 0.1 * torch.randn_like(filters.weight[channel])
+            self.change(filters.weight[channel])
         earliest = min(self.moved.index(biased) for biased, _, _ in ties)
         kept = {layer: torch.ones(layer.bias.numel(), dtype=torch.bool) for layer in self.moved[: earliest + 1]}
         for biased, _, channel in ties:
@@ -185,10 +184,46 @@ class AwayFromKinks(TorchFunctionMode):
                 kept[biased][channel] = False
         return Tie(kept)
 
+    @staticmethod
+    def change(weights):
+        """Changes a filter a little."""
+        weights *= 1 + 0.1 * torch.randn_like(weights)
+
     def __exit__(self, *error):
         for hook in self.hooks:
             hook.remove()
         return super().__exit__(*error)
+
+
+def of_windows(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+    """The largest two of each window of a max pool, [images, channels, *windows, 2]."""
+    axes = x.ndim - 2
+    size, stride, padding = ([v] * axes if isinstance(v, int) else list(v) for v in (kernel_size, stride or kernel_size, padding))
+    ends = [(p, p + (s - 1 if ceil_mode else 0)) for p, s in zip(padding, stride)]
+    windows = F.pad(x, [end for ends in reversed(ends) for end in ends], value=-math.inf)
+    for axis in range(axes):
+        windows = windows.unfold(2 + axis, size[axis], stride[axis])
+    return windows.flatten(2 + axes).topk(2).values
+
+
+def of_regions(x, regions, scale, rows, columns):
+    """The largest two of each cell of a RoI pool, [cells, channels, 2]; cells of one element have none."""
+    def cells(start, end, count, most):
+        start, end = round(start * scale), round(end * scale)
+        size = max(end - start + 1, 1) / count
+        places = [(start + math.floor(i * size), start + math.ceil((i + 1) * size)) for i in range(count)]
+        return [(min(max(a, 0), most), min(max(b, 0), most)) for a, b in places]
+
+    pairs = []
+    for image, left, top, right, bottom in regions.tolist():
+        for a, b in cells(top, bottom, rows, x.shape[2]):
+            for c, d in cells(left, right, columns, x.shape[3]):
+                if (b - a) * (d - c) > 1:
+                    pairs.append(x[int(image), :, a:b, c:d].flatten(1).topk(2).values)
+    return torch.stack(pairs) if pairs else x.new_zeros(1, x.shape[1], 2)
+
+
+PAIRS = {pool: of_windows for pool in POOLS} | {torch.ops.torchvision.roi_pool: of_regions}
 
 
 def marks(x):
@@ -350,4 +385,5 @@ def main():
     sys.exit(0 if all([compare(name, given) for name in given.names]) else 1)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 
 use cnnc::compile::Compiled;
 
+use crate::wire::{Numbers, put_count, put_text, take_many};
+
 /// A program that runs any of several networks on what it reads from standard input.
 #[derive(Debug)]
 pub struct Program {
@@ -53,27 +55,29 @@ pub struct Request {
     pub threads: usize,
     /// Name of the instruction set, or nothing for the best.
     pub isa: String,
-    /// The parameter vector.
-    pub params: Vec<f32>,
+    /// Whether answers are sketches of tensors, not all their numbers.
+    pub sketched: bool,
+    /// Where in the parameter vector each parameter begins, and its numbers.
+    pub params: Vec<(usize, Numbers)>,
     /// Inputs.
-    pub inputs: Vec<Vec<f32>>,
+    pub inputs: Vec<Numbers>,
     /// Targets; classes as floats.
-    pub targets: Vec<Vec<f32>>,
+    pub targets: Vec<Numbers>,
 }
 
-/// What it says.
+/// What it says, tensor after tensor.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answer {
     /// Outputs of the inference pass.
     pub outputs: Vec<Vec<f32>>,
-    /// The loss, where the network trains.
-    pub loss: Option<f32>,
-    /// The gradient vector.
-    pub gradients: Vec<f32>,
+    /// The loss, where the network trains, as a tensor.
+    pub loss: Vec<f32>,
+    /// Gradients of the parameters that were given.
+    pub gradients: Vec<Vec<f32>>,
     /// Gradients of inputs, where the network has them.
     pub input_gradients: Vec<Vec<f32>>,
-    /// The parameter vector after the pass of training: running statistics move.
-    pub params: Vec<f32>,
+    /// The parameters after the pass of training: running statistics move.
+    pub params: Vec<Vec<f32>>,
 }
 
 impl Program {
@@ -84,12 +88,12 @@ impl Program {
     pub fn build(name: &str, networks: &[Compiled]) -> Self {
         let folder = target().join(name);
         std::fs::create_dir_all(folder.join("src")).expect("the target folder can be written");
-        let runtime = crate::repository().join("runtime");
+        let (runtime, shared) = (crate::repository().join("runtime"), shared());
         // Networks are not optimised: that would take ten times as long. The kernels that they call are.
         let manifest = format!(
-            "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\n\
-             cnnc-runtime = {{ path = {runtime:?} }}\n\n[workspace]\n\n[profile.dev]\nopt-level = 0\ndebug = false\n\n\
-             [profile.dev.package.\"*\"]\nopt-level = 3\n"
+            "{}\n[dependencies]\ncnnc-runtime = {{ path = {runtime:?} }}\nshared = {{ path = {shared:?} }}\n\n[workspace]\n\n\
+             [profile.dev]\nopt-level = 0\ndebug = false\n\n[profile.dev.package.\"*\"]\nopt-level = 3\n",
+            package(name)
         );
         write_if_changed(&folder.join("Cargo.toml"), &manifest);
         let lock = crate::repository().join("Cargo.lock");
@@ -127,6 +131,11 @@ impl Program {
 
     /// Runs requests one after another in one process.
     pub fn run(&self, requests: &[Request]) -> Vec<Answer> {
+        let mut bytes = Vec::new();
+        put_count(&mut bytes, requests.len());
+        for request in requests {
+            request.write(&mut bytes);
+        }
         let mut child = self
             .machine
             .start(&self.path)
@@ -134,11 +143,6 @@ impl Program {
             .stdout(Stdio::piped())
             .spawn()
             .expect("the program was just built");
-        let mut bytes = Vec::new();
-        put_count(&mut bytes, requests.len());
-        for request in requests {
-            request.write(&mut bytes);
-        }
         let mut stdin = child.stdin.take().expect("piped");
         let writer = std::thread::spawn(move || stdin.write_all(&bytes));
         let mut answers = Vec::new();
@@ -149,6 +153,21 @@ impl Program {
         let mut rest = answers.as_slice();
         requests.iter().map(|_| Answer::read(&mut rest)).collect()
     }
+}
+
+/// The package of what runners share with the tests; its folder.
+fn shared() -> PathBuf {
+    let folder = target().join("shared");
+    std::fs::create_dir_all(folder.join("src")).expect("the target folder can be written");
+    write_if_changed(&folder.join("Cargo.toml"), &package("shared"));
+    write_if_changed(&folder.join("src/lib.rs"), "pub mod sketch;\npub mod wire;\n");
+    write_if_changed(&folder.join("src/sketch.rs"), include_str!("sketch.rs"));
+    write_if_changed(&folder.join("src/wire.rs"), include_str!("wire.rs"));
+    folder
+}
+
+fn package(name: &str) -> String {
+    format!("[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n")
 }
 
 /// A folder of the tests' own in the target folder: beside the folder of the running test.
@@ -164,64 +183,30 @@ fn write_if_changed(path: &Path, text: &str) {
     std::fs::write(path, text).expect("the target folder can be written");
 }
 
-fn put_count(bytes: &mut Vec<u8>, count: usize) {
-    bytes.extend((count as u64).to_le_bytes());
-}
-
-fn put_floats(bytes: &mut Vec<u8>, floats: &[f32]) {
-    put_count(bytes, floats.len());
-    bytes.extend(floats.iter().flat_map(|f| f.to_le_bytes()));
-}
-
-fn put_many(bytes: &mut Vec<u8>, many: &[Vec<f32>]) {
-    put_count(bytes, many.len());
-    for floats in many {
-        put_floats(bytes, floats);
-    }
-}
-
-fn take<'a>(bytes: &mut &'a [u8], len: usize) -> &'a [u8] {
-    let (head, tail) = bytes.split_at(len);
-    *bytes = tail;
-    head
-}
-
-fn take_count(bytes: &mut &[u8]) -> usize {
-    u64::from_le_bytes(take(bytes, 8).try_into().expect("eight bytes")) as usize
-}
-
-fn take_floats(bytes: &mut &[u8]) -> Vec<f32> {
-    let count = take_count(bytes);
-    take(bytes, 4 * count).chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().expect("four bytes"))).collect()
-}
-
-fn take_many(bytes: &mut &[u8]) -> Vec<Vec<f32>> {
-    (0..take_count(bytes)).map(|_| take_floats(bytes)).collect()
-}
-
 impl Request {
     fn write(&self, bytes: &mut Vec<u8>) {
-        put_count(bytes, self.network);
-        put_count(bytes, self.count);
-        put_count(bytes, self.threads);
-        put_count(bytes, self.isa.len());
-        bytes.extend(self.isa.as_bytes());
-        put_floats(bytes, &self.params);
-        put_many(bytes, &self.inputs);
-        put_many(bytes, &self.targets);
+        for count in [self.network, self.count, self.threads] {
+            put_count(bytes, count);
+        }
+        put_text(bytes, &self.isa);
+        put_text(bytes, if self.sketched { "sketches" } else { "numbers" });
+        put_count(bytes, self.params.len());
+        for (start, numbers) in &self.params {
+            put_count(bytes, *start);
+            numbers.put(bytes);
+        }
+        for tensors in [&self.inputs, &self.targets] {
+            put_count(bytes, tensors.len());
+            tensors.iter().for_each(|numbers| numbers.put(bytes));
+        }
     }
 }
 
 impl Answer {
     fn read(bytes: &mut &[u8]) -> Self {
         let outputs = take_many(bytes);
-        let loss = take_floats(bytes).first().copied();
-        Self {
-            outputs,
-            loss,
-            gradients: take_floats(bytes),
-            input_gradients: take_many(bytes),
-            params: take_floats(bytes),
-        }
+        let loss = take_many(bytes).concat();
+        let [gradients, input_gradients, params] = [(); 3].map(|()| take_many(bytes));
+        Self { outputs, loss, gradients, input_gradients, params }
     }
 }

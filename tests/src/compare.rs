@@ -10,6 +10,7 @@ use cnnc::reference::{Feed, Tensor, evaluate, full_shape};
 
 use crate::build::{Answer, Request};
 use crate::generate::Random;
+use crate::wire::Numbers;
 
 /// A network with numbers to run it on.
 #[derive(Debug)]
@@ -70,17 +71,15 @@ impl<'a> Case<'a> {
 
     /// The request for the emitted program.
     pub fn request(&self, network: usize, threads: usize, isa: &str) -> Request {
-        let single = |t: &Tensor| t.data.iter().map(|x| *x as f32).collect::<Vec<f32>>();
+        let single = |t: &Tensor| Numbers::Given(t.data.iter().map(|x| *x as f32).collect());
         let layout = ParamLayout::of(&self.compiled.graph);
-        let mut params = vec![0.0; layout.len];
-        for (range, tensor) in layout.ranges.iter().zip(&self.feed.params) {
-            params[range.clone()].copy_from_slice(&single(tensor));
-        }
+        let params = layout.ranges.iter().zip(&self.feed.params).map(|(range, x)| (range.start, single(x))).collect();
         Request {
             network,
             count: self.feed.batch,
             threads,
             isa: isa.to_owned(),
+            sketched: false,
             params,
             inputs: self.feed.inputs.iter().map(single).collect(),
             targets: self.feed.targets.iter().map(single).collect(),
@@ -111,16 +110,14 @@ impl<'a> Case<'a> {
 
     fn check_training(&self, graph: &Graph, answer: &Answer, tolerance: f64, wrong: &mut Vec<String>) {
         let values = self.expected[1].get_or_init(|| evaluate(graph, &self.feed));
-        let layout = ParamLayout::of(graph);
-        let loss = answer.loss.into_iter().collect::<Vec<f32>>();
         let value = graph.loss.expect("training graphs have a loss");
-        check("loss", &loss, &values[value.0 as usize], tolerance, 1e-3, wrong);
+        check("loss", &answer.loss, &values[value.0 as usize], tolerance, 1e-3, wrong);
         // A gradient that cancels to nothing, as that of a bias before batch-norm, has no digits of its own to compare: it
         // is held against the other gradients.
         let all = graph.gradients.iter().map(|g| g.1).chain(graph.input_gradients.iter().map(|g| g.1));
         let floor = 0.02 * all.map(|v| largest(&values[v.0 as usize])).fold(1e-2, f64::max);
         for (param, value) in &graph.gradients {
-            let got = &answer.gradients[layout.ranges[param.0 as usize].clone()];
+            let got = &answer.gradients[param.0 as usize];
             let name = format!("gradient of `{}`", graph.param(*param).name);
             check(&name, got, &values[value.0 as usize], tolerance, floor, wrong);
         }
@@ -129,7 +126,7 @@ impl<'a> Case<'a> {
             check(&name, got, &values[value.0 as usize], tolerance, floor, wrong);
         }
         for (param, value) in &graph.updates {
-            let got = &answer.params[layout.ranges[param.0 as usize].clone()];
+            let got = &answer.params[param.0 as usize];
             check(&graph.param(*param).name, got, &values[value.0 as usize], tolerance, 1e-3, wrong);
         }
     }

@@ -4,8 +4,10 @@ pub mod build;
 pub mod compare;
 pub mod counting;
 pub mod generate;
+pub mod sketch;
 pub mod tensors;
 pub mod uses;
+pub mod wire;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

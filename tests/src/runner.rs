@@ -1,7 +1,10 @@
 //! Runs networks on requests from standard input. Written by the tests; see their `build` module for the format.
 use std::io::{Read, Write};
+use std::ops::Range;
 
-use cnnc_runtime::{Isa, Network, Options, Targets, TargetKind};
+use cnnc_runtime::{Isa, Network, Options, TargetKind, Targets};
+use shared::sketch::sketch;
+use shared::wire::{Numbers, put_many, take_count, take_text};
 
 fn network(index: usize, options: &Options) -> Box<dyn Network> {
     match index {
@@ -15,33 +18,39 @@ fn main() {
     std::io::stdin().read_to_end(&mut bytes).expect("input");
     let mut rest = bytes.as_slice();
     let mut answer = Vec::new();
-    for _ in 0..count(&mut rest) {
-        let (index, images, threads) = (count(&mut rest), count(&mut rest), count(&mut rest));
-        let len = count(&mut rest);
-        let isa = Isa::named(std::str::from_utf8(take(&mut rest, len)).expect("a name"));
+    for _ in 0..take_count(&mut rest) {
+        let [index, images, threads] = [(); 3].map(|()| take_count(&mut rest));
+        let isa = Isa::named(take_text(&mut rest));
+        let sketched = take_text(&mut rest) == "sketches";
         let mut net = network(index, &Options { batch: images, threads, isa, ..Options::default() });
-        net.params_mut().copy_from_slice(&floats(&mut rest));
-        let inputs: Vec<Vec<f32>> = (0..count(&mut rest)).map(|_| floats(&mut rest)).collect();
-        let targets: Vec<Vec<f32>> = (0..count(&mut rest)).map(|_| floats(&mut rest)).collect();
-        run(&mut *net, images, &inputs, &targets, &mut answer);
+        let params: Vec<Range<usize>> = (0..take_count(&mut rest)).map(|_| param(&mut *net, &mut rest)).collect();
+        let [inputs, targets] = [(); 2].map(|()| (0..take_count(&mut rest)).map(|_| Numbers::take(&mut rest)).collect::<Vec<_>>());
+        let mut say = |tensors: Vec<&[f32]>| match sketched {
+            true => put_many(&mut answer, &tensors.into_iter().map(sketch).collect::<Vec<_>>()),
+            false => put_many(&mut answer, &tensors),
+        };
+        run(&mut *net, images, &inputs, &targets, &params, &mut say);
     }
     std::io::stdout().write_all(&answer).expect("output");
 }
 
-fn run(net: &mut dyn Network, images: usize, inputs: &[Vec<f32>], targets: &[Vec<f32>], answer: &mut Vec<u8>) {
+/// Sets a parameter to what follows: where it begins, and its numbers. Gives its place.
+fn param(net: &mut dyn Network, rest: &mut &[u8]) -> Range<usize> {
+    let start = take_count(rest);
+    let numbers = Numbers::take(rest);
+    let place = start..start + numbers.len();
+    net.params_mut()[place.clone()].copy_from_slice(&numbers);
+    place
+}
+
+/// Says the outputs; the loss, the gradients of parameters and of inputs, where it trains; and what the parameters are then.
+fn run(net: &mut dyn Network, images: usize, inputs: &[Vec<f32>], targets: &[Vec<f32>], params: &[Range<usize>], say: &mut dyn FnMut(Vec<&[f32]>)) {
     let spec = net.spec();
     let slices: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
     net.infer(images, &slices).expect("inference");
-    put_count(answer, spec.outputs.len());
-    for index in 0..spec.outputs.len() {
-        put(answer, net.output(index));
-    }
+    say((0..spec.outputs.len()).map(|index| net.output(index)).collect());
     if !spec.trains {
-        put(answer, &[]);
-        put(answer, &[]);
-        put_count(answer, 0);
-        put(answer, net.params());
-        return;
+        return (0..4).for_each(|_| say(Vec::new()));
     }
     let classes: Vec<Vec<u32>> = targets.iter().map(|t| t.iter().map(|c| *c as u32).collect()).collect();
     let given: Vec<Targets<'_>> = spec.targets.iter().zip(targets.iter().zip(&classes)).map(|(spec, (floats, classes))| match spec.kind {
@@ -49,37 +58,13 @@ fn run(net: &mut dyn Network, images: usize, inputs: &[Vec<f32>], targets: &[Vec
         TargetKind::Float => Targets::Floats(floats),
     }).collect();
     let loss = net.train(images, &slices, &given, None).expect("training");
-    put(answer, &[loss]);
-    put(answer, net.gradients());
-    let gradients: Vec<&[f32]> = (0..inputs.len()).filter_map(|i| net.input_gradient(i)).collect();
-    put_count(answer, gradients.len());
-    for gradient in gradients {
-        put(answer, gradient);
-    }
-    put(answer, net.params());
+    say(vec![&[loss]]);
+    say(parts(net.gradients(), params));
+    say((0..inputs.len()).filter_map(|i| net.input_gradient(i)).collect());
+    say(parts(net.params(), params));
 }
 
-fn take<'a>(bytes: &mut &'a [u8], len: usize) -> &'a [u8] {
-    let (head, tail) = bytes.split_at(len);
-    *bytes = tail;
-    head
+/// A vector in parts; nothing of those it does not reach: what is not trained has no gradients.
+fn parts<'a>(vector: &'a [f32], places: &[Range<usize>]) -> Vec<&'a [f32]> {
+    places.iter().map(|place| vector.get(place.clone()).unwrap_or_default()).collect()
 }
-
-fn count(bytes: &mut &[u8]) -> usize {
-    u64::from_le_bytes(take(bytes, 8).try_into().expect("eight bytes")) as usize
-}
-
-fn floats(bytes: &mut &[u8]) -> Vec<f32> {
-    let len = count(bytes);
-    take(bytes, 4 * len).chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().expect("four bytes"))).collect()
-}
-
-fn put_count(bytes: &mut Vec<u8>, count: usize) {
-    bytes.extend((count as u64).to_le_bytes());
-}
-
-fn put(bytes: &mut Vec<u8>, floats: &[f32]) {
-    put_count(bytes, floats.len());
-    bytes.extend(floats.iter().flat_map(|f| f.to_le_bytes()));
-}
-

@@ -138,11 +138,16 @@ const USES: &[(&str, &str)] = &[
     ("[24]", "reshape(x, [2, 3, 2, 2]) |> conv(3, 2)"),
     ("[2, 6, 9]", "space_to_depth(x, 3) |> depth_to_space(3)"),
     ("[8, 3, 5]", "depth_to_space(x, 2) |> space_to_depth(1)"),
+    ("[2, 12]", "space_to_depth(x, 3) |> tanh |> depth_to_space(2)"),
+    ("[8, 3, 1, 5]", "depth_to_space(x, 2) |> tanh |> space_to_depth(2)"),
+    ("[1, 6, 3, 9]", "space_to_depth(x, 3) |> conv(16, 1) |> depth_to_space(2)"),
     ("[3, 4]", "transpose(x, [1, 0])"),
     ("[2, 3, 4, 5]", "transpose(x, [3, 1, 0, 2]) |> conv(2, 1)"),
     ("[2, 3, 4]", "transpose(x, [1, 0, 2]) |> tanh |> transpose([2, 1, 0])"),
     ("[6, 4, 5]", "channel_shuffle(x, 3) |> conv(4, 3)"),
     ("[6]", "channel_shuffle(x, 2)"),
+    ("[6, 9]", "channel_shuffle(x, 2) |> conv(4, 3)"),
+    ("[4, 2, 3, 5]", "channel_shuffle(x, 2) |> conv(4, 2)"),
     ("[5, 4, 6]", "slice(x, 1, 3)"),
     ("[5, 4, 6]", "slice(x, 2, 4, axis: 1) * slice(x, 0, 2, axis: 1)"),
     ("[2, 3, 4, 5]", "relu(slice(x, 1, 4, axis: 3))"),
@@ -158,6 +163,10 @@ const USES: &[(&str, &str)] = &[
     ("[3, 9]", "pad(x, [(3, 12)], mode: replicate)"),
     ("[3, 4, 5]", "pad(x, channels: 2) - pad(x, 0, channels: (1, 3), mode: replicate)"),
     ("[2, 3, 2, 4]", "pad(x, 1, channels: (0, 1), mode: reflect)"),
+    (
+        "[5]",
+        "pad(x, channels: (3, 1)) - pad(x, channels: 2, mode: replicate) + pad(x, channels: (1, 3), mode: reflect)",
+    ),
     ("[2, 3, 2, 4]", "pad(x, [2, 1, 3], mode: reflect) |> pad(1)"),
     ("[2, 3, 2, 4]", "pad(x, [1, 0, 5], mode: replicate)"),
     ("[3, 4, 5]", "upsample(x, 2)"),
@@ -274,7 +283,75 @@ const BLOCKED: &[(&str, &str)] = &[
     ("[3, 13, 15]", "conv(x, 32, 1) |> slice(16, 32) |> conv(16, 3, pad: 1)"),
     ("[3, 13, 15]", "conv(x, 32, 1) |> channel_shuffle(2) |> conv(16, 3, groups: 2)"),
     ("[3, 13, 15]", "group_norm(x, 4) |> conv(16, 3, pad: 1) |> layer_norm(over: channels) |> conv(16, 1)"),
+    ("[3, 6, 7]", "layer_norm(x) |> conv(16, 3) |> l2_normalize(eps: 0.5) |> conv(16, 1)"),
+    (
+        "[3, 13, 15]",
+        "elu(x - 1, 0.7) |> conv(16, 3, pad: 1) |> softplus(beta: 2) |> conv(20, 1) |> gelu(approximate: tanh)",
+    ),
+    (
+        "[3, 13, 15]",
+        "abs(x - 0.5) |> conv(16, 1) |> square |> conv(16, 1) |> hard_sigmoid |> conv(20, 1) |> clamp(max: 0.5)",
+    ),
+    ("[3, 13, 15]", "sqrt(x + 1) |> conv(16, 1) |> sigmoid |> log |> conv(16, 3)"),
+    ("[3, 13, 15]", "softmax(x) |> conv(16, 1) |> log_softmax(axis: 1) |> conv(16, 3)"),
+    ("[3, 6, 7]", "dropout(x, 0.4, spatial: true) |> conv(16, 3) |> dropout(0.2) |> sigmoid"),
+    ("[3, 13, 15]", "add(x, conv(x, 20, 1), weight([20], init: 0.5)) |> conv(16, 3)"),
+    ("[3, 13, 15]", "x - mean(x, 0, keep: true) * max(x, [1, 2], keep: true) |> conv(16, 3)"),
+    ("[3, 13, 15]", "sum(conv(x, 32, 1), [1, 2]) |> dense(16)"),
+    ("[3, 13, 15]", "conv(x, 32, 1) |> max(1) |> conv(16, 3)"),
+    ("[3, 6, 7]", "gram(conv(x, 16, 3))"),
+    ("[3, 12, 14]", "conv(x, 32, 1) |> space_to_depth(2) |> conv(64, 1) |> depth_to_space(2) |> conv(16, 3)"),
+    ("[3, 40]", "conv(x, 32, 1) |> space_to_depth(4) |> conv(64, 3) |> depth_to_space(2) |> conv(16, 3)"),
+    ("[3, 6, 7]", "conv(x, 32, 1) |> transpose([1, 0, 2]) |> conv(16, 3)"),
+    ("[3, 6, 8]", "conv(x, 32, 1) |> reshape([64, 3, 8]) |> conv(16, 3, pad: 1)"),
+    ("[3, 6, 7]", "conv(x, 32, 1) |> flatten |> dense(16) |> relu"),
+    (
+        "[3, 13, 15]",
+        "conv(x, 48, 1) |> slice(3, 41, stride: 2) |> slice(1, 12, axis: 1, stride: 3) |> conv(16, 3, pad: 1)",
+    ),
+    ("[3, 13, 15]", "conv(split(conv(x, 64, 1), 2)[1], 16, 3) + (split(conv(x, 48, 1), [32, 16])[1] |> conv(16, 3))"),
+    ("[3, 13, 15]", "concat(x, split(x, [4, 9], axis: 1)[1], axis: 1) |> conv(16, 3)"),
+    ("[3, 6, 7]", "concat(conv(x, 17, 1), x, relu(x)) |> conv(16, 3)"),
+    (
+        "[3, 13, 15]",
+        "max_unpool(conv(max_pool(x, 3, stride: 2, pad: 1), 20, 1), relu(x), 3, stride: 2, pad: 1) |> conv(16, 3)",
+    ),
+    (
+        "[3, 13, 15]",
+        "upsample(x, size: [9, 21]) |> conv(16, 3) |> upsample(size: [12, 11], mode: bilinear, align_corners: true)",
+    ),
+    (
+        "[3, 7, 8]",
+        "roi_pool(x, 9 * (x |> flatten |> slice(0, 12) |> reshape([3, 4])) + 3, [2, 3], scale: 0.7) |> conv(16, [1, 2, 2])",
+    ),
+    ("[3, 3, 2]", "conv(x, 32, 1) |> yolo_decode(8, anchors: [(5, 9), (12.5, 7)], version: v2)"),
+    ("[3, 6, 7]", "mse(conv(x, 20, 1), x) + l1(x, sigmoid(x)) + smooth_l1(x, conv(x, 20, 1), beta: 0.5)"),
+    (
+        "[3, 6, 7]",
+        "binary_cross_entropy(sigmoid(x), softmax(x)) + binary_cross_entropy_with_logits(x, sigmoid(x), pos_weight: 2)",
+    ),
+    (
+        "[3, 6, 7]",
+        "triplet(x, conv(x, 20, 1), tanh(x), margin: 9) + contrastive(x, tanh(x), sigmoid(mean(x)), margin: 9)",
+    ),
+    ("[3, 6, 7]", "content(x, conv(x, 20, 1)) + style(x, tanh(x)) + total_variation(x)"),
+    ("[3, 4, 6, 7]", "conv(x, 32, 3, pad: 1) |> relu |> max_pool(2) |> conv(16, 1) |> batch_norm"),
 ];
+
+/// Losses of `x`, which is `[20, 6, 7]` and computed in blocks, beside these targets.
+const BLOCKED_LOSSES: &[(&str, &str)] = &[
+    ("target labels: class(20, [6, 7], ignore: 255)", "cross_entropy(x, labels, label_smoothing: 0.1)"),
+    ("target labels: class(20, [6, 7])", "sum(square(softmax(x) - one_hot(labels)))"),
+    ("target map: [20, 6, 7]", "mse(x, map) + l1(x, map) + binary_cross_entropy_with_logits(x, map)"),
+    (OBJECTS, "yolo_v1(x, objects, 4, boxes: 3, rescore: false)"),
+    (OBJECTS, "yolo_v2(conv(x, 16, 1), objects, 4, anchors: [(5, 9), (12.5, 7)], rescore: false)"),
+    (OBJECTS, "yolo_v3(conv(x, 16, 1), objects, 4, anchors: [(5, 9), (12.5, 7)])"),
+    (OBJECTS, "rpn(slice(x, 0, 4), slice(x, 4, 20), objects, 4, scales: [6, 12], ratios: [0.5, 1])"),
+];
+
+/// Three classes of objects in a picture of about 24 pixels, some of them padding.
+const OBJECTS: &str = "target wanted: [4, 5]
+    objects = concat(3 * slice(wanted, 0, 1, axis: 1) - 0.5, 24 * slice(wanted, 1, 5, axis: 1), axis: 1)";
 
 /// Losses of `x`, which is `[6]`, beside a `label` of 6 classes and `wanted` numbers from 0 to 1.
 const LOSSES: &[&str] = &[
@@ -395,8 +472,7 @@ pub fn networks() -> Vec<String> {
 /// A network around the loss of a map of boxes.
 fn detection((shape, loss): &(&str, &str)) -> String {
     format!(
-        "net Use {{\n    input image: {shape}\n    x = image |> conv(image.channels, 1) |> tanh\n    output x\n    target wanted: [4, 5]\n\
-         \x20   objects = concat(3 * slice(wanted, 0, 1, axis: 1) - 0.5, 24 * slice(wanted, 1, 5, axis: 1), axis: 1)\n{}    loss {loss}\n}}\n",
+        "net Use {{\n    input image: {shape}\n    x = image |> conv(image.channels, 1) |> tanh\n    output x\n    {OBJECTS}\n{}    loss {loss}\n}}\n",
         if loss.contains("regions") { REGIONS } else { "" }
     )
 }
@@ -420,5 +496,11 @@ pub fn blocked() -> Vec<String> {
              \x20   head = y |> flatten |> dense(5)\n    output y\n    output head\n    target wanted: [5]\n    loss mse(head, wanted)\n}}\n"
         )
     });
-    texts.chain([PARTS.to_owned()]).collect()
+    let losses = BLOCKED_LOSSES.iter().map(|(targets, loss)| {
+        format!(
+            "net Use {{\n    input image: [3, 6, 7]\n    x = image |> conv(20, 3, pad: 1) |> tanh\n    output x\n    {targets}\n\
+             \x20   loss {loss}\n}}\n"
+        )
+    });
+    texts.chain(losses).chain([PARTS.to_owned()]).collect()
 }

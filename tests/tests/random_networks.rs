@@ -10,9 +10,12 @@ use cnnc_tests::generate::{Random, network};
 /// Networks per program; the compiler builds a program's modules in parallel units.
 const PER_PROGRAM: u64 = 100;
 
+/// Seeds that the tests go through.
+const SEEDS: u64 = 500;
+
 /// The seeds of the networks: the first five hundred, or those of `CNNC_SEEDS=500..1000` in the environment.
 fn seeds() -> std::ops::Range<u64> {
-    let Ok(range) = std::env::var("CNNC_SEEDS") else { return 0..500 };
+    let Ok(range) = std::env::var("CNNC_SEEDS") else { return 0..SEEDS };
     let (from, to) = range.split_once("..").expect("CNNC_SEEDS=FROM..TO");
     from.parse().expect("a number")..to.parse().expect("a number")
 }
@@ -60,13 +63,39 @@ fn a_thousand_compile() {
     }
 }
 
-/// Words that a thousand networks do without: those of signs.
-const ABSENT: &[&str] = &["add", "sub", "mul", "div"];
+/// The arguments of each call of an operator: what stands in its brackets, parted by the commas that are in no others.
+fn calls<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = Vec<String>> + 'a {
+    let begins = |at: &usize| !text[..*at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+    let places = text.match_indices(name).map(|(at, _)| at).filter(begins);
+    places.filter_map(move |at| text[at + name.len()..].strip_prefix('(')).map(|rest| {
+        let (mut depth, mut arguments) = (0, vec![String::new()]);
+        for c in rest.chars() {
+            match c {
+                ')' if depth == 0 => break,
+                '(' | '[' => depth += 1,
+                ')' | ']' => depth -= 1,
+                _ => {}
+            }
+            match arguments.last_mut() {
+                Some(last) if c != ',' || depth > 0 => last.push(c),
+                _ => arguments.push(String::new()),
+            }
+        }
+        arguments.iter().map(|argument| argument.trim().to_owned()).collect()
+    })
+}
 
 #[test]
-fn a_thousand_have_all_operators() {
-    let texts: String = (0..1000).map(network).collect();
+fn all_operators_and_attributes_are_drawn() {
+    let texts: String = (0..SEEDS).map(network).collect();
     let words: std::collections::HashSet<&str> = texts.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
-    let absent = DEFINITIONS.iter().map(|d| d.name).filter(|name| !words.contains(name));
-    assert_eq!(absent.collect::<Vec<_>>(), ABSENT);
+    for definition in DEFINITIONS {
+        let name = definition.name;
+        assert!(words.contains(name), "`{name}` is in no network");
+        let said: Vec<String> = calls(&texts, name).flatten().collect();
+        for attribute in definition.attributes.iter().filter(|attribute| attribute.default.is_some()) {
+            let start = format!("{}: ", attribute.name);
+            assert!(said.iter().any(|argument| argument.starts_with(&start)), "no `{name}` has its `{start}`");
+        }
+    }
 }

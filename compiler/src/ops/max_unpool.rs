@@ -65,7 +65,8 @@ impl Operator for Switched {
 pub static MAX_UNPOOL: Definition = Definition {
     name: "max_unpool",
     summary: "each value where `max_pool` of `x`, with the same window, found its largest element, and zeros \
-              elsewhere: unpooling with switches; where windows overlap, values add up",
+              elsewhere: unpooling with switches; where windows overlap, values add up; no gradient flows through \
+              `x`, whose largest elements stay where they are",
     shapes: "[channels, *space'], [channels, *space] -> [channels, *space]; space' as of `max_pool`",
     source: "Zeiler & Fergus 2014, section 2.1; PyTorch's `MaxUnpool2d` where windows do not overlap",
     operands: &["values", "x"],

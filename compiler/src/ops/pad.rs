@@ -205,10 +205,12 @@ pub static PAD: Definition = Definition {
     build: |call| {
         let ty = call.ty(0);
         let rank = ty.spatial().len();
-        if !(1..=3).contains(&rank) {
+        // A vector has channels alone, around which there may be others.
+        let only_channels = rank == 0 && ty.shape.len() == 1 && call.arguments.iter().all(|(name, ..)| *name != "pad");
+        if !(1..=3).contains(&rank) && !only_channels {
             let mismatch = Mismatch::new("pad-C3", "`pad` needs 1 to 3 axes of space")
                 .found(format!("a tensor of shape {ty}"))
-                .fits("[channels, length], [channels, height, width] or [channels, depth, height, width]")
+                .fits("[channels, length], [channels, height, width] or [channels, depth, height, width]; of a vector, `channels`")
                 .operand(0);
             return Err(call.explain(mismatch));
         }

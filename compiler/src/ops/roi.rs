@@ -246,7 +246,7 @@ const SCALE: Attribute = Attribute::optional(
 pub static ROI_POOL: Definition = Definition {
     name: "roi_pool",
     summary: "regions of a map, boxes by corners, left, top, right and bottom: the largest element of each bin; \
-              regions have no gradient",
+              no gradient flows through `rois`",
     shapes: "[channels, height, width], [n, 4] -> [channels, n, height', width']; height', width' = size",
     source: "Girshick 2015, section 2.1; torchvision's `roi_pool`",
     operands: OPERANDS,
@@ -261,7 +261,7 @@ pub static ROI_POOL: Definition = Definition {
 pub static ROI_ALIGN: Definition = Definition {
     name: "roi_align",
     summary: "regions of a map, boxes by corners, left, top, right and bottom: the mean of points between pixels; \
-              regions have no gradient",
+              no gradient flows through `rois`",
     shapes: "[channels, height, width], [n, 4] -> [channels, n, height', width']; height', width' = size",
     source: "He et al. 2017, section 3; torchvision's `roi_align`",
     operands: OPERANDS,

@@ -4,7 +4,7 @@
 //! objects are targets. Maps of boxes are normalised, not squashed: `tanh` would make equal in single precision what a pool behind
 //! it has to choose from.
 
-use super::{Writer, list};
+use super::Writer;
 
 /// Pixels of the image from an element of a map to the next.
 const STRIDE: usize = 8;
@@ -27,11 +27,14 @@ impl Writer {
         let size = [self.random.between(1, 3), self.random.between(1, 3)];
         let call = *self.random.pick(&["roi_pool", "roi_align"]);
         let more = match call {
-            "roi_align" => *self.random.pick(&["", ", aligned: true", ", sampling_ratio: 2"]),
-            _ => "",
+            "roi_align" => {
+                self.some(&[&["aligned: true", "aligned: false"], &["sampling_ratio: 2", "sampling_ratio: 1"]])
+            }
+            _ => String::new(),
         };
         let scale = 1.0 / STRIDE as f64;
-        self.say(format!("x = {call}(x, regions, {}, scale: {scale}{more})", list(&size)));
+        let written = self.axes(&size);
+        self.say(format!("x = {call}(x, regions, {written}, scale: {scale}{more})"));
         self.shape = vec![self.shape[0], count, size[0], size[1]];
     }
 
@@ -47,9 +50,10 @@ impl Writer {
         let (height, width) = (self.shape[1], self.shape[2]);
         self.inputs.push(format!("    input scores: [2, {height}, {width}]"));
         self.inputs.push(format!("    input moves: [8, {height}, {width}]"));
-        let more = *self.random.pick(&["", ", pre: 15", ", image: [31, 26]", ", min_size: 9"]);
+        let more =
+            self.some(&[&["iou: 0.4", "iou: 0.9"], &["pre: 15"], &["image: [31, 26]", "image: 30"], &["min_size: 9"]]);
         self.say(format!(
-            "regions = proposals(scores, 0.3 * moves, {STRIDE}, count: {count}, scales: [9, 14], ratios: [0.7], iou: 0.4{more})"
+            "regions = proposals(scores, 0.3 * moves, {STRIDE}, count: {count}, scales: [9, 14], ratios: [0.7]{more})"
         ));
     }
 
@@ -83,10 +87,13 @@ impl Writer {
         self.say(format!("map = x |> conv({channels}, 1) |> l2_normalize(eps: 0.5)"));
         self.say("output map".into());
         self.objects(classes);
+        let rescore: &[&str] = &["rescore: false", "rescore: true"];
         let more = match version {
-            1 => *self.random.pick(&["", ", coord: 2, noobj: 1", ", rescore: false"]),
-            2 => *self.random.pick(&["", ", object: 3, noobj: 0.7, class: 1.3", ", ignore: 0.3, rescore: false"]),
-            _ => *self.random.pick(&["", ", others: [(20, 20), (3, 4)]", ", ignore: 0.2"]),
+            1 => self.some(&[&["coord: 2", "coord: 0.5"], &["noobj: 1"], rescore]),
+            2 => {
+                self.some(&[&["coord: 3"], &["object: 3"], &["noobj: 0.7"], &["class: 1.3"], &["ignore: 0.3"], rescore])
+            }
+            _ => self.some(&[&["others: [(20, 20), (3, 4)]"], &["ignore: 0.2"]]),
         };
         self.losses.push(format!("yolo_v{version}(map, objects, {STRIDE}, {priors}{more})"));
     }
@@ -98,7 +105,12 @@ impl Writer {
         self.say("output objectness".into());
         self.say("output deltas".into());
         self.objects(1);
-        let more = *self.random.pick(&["", ", positive: 0.4, negative: 0.2", ", sample: 8, balance: 2", ", image: 33"]);
+        let more = self.some(&[
+            &["positive: 0.4, negative: 0.2", "negative: 0.1"],
+            &["sample: 8"],
+            &["balance: 2"],
+            &["image: 33", "image: [30, 37]"],
+        ]);
         self.losses.push(format!("rpn(objectness, deltas, objects, {STRIDE}, scales: [9, 14], ratios: [1]{more})"));
     }
 
@@ -113,7 +125,13 @@ impl Writer {
         self.targets.push(format!(
             "    target edges: [{count}, 4]\n    rois = concat(20 * slice(edges, 0, 2, axis: 1), 20 + 20 * slice(edges, 2, 4, axis: 1), axis: 1)\n"
         ));
-        let more = *self.random.pick(&["", ", positive: 0.3, negative: 0", ", sample: 5, share: 0.5", ", balance: 2"]);
+        let more = self.some(&[
+            &["positive: 0.3", "positive: 0.4"],
+            &["negative: 0", "negative: 0.2"],
+            &["sample: 5"],
+            &["share: 0.5"],
+            &["balance: 2"],
+        ]);
         self.losses.push(format!("fast_rcnn(said, moved, rois, objects{more})"));
     }
 

@@ -188,7 +188,7 @@ pub static FAST_RCNN: Definition = Definition {
     name: "fast_rcnn",
     summary: "the loss of regions, by corners, their scores, none first, and moves, beside objects: class, centre \
               x and y, width, height in pixels, padded by rows of class -1; the mean over the samples that could \
-              be drawn",
+              be drawn; no gradient flows through `rois` and `objects`",
     shapes: "[n, 1 + classes], [n, 4 * (1 + classes)], [n, 4], [m, 5] -> []",
     source: "Girshick 2015, equation 1",
     operands: &["scores", "deltas", "rois", "objects"],

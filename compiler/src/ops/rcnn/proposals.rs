@@ -95,7 +95,8 @@ impl Operator for Proposals {
 pub static PROPOSALS: Definition = Definition {
     name: "proposals",
     summary: "boxes by corners of a region proposal network: the best anchors, moved, without those that share too \
-              much with better ones; rows of zeros where there are fewer; constant to the gradient",
+              much with better ones; rows of zeros where there are fewer; no gradient flows through `scores` and \
+              `deltas`",
     shapes: "[anchors, height, width], [4 * anchors, height, width] -> [count, 4]; an anchor for each scale of \
              each ratio",
     source: "Ren et al. 2015, section 3",

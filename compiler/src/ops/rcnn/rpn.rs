@@ -183,7 +183,8 @@ impl Operator for RpnGrad {
 pub static RPN: Definition = Definition {
     name: "rpn",
     summary: "the loss of a region proposal network beside objects: class, centre x and y, width, height in \
-              pixels, padded by rows of class -1; the mean over the samples that could be drawn",
+              pixels, padded by rows of class -1; the mean over the samples that could be drawn; no \
+              gradient flows through `objects`",
     shapes: "[anchors, height, width], [4 * anchors, height, width], [m, 5] -> []; an anchor for each scale of \
              each ratio",
     source: "Ren et al. 2015, equation 1",

@@ -237,7 +237,7 @@ const IGNORE: &str = "boxes that share more than this with an object need not sa
 pub static YOLO_V1: Definition = Definition {
     name: "yolo_v1",
     summary: "squared errors of a YOLO map beside objects: class, centre x and y, width, height in pixels, padded \
-              by rows of class -1",
+              by rows of class -1; no gradient flows through `objects`",
     shapes: "[5 * boxes + classes, height, width], [m, 5] -> []",
     source: "Redmon et al. 2016, equation 3",
     operands: OPERANDS,
@@ -263,7 +263,7 @@ pub static YOLO_V1: Definition = Definition {
 pub static YOLO_V2: Definition = Definition {
     name: "yolo_v2",
     summary: "the loss of a YOLOv2 map beside objects: class, centre x and y, width, height in pixels, padded by \
-              rows of class -1",
+              rows of class -1; no gradient flows through `objects`",
     shapes: "[boxes * (5 + classes), height, width], [m, 5] -> []; boxes as many as anchors",
     source: "Redmon & Farhadi 2017, section 2; weights of the authors' code",
     operands: OPERANDS,
@@ -298,7 +298,7 @@ pub static YOLO_V2: Definition = Definition {
 pub static YOLO_V3: Definition = Definition {
     name: "yolo_v3",
     summary: "the loss of a YOLOv3 map beside objects: class, centre x and y, width, height in pixels, padded by \
-              rows of class -1",
+              rows of class -1; no gradient flows through `objects`",
     shapes: "[boxes * (5 + classes), height, width], [m, 5] -> []; boxes as many as anchors",
     source: "Redmon & Farhadi 2018, section 2",
     operands: OPERANDS,
