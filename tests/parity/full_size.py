@@ -52,8 +52,9 @@ KINKS = {
 }
 TRIES = 256
 POOLS = {getattr(F, f"max_pool{axes}d{way}") for axes in "123" for way in ("", "_with_indices")}
-# The largest two of a window are to differ by this share of what numbers are there, on average.
-APART = 5e-6
+# The largest two of a window are to differ by this share of what numbers are there, on average; in cells of regions, behind all layers
+# of a trunk and their rounding, by the second.
+APART, APART_IN_REGIONS = 2e-5, 1e-4
 SPECS = pathlib.Path(__file__).parents[2] / "specs"
 
 
@@ -141,7 +142,8 @@ class AwayFromKinks(TorchFunctionMode):
         if function in KINKS:
             self.move(args[0], KINKS[function])
         if function in PAIRS:
-            ties = self.ties(args[0], PAIRS[function](*args, **(kwargs or {})))
+            least = APART if function in POOLS else APART_IN_REGIONS
+            ties = self.ties(args[0], PAIRS[function](*args, **(kwargs or {})), least)
             if ties:
                 raise self.part(ties)
         result = function(*args, **(kwargs or {}))
@@ -165,12 +167,12 @@ class AwayFromKinks(TorchFunctionMode):
         x.add_(by.view(*by.shape, *[1] * (x.ndim - 1 - by.ndim)))
         self.moved.append(self.biased)
 
-    def ties(self, x, pairs):
+    def ties(self, x, pairs, least):
         """The filters whose channels have ties: the largest two of a window are nearly the same."""
         first, second = pairs.unbind(-1)
         # Two that are equal are one, seen by two windows of the pool before, or zeros that the activation has made.
         apart = first - second
-        tied = ((apart > 0) & (apart < APART * x.abs().mean())).transpose(0, 1).flatten(1).any(1)
+        tied = ((apart > 0) & (apart < least * x.abs().mean())).transpose(0, 1).flatten(1).any(1)
         sources = [self.sources.get(mark) for mark, tied in zip(marks(x), tied.tolist()) if tied]
         return [source for source in sources if source and isinstance(source[1], (nn.Conv1d, nn.Conv2d, nn.Conv3d))]
 

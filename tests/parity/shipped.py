@@ -3,8 +3,8 @@
 usage: python tests/parity/shipped.py PATH_OF_CNNC [NAME...]
 
 Needs torch, torchvision, numpy and safetensors. Weights and inputs are drawn by `sketch.py`, here and in the test, so that a file has only
-the middle and the reach of each; outputs and gradients, in double, are kept as sketches. Networks are as they ship, but that pictures are
-smaller, and three networks are narrower or not as deep. What is changed after that is in the file: biases, set so that nothing an activation
+the middle and the reach of each; outputs and gradients, in double, are kept as sketches. Networks are as they ship,
+but that many are given smaller pictures, and some have fewer units, features, frames or regions. What is changed after that is in the file: biases, set so that nothing an activation
 is given lies near its kinks, on which rounding would decide, and numbers of filters, by which ties of max pools are parted (as in
 full_size.py, which compares every number, at full size). Numbers are drawn again where PyTorch in float is not near PyTorch in double all
 the same.
@@ -12,6 +12,7 @@ the same.
 import dataclasses
 import gc
 import json
+import math
 import pathlib
 import subprocess
 import sys
@@ -165,6 +166,7 @@ def off(got, exact):
         norm, largest = (y[0], y[2]) if "grad." not in k or y[0] > 1e-7 * most else (most, most)
         apart = (got[k] - y).abs()
         share = max(apart[0] / norm, apart[1] / norm, apart[2:].max() / largest).item()
+        share = share if math.isfinite(share) else math.inf
         kind = "gradients" if "grad." in k else "outputs"
         shares[kind] = max(shares[kind], (share, k))
     return shares

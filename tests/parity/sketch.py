@@ -46,7 +46,6 @@ def sketch(x):
         part = flat[first:first + PART]
         signs = (mixed(start, first, len(part)) >> np.uint64(63)).astype(np.float64) * 2 - 1
         signed += float(part @ signs)
-    at = np.arange(len(flat))
-    if len(flat) > SAMPLES:
-        at = mixed(seed("samples"), 0, SAMPLES) % np.uint64(len(flat))
+    few = len(flat) <= SAMPLES
+    at = np.arange(len(flat)) if few else mixed(seed("samples"), 0, SAMPLES) % np.uint64(len(flat))
     return torch.tensor([np.linalg.norm(flat), signed, np.abs(flat).max(), *flat[at.astype(np.int64)]], dtype=torch.float32)

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use cnnc::compile::Compiled;
 
@@ -155,8 +156,13 @@ impl Program {
     }
 }
 
-/// The package of what runners share with the tests; its folder.
-fn shared() -> PathBuf {
+/// The package of what runners share with the tests, written once: its folder.
+fn shared() -> &'static Path {
+    static SHARED: OnceLock<PathBuf> = OnceLock::new();
+    SHARED.get_or_init(write_shared)
+}
+
+fn write_shared() -> PathBuf {
     let folder = target().join("shared");
     std::fs::create_dir_all(folder.join("src")).expect("the target folder can be written");
     write_if_changed(&folder.join("Cargo.toml"), &package("shared"));

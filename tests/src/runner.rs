@@ -1,4 +1,4 @@
-//! Runs networks on requests from standard input. Written by the tests; see their `build` module for the format.
+//! Runs networks on requests from standard input. Written by the tests; see their `build` and `wire` modules for the format.
 use std::io::{Read, Write};
 use std::ops::Range;
 

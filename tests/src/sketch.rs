@@ -28,15 +28,15 @@ pub fn drawn(name: &str, len: usize, middle: f32, reach: f32) -> Vec<f32> {
     (0..len).map(|at| (middle + reach * (2.0 * unit(at) - 1.0)) as f32).collect()
 }
 
-/// The norm, the sum with random signs, the largest magnitude, and samples (all numbers, where there are that few).
+/// The norm, the sum with random signs, the largest magnitude, and samples (all numbers, where there are that few). What is no
+/// number shows in the first two.
 pub fn sketch(numbers: &[f32]) -> Vec<f32> {
     let (start, places) = (seed("signs"), seed("samples"));
     let (mut squares, mut signed, mut largest) = (0.0_f64, 0.0_f64, 0.0_f64);
     for (at, number) in numbers.iter().map(|x| f64::from(*x)).enumerate() {
         squares += number * number;
         signed += if mixed(start, at) >> 63 == 1 { number } else { -number };
-        // What is no number is the largest of all; `max` would pass over it.
-        largest = if number.is_nan() { number } else { largest.max(number.abs()) };
+        largest = largest.max(number.abs());
     }
     let few = numbers.len() <= SAMPLES;
     let place = |at| if few { at } else { (mixed(places, at) % numbers.len() as u64) as usize };

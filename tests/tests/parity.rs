@@ -29,7 +29,15 @@ fn parity(spec: &str, name: &str) {
 
 fn compare(name: &str, expected: &Path, output: &Path, gradients: &Path) {
     let (outputs, gradients) = (tensors(output), tensors(gradients));
-    for (key, expected) in tensors(expected) {
+    let expected = tensors(expected);
+    let ours = outputs.keys().cloned().chain(gradients.keys().map(|key| match key.as_str() {
+        "loss" => key.clone(),
+        _ => format!("grad.{key}"),
+    }));
+    for key in ours {
+        assert!(expected.contains_key(&key), "{name}: PyTorch has no `{key}`");
+    }
+    for (key, expected) in expected {
         let (got, tolerance) = match key.strip_prefix("grad.") {
             Some(key) => (gradients.get(key), 1e-4),
             None if key == "loss" => (gradients.get("loss"), 1e-5),
@@ -67,19 +75,21 @@ fn nets_made_to_be_compared() {
 
 #[test]
 fn every_operator_is_in_one_of_them() {
-    let lines: Vec<String> =
-        nets().iter().flat_map(|(_, text)| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
-    let code = || lines.iter().filter(|line| !line.starts_with("//"));
-    let words =
-        |line: &String| line.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_owned).collect::<Vec<_>>();
+    let texts: Vec<String> = nets().iter().map(|(_, text)| code(text)).collect();
+    let letter = |c: char| c.is_alphanumeric() || c == '_';
     for definition in DEFINITIONS {
-        let sign = [("add", " + "), ("sub", " - "), ("mul", " * "), ("div", " / ")]
-            .into_iter()
-            .find(|(name, _)| *name == definition.name);
-        let used = code().any(|line| {
-            words(line).iter().any(|word| word == definition.name) || sign.is_some_and(|(_, sign)| line.contains(sign))
-        });
-        assert!(used, "`{}` is in no net of specs/parity: see tests/parity/make.py", definition.name);
+        let name = definition.name;
+        let sign = [("add", " + "), ("sub", " - "), ("mul", " * "), ("div", " / ")].iter().find(|(n, _)| *n == name);
+        // Called with brackets, or without any behind a pipe or `shared`.
+        let called = |text: &String| {
+            text.match_indices(name).any(|(at, _)| {
+                let (before, after) = (&text[..at], &text[at + name.len()..]);
+                let alone = before.trim_end().ends_with("|>") || before.ends_with("shared ");
+                !before.ends_with(letter) && (after.starts_with('(') || alone && !after.starts_with(letter))
+            })
+        };
+        let used = texts.iter().any(|text| called(text) || sign.is_some_and(|(_, sign)| text.contains(sign)));
+        assert!(used, "`{name}` is in no net of specs/parity: see tests/parity/make.py");
     }
 }
 
@@ -95,10 +105,6 @@ const NOT_COMPARED: &[(&str, &str)] = &[
 
 #[test]
 fn every_attribute_has_another_value_than_its_default_in_one_of_them() {
-    let code = |text: &str| {
-        let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-        lines.collect::<Vec<_>>().join("\n")
-    };
     let texts: Vec<String> = nets().iter().map(|(_, text)| code(text)).collect();
     for (definition, attribute) in DEFINITIONS.iter().flat_map(|d| d.attributes.iter().map(move |a| (d, a))) {
         let (name, what) = (definition.name, attribute.name);
@@ -117,6 +123,11 @@ fn every_attribute_has_another_value_than_its_default_in_one_of_them() {
             assert!(values.contains(word), "`{name}` is in no net of specs/parity with `{what}: {word}`");
         }
     }
+}
+
+/// A text without comments.
+fn code(text: &str) -> String {
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
 /// What an argument of this name is given in the calls of an operator.

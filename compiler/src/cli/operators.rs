@@ -32,7 +32,8 @@ other arguments have names, and those that may also go by position stand in the 
 Shapes are without the batch, first of the tensors, then of the value. A name is the size of a dimension, and the same wherever it
 stands; `*space` is any number of axes, and `*space'` as many of other sizes, computed behind the semicolon for each axis apart,
 where `before` and `after` are the padding. `[]` is one number for each image, `class(n, [...])` a target of classes, and `..` says
-that there may be more. What slides over space needs one to three axes of it.
+that there may be more; any other name with a prime is computed there, too. What computes with neighbours in space or with its sizes
+needs one to three axes of it.
 ";
 
 fn section(definition: &Definition) -> String {

@@ -235,14 +235,14 @@ impl Elaborator {
             let wrong = wrong.found("a net").fits("a block: nets are compiled, blocks are called");
             return Err(self.report(wrong));
         }
+        if let Some(how) = ops::written(name) {
+            return Err(self.report(wrong.fits(format!("`{how}`"))));
+        }
         let operators: Vec<&str> = ops::DEFINITIONS.iter().map(|d| d.name).collect();
         let mut blocks: Vec<&str> = self.files.block_names(scope.file).collect();
         blocks.sort_unstable();
         let instances = scope.names.iter().filter(|(_, v)| matches!(v, Value::Shared(_))).map(|(n, _)| n.as_str());
         let others = blocks.iter().chain(FUNCTIONS).copied().chain(instances);
-        if let Some(how) = ops::written(name) {
-            return Err(self.report(wrong.fits(format!("`{how}`"))));
-        }
         let wrong = match ops::meant(name, others) {
             Some(near) => wrong.hint(format!("did you mean `{near}`?")),
             None if blocks.is_empty() => wrong.fits(format!("an operator: {}", operators.join(", "))),

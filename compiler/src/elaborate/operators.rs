@@ -58,8 +58,8 @@ impl Elaborator {
             Ok(value) => {
                 let values = if tuple.is_empty() { &[value] } else { tuple.as_slice() };
                 let types = |values: &[ValueId]| values.iter().map(|value| self.graph.ty(*value)).collect::<Vec<_>>();
-                debug_assert!(
-                    shapes::fit(definition.shapes, &types(&tensors), &types(values)),
+                assert!(
+                    !cfg!(feature = "checked") || shapes::fit(definition.shapes, &types(&tensors), &types(values)),
                     "`{}` has {:?} for {}",
                     definition.name,
                     (types(&tensors), types(values)),

@@ -138,6 +138,12 @@ fn output_space(call: &Call<'_>, window: &Window) -> Result<Vec<usize>, Diagnost
     let space = call.ty(0).spatial().to_vec();
     let more = call.per_axis("output_pad", space.len(), 0..=65_536)?;
     let same = matches!(call.optional("pad"), Some((Argument::Word(word), _)) if word == "same");
+    if same && more.iter().any(|more| *more != 0) {
+        let mismatch = Mismatch::new("conv_transpose-C5", "`pad: same` says already how large the result is")
+            .found(format!("output_pad {more:?} beside it"))
+            .fits("no `output_pad`, or a padding in numbers");
+        return Err(call.explain(mismatch));
+    }
     let axis = |a: usize| {
         let (before, after) = window.pad[a];
         let (size, stride, reach) = (space[a], window.stride[a], window.reach(a));
@@ -176,7 +182,7 @@ pub static CONV_TRANSPOSE: Definition = Definition {
     name: "conv_transpose",
     summary: "transposed convolution, which enlarges: each pixel adds its multiple of the filters",
     shapes: "[channels, *space] -> [filters, *space']; space' = (space - 1) * stride + dilation * (kernel - 1) + 1 \
-             + output_pad - before - after",
+             + output_pad - before - after, with `pad: same` space * stride",
     source: "Zeiler et al. 2010; Dumoulin & Visin 2016, section 4; PyTorch's `ConvTranspose1d`, `ConvTranspose2d`, \
              `ConvTranspose3d`",
     operands: &["x"],

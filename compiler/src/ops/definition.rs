@@ -19,7 +19,7 @@ pub struct Definition {
     /// Behind the semicolon stands how large the value is, where its shape alone does not say so, in names of operands'
     /// dimensions and of arguments; `before` and `after` are the padding.
     ///
-    /// Builds with debug assertions hold it against each call (`ops/shapes.rs`).
+    /// With the feature `checked`, as in tests, axes and names are held against each call (`ops/shapes.rs`).
     pub shapes: &'static str,
     /// The paper, with its section, or the function of PyTorch or torchvision that computes the same.
     pub source: &'static str,

@@ -80,8 +80,8 @@ fn numbers(call: &Call<'_>) -> Result<Numbers, Diagnostic> {
 pub static FILTER: Definition = Definition {
     name: "filter",
     summary: "convolution with filters that are given, not learnt; as in `conv`, they are not turned round",
-    shapes: "[channels, *space] -> [filters, *space']; space' = floor((space + before + after - dilation * (kernel \
-             - 1) - 1) / stride) + 1",
+    shapes: "[channels, *space] -> [filters, *space']; space' = floor((space + before + after - dilation * (window \
+             - 1) - 1) / stride) + 1, filters = those of `kernel`, with `per_channel` for each channel",
     source: "Prewitt 1970, Sobel & Feldman 1968, Scharr 2000 for those that have a name; PyTorch's `conv1d`, \
              `conv2d`, `conv3d`",
     operands: &["x"],

@@ -1,7 +1,7 @@
 //! local_conv: a convolution whose filters differ from place to place, and its gradients.
 //!
 //! y\[o, p\] = bias\[o, p\] + Σ w\[o, (c, k), p\] · x\[c, p·stride + k·dilation − pad\] (LeCun 1989; Taigman et al. 2014,
-//! section 2.2). Weights are `[filters, channels · window, space of the result...]`: behind a filter come the rows of
+//! section 3.1). Weights are `[filters, channels · window, space of the result...]`: behind a filter come the rows of
 //! `torch.nn.functional.unfold`. Each weight is used once for an image, so time goes where memory is read.
 
 use quote::quote;
@@ -215,13 +215,13 @@ impl Operator for LocalConvGradWeight {
     }
 }
 
-/// local_conv: `[channels, *space] -> [filters, *space']` (LeCun 1989; Taigman et al. 2014, section 2.2).
+/// local_conv: `[channels, *space] -> [filters, *space']` (LeCun 1989; Taigman et al. 2014, section 3.1).
 pub static LOCAL_CONV: Definition = Definition {
     name: "local_conv",
     summary: "convolution whose filters, and numbers to add, differ from place to place: locally connected",
     shapes: "[channels, *space] -> [filters, *space']; space' = floor((space + before + after - dilation * (kernel \
              - 1) - 1) / stride) + 1",
-    source: "LeCun 1989; Taigman et al. 2014, section 2.2",
+    source: "LeCun 1989; Taigman et al. 2014, section 3.1",
     operands: &["x"],
     attributes: &[
         Attribute::required("filters", "number of filters, the channels of the result"),

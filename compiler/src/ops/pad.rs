@@ -4,7 +4,7 @@ use quote::quote;
 use serde::Serialize;
 
 use super::window::{padding, pair};
-use super::{Attribute, Call, Definition, Gradient, Kernel, KernelContext, Mismatch, Operator, Split};
+use super::{Argument, Attribute, Call, Definition, Gradient, Kernel, KernelContext, Mismatch, Operator, Split};
 use crate::diagnostics::Diagnostic;
 use crate::graph::{BLOCK, Layout, Type, show_shape};
 use crate::reference::{Evaluation, Tensor};
@@ -206,7 +206,9 @@ pub static PAD: Definition = Definition {
         let ty = call.ty(0);
         let rank = ty.spatial().len();
         // A vector has channels alone, around which there may be others.
-        let only_channels = rank == 0 && ty.shape.len() == 1 && call.arguments.iter().all(|(name, ..)| *name != "pad");
+        let none = |argument: &Argument| *argument == Argument::Int(0);
+        let pads = call.arguments.iter().any(|(name, argument, _)| *name == "pad" && !none(argument));
+        let only_channels = rank == 0 && ty.shape.len() == 1 && !pads;
         if !(1..=3).contains(&rank) && !only_channels {
             let mismatch = Mismatch::new("pad-C3", "`pad` needs 1 to 3 axes of space")
                 .found(format!("a tensor of shape {ty}"))

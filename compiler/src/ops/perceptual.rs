@@ -55,17 +55,17 @@ pub static STYLE: Definition = Definition {
 };
 
 /// total_variation: `[channels, *space] -> []` (Rudin et al. 1992, each axis apart; squared Mahendran & Vedaldi 2015,
-/// section 3, with an exponent of 2).
+/// section 2, with an exponent of 2).
 pub static TOTAL_VARIATION: Definition = Definition {
     name: "total_variation",
     summary: "the sum of the differences of neighbours along each axis of space, in magnitude, for each image",
     shapes: "[channels, *space] -> []",
-    source: "Rudin et al. 1992, each axis apart; squared Mahendran & Vedaldi 2015, section 3, with an exponent of 2",
+    source: "Rudin et al. 1992, each axis apart; squared Mahendran & Vedaldi 2015, section 2, with an exponent of 2",
     operands: &["x"],
     attributes: &[Attribute::optional(
         "squared",
         "false",
-        "whether differences are squared (Mahendran & Vedaldi 2015, section 3, with an exponent of 2)",
+        "whether differences are squared (Mahendran & Vedaldi 2015, section 2, with an exponent of 2)",
     )],
     example: "total_variation(pad(x, 1))",
     build: |call| {

@@ -353,7 +353,7 @@ pub static MAX_POOL: Definition = Definition {
     name: "max_pool",
     summary: "the largest element of each window; padding never wins",
     shapes: "[channels, *space] -> [channels, *space']; space' = floor((space + before + after - dilation * (size \
-             - 1) - 1) / stride) + 1, with `ceil` rounded up",
+             - 1) - 1) / stride) + 1, with `ceil` rounded up unless the last window would start behind the input",
     source: "Ranzato et al. 2007; PyTorch's `MaxPool1d`, `MaxPool2d`, `MaxPool3d`",
     operands: &["x"],
     attributes: &[SIZE, POOL_STRIDE, window::PAD, window::DILATION, CEIL],
@@ -370,7 +370,7 @@ pub static AVG_POOL: Definition = Definition {
     name: "avg_pool",
     summary: "the mean of each window",
     shapes: "[channels, *space] -> [channels, *space']; space' = floor((space + before + after - size) / stride) + \
-             1, with `ceil` rounded up",
+             1, with `ceil` rounded up unless the last window would start behind the input",
     source: "LeCun et al. 1998, section II, without weights; PyTorch's `AvgPool1d`, `AvgPool2d`, `AvgPool3d`",
     operands: &["x"],
     attributes: &[

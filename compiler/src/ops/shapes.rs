@@ -1,4 +1,5 @@
-//! What a definition says of shapes, held against a call: so that it stays true.
+//! What a definition says of shapes, held against a call: how many axes there are, and that a name is one size wherever it stands.
+//! Formulas are for readers.
 //!
 //! [`Definition::shapes`](super::Definition::shapes) explains the notation.
 
@@ -52,7 +53,11 @@ impl<'a> Sizes<'a> {
         let single = count - 1;
         types.len() >= count
             && patterns[..single].iter().zip(types).all(|(p, ty)| self.tensor(p, ty))
-            && types[single..].iter().all(|ty| self.clone().tensor(many, ty))
+            && types[single..].iter().all(|ty| {
+                // Each has sizes of its own, but as many axes.
+                let mut own = self.clone();
+                own.tensor(many, ty) && own.axes_agree()
+            })
     }
 
     fn tensor(&mut self, pattern: &'a str, ty: &Type) -> bool {
@@ -132,6 +137,7 @@ mod tests {
         assert!(fits("[*shape].. -> [*shape']", &[&[3, 2], &[4, 2]], &[&[7, 2]]));
         assert!(!fits("[*shape].. -> [*shape']", &[], &[&[7, 2]]), "none");
         assert!(fits("[*shape] -> [*shape']..", &[&[5, 2]], &[&[3, 2], &[2, 2]]));
+        assert!(!fits("[*shape] -> [*shape']..", &[&[5, 2]], &[&[3, 2], &[2]]), "an axis less");
         assert!(fits("-> [*shape]", &[], &[&[5, 2]]));
         assert!(!fits("nothing", &[], &[]));
         assert_eq!((operands("[*a], [*b] -> []"), operands("-> [n]")), ((2, false), (0, false)));

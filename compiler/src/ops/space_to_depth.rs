@@ -176,9 +176,9 @@ fn size(call: &mut Call<'_>) -> Result<usize, Diagnostic> {
 /// Farhadi 2017, section 2; PyTorch's `PixelUnshuffle`).
 pub static SPACE_TO_DEPTH: Definition = Definition {
     name: "space_to_depth",
-    summary: "each block of elements, a square of pixels, as the channels of one, over 1 to 3 axes of space",
+    summary: "each block of elements, in pictures a square of pixels, as the channels of one",
     shapes: "[channels, *space] -> [channels', *space']; channels' = channels * size^axes, space' = space / size",
-    source: "the passthrough of Redmon & Farhadi 2017, section 2; PyTorch's `PixelUnshuffle`",
+    source: "the passthrough of Redmon & Farhadi 2017, section 2; of two axes PyTorch's `PixelUnshuffle`",
     operands: &["x"],
     attributes: &[SIZE],
     example: "space_to_depth(x, 2)",
@@ -189,9 +189,9 @@ pub static SPACE_TO_DEPTH: Definition = Definition {
 /// et al. 2016, section 3.2; PyTorch's `PixelShuffle`).
 pub static DEPTH_TO_SPACE: Definition = Definition {
     name: "depth_to_space",
-    summary: "the channels of each element as a block of elements, a square of pixels, over 1 to 3 axes of space",
+    summary: "the channels of each element as a block of elements, in pictures a square of pixels",
     shapes: "[channels, *space] -> [channels', *space']; channels' = channels / size^axes, space' = space * size",
-    source: "sub-pixel convolution, Shi et al. 2016, section 3.2; PyTorch's `PixelShuffle`",
+    source: "sub-pixel convolution, Shi et al. 2016, section 3.2; of two axes PyTorch's `PixelShuffle`",
     operands: &["x"],
     attributes: &[SIZE],
     example: "depth_to_space(conv(x, 8, 1), 2)",

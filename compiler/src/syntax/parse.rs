@@ -296,7 +296,8 @@ impl Place<'_> {
     fn dots_in_a_name(&self) -> Option<(String, String)> {
         let name = self.word_before();
         let front = self.before().strip_suffix(name)?;
-        let rest = self.rest_of_line().split([' ', ')', ',', '}']).next()?;
+        let signs = |c: char| !c.is_alphanumeric() && !"_.-".contains(c);
+        let rest = self.rest_of_line().split(signs).next().filter(|rest| !rest.is_empty())?;
         (self.found == "." && front.trim_end().ends_with(" as"))
             .then(|| ("a name with dots stands in quotes".to_owned(), format!("`as \"{name}.{rest}\"`")))
     }
