@@ -46,11 +46,11 @@ CASES = dict([
     *[smaller(name) for name in (
         "lenet5", "lenet5_1998", "nin", "inception", "transfer", "fusion", "edges", "localize", "landmarks", "ecg", "heartbeat", "siamese",
         "resnet20", "resnet56", "facenet", "alexnet_paper", "alexnet", "deconvnet", "rcnn_head",
-        "overfeat_fast", "deepface", "vgg11_bn", "vgg16")],
+        "overfeat_fast", "c3d", "deepface", "vgg11_bn", "vgg16")],
     *[smaller(name, "size=96", images=4) for name in (
         "mobilenet_v1", "mobilenet_v2", "mobilenet_v3_small", "shufflenet_v2", "densenet121", "squeezenet", "googlenet", "resnet18",
         "resnet50", "fpn")],
-    *[smaller(name, images=1) for name in ("c3d", "siamese_koch", "deepface --net DeepFaceSiamese")],
+    *[smaller(name, images=1) for name in ("siamese_koch", "deepface --net DeepFaceSiamese")],
     smaller("r3d18", "frames=8", "size=48"),
     ("vgg --set size=256", twins.Twin(twins.SlidingVGG)),
     smaller("preact_resnet", "units=2", make=lambda: twins.preact_resnet(2)),
