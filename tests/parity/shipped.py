@@ -33,7 +33,7 @@ from sketch import drawn, sketch
 ALL = twins.TWINS | pictures.TWINS | faces.TWINS | detectors.TWINS
 FOLDER = pathlib.Path(__file__).parent / "shipped"
 # What rounding may change in PyTorch, as shares: less than is allowed to ours.
-OUTPUTS, GRADIENTS = 3e-5, 3e-4
+OUTPUTS, GRADIENTS = 3e-5, 1.5e-4
 DRAWS = 8
 
 
@@ -46,7 +46,7 @@ CASES = dict([
     *[smaller(name) for name in (
         "lenet5", "lenet5_1998", "nin", "inception", "transfer", "fusion", "edges", "localize", "landmarks", "ecg", "heartbeat", "siamese",
         "resnet20", "resnet56", "facenet", "alexnet_paper", "alexnet", "deconvnet", "rcnn_head",
-        "overfeat_fast", "c3d", "deepface", "vgg11_bn", "vgg16")],
+        "overfeat_fast", "c3d", "inception_v3", "deepface", "vgg11_bn", "vgg16")],
     *[smaller(name, "size=96", images=4) for name in (
         "mobilenet_v1", "mobilenet_v2", "mobilenet_v3_small", "shufflenet_v2", "densenet121", "squeezenet", "googlenet", "resnet18",
         "resnet50", "fpn")],
@@ -54,7 +54,6 @@ CASES = dict([
     smaller("r3d18", "frames=8", "size=48"),
     ("vgg --set size=256", twins.Twin(twins.SlidingVGG)),
     smaller("preact_resnet", "units=2", make=lambda: twins.preact_resnet(2)),
-    smaller("inception_v3", images=2),
     smaller("style", "size=64", make=lambda: pictures.Style(64), images=1),
     smaller("unet", "size=188"),
     smaller("yolo_v1", "features=256", make=lambda: detectors.Decoded(1, detectors.yolo_v1(256), (64,), (None,))),

@@ -369,20 +369,30 @@ def lenet5():
                  ("dense3", nn.Linear(84, 10)), nn.Softmax(1))
 
 
+class Sliding(nn.Conv2d):
+    """A dense layer made for a map of `window` x `window`, at every such window of a larger one."""
+
+    def __init__(self, dense, window):
+        super().__init__(dense.in_features // window**2, dense.out_features, window)
+        self.weight = nn.Parameter(self.weight.detach().flatten(1))
+
+    def forward(self, x):
+        return F.conv2d(x, self.weight.unflatten(1, (-1, *self.kernel_size)), self.bias)
+
+
 class SlidingVGG(nn.Module):
     """VGG-16 whose dense layers slide over a map larger than theirs."""
 
     def __init__(self):
         super().__init__()
         vgg = tv.vgg16(weights=None)
-        self.features, self.classifier = vgg.features, nn.ModuleDict({n: vgg.classifier[int(n)] for n in "036"})
+        windows = (("0", 7), ("3", 1), ("6", 1))
+        self.features = vgg.features
+        self.classifier = nn.ModuleDict({n: Sliding(vgg.classifier[int(n)], window) for n, window in windows})
 
     def forward(self, x):
-        x = self.features(x)
-        for n, window in ("0", 7), ("3", 1), ("6", 1):
-            dense = self.classifier[n]
-            x = F.conv2d(x if n == "0" else F.relu(x), dense.weight.unflatten(1, (-1, window, window)), dense.bias)
-        return x.mean((2, 3))
+        x = F.relu(self.classifier["0"](self.features(x)))
+        return self.classifier["6"](F.relu(self.classifier["3"](x))).mean((2, 3))
 
 
 def model(name, **more):

@@ -78,7 +78,7 @@ impl Stored {
         Numbers::Given(numbers)
     }
 
-    fn request(&self, network: usize, graph: &Graph) -> Request {
+    fn request(&self, network: usize, graph: &Graph, isa: &str) -> Request {
         let batched = |kind: &str, tensors: &[Named]| {
             let of = |named: &Named| self.numbers(kind, &named.name, self.images * graph.ty(named.value).len());
             tensors.iter().map(of).collect()
@@ -89,7 +89,7 @@ impl Stored {
             network,
             count: self.images,
             threads: 2,
-            isa: String::new(),
+            isa: isa.to_owned(),
             sketched: true,
             params: params.map(|(p, place)| (place.start, self.numbers("param", &p.name, p.len()))).collect(),
             inputs: batched("input", &graph.inputs),
@@ -171,13 +171,16 @@ fn shipped_networks_agree_with_pytorch() {
     let stored = stored();
     let compiled: Vec<Compiled> = stored.iter().map(Stored::compile).collect();
     let program = Program::build("shipped_parity", &compiled);
-    // One at a time: the largest has half a gigabyte of weights.
-    let wrong = stored.iter().zip(&compiled).enumerate().filter_map(|(index, (stored, compiled))| {
-        let graph = &compiled.graph;
-        let answers = program.run(&[stored.request(index, graph)]);
-        let wrong = stored.differences(graph, &answers[0]);
-        (!wrong.is_empty()).then(|| format!("{}:\n  {}", stored.words.join(" "), wrong.join("\n  ")))
-    });
-    let wrong: Vec<String> = wrong.collect();
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let mut all = Vec::new();
+    for (index, (stored, compiled)) in stored.iter().zip(&compiled).enumerate() {
+        for isa in ["", "avx2"] {
+            // One at a time: the largest has half a gigabyte of weights.
+            let answers = program.run(&[stored.request(index, &compiled.graph, isa)]);
+            let wrong = stored.differences(&compiled.graph, &answers[0]);
+            if !wrong.is_empty() {
+                all.push(format!("{}, isa `{isa}`:\n  {}", stored.words.join(" "), wrong.join("\n  ")));
+            }
+        }
+    }
+    assert!(all.is_empty(), "{}", all.join("\n"));
 }
