@@ -55,6 +55,8 @@ POOLS = {getattr(F, f"max_pool{axes}d{way}") for axes in "123" for way in ("", "
 # The largest two of a window are to differ by this share of what numbers are there, on average; in cells of regions, behind all layers
 # of a trunk and their rounding, by the second.
 APART, APART_IN_REGIONS = 2e-5, 1e-4
+# So often are ties looked for.
+PASSES = 500
 SPECS = pathlib.Path(__file__).parents[2] / "specs"
 
 
@@ -99,15 +101,15 @@ def settle(twin, net, inputs):
 def away(twin, net, inputs, norms=(), mode=None):
     """Biases and filters for which nothing is near a kink or a tie. The running statistics of `norms` are those of a single pass."""
     kept = {}
-    while kept is not None:
+    for _ in range(PASSES):
         for layer in norms:
             layer.reset_running_stats()
         try:
             with (mode or AwayFromKinks)(net, kept):
-                twin.once(net, *inputs)
-            kept = None
+                return twin.once(net, *inputs)
         except Tie as tie:
             kept = tie.kept
+    sys.exit(f"there are ties after {PASSES} passes: where a network proposes its regions, these move with every change")
 
 
 class Tie(Exception):
