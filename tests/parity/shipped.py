@@ -26,7 +26,7 @@ import detectors
 import faces
 import pictures
 import twins
-from full_size import NORMS, WEIGHTED, AwayFromKinks, away, outputs
+from full_size import NORMS, WEIGHTED, AwayFromKinks, away, gradients, outputs
 from layers import Canvas, LocalConv
 from sketch import drawn, sketch
 
@@ -138,22 +138,11 @@ class Draw:
             hook.remove()
 
 
-def gradients(twin, net, inputs, targets):
-    """The loss in training, and its gradients."""
-    net.train().zero_grad()
-    inputs = {name: x.clone().requires_grad_() for name, x in inputs.items()}
-    loss = twin.loss(net, *inputs.values(), *targets.values())
-    loss.backward()
-    learnt = {k: p for k, p in net.named_parameters() if p.requires_grad}
-    found = {f"grad.{k}": torch.zeros_like(x) if x.grad is None else x.grad for k, x in learnt.items()}
-    found |= {f"input_grad.{k}": torch.zeros_like(x) if x.grad is None else x.grad for k, x in inputs.items()}
-    return {"loss": loss.reshape(1)} | found
-
-
 def sketches(twin, net, inputs, targets):
     said = {f"output.{k}": sketch(y) for k, y in outputs(twin, net, inputs).items()}
     if twin.loss:
-        said |= {k: sketch(g) for k, g in gradients(twin, net, inputs, targets).items()}
+        kind = lambda k: k if k == "loss" else f"input_grad.{k}" if k in inputs else f"grad.{k}"
+        said |= {kind(k): sketch(g) for k, g in gradients(twin, net, inputs, targets).items()}
     return said
 
 

@@ -25,7 +25,7 @@ struct Looked {
 }
 
 impl Looked {
-    /// Holds that what is left out is a small share, at most one in so many: no rule is passed over.
+    /// Holds that what is left out is a small share, at most one in so many.
     fn leave_out_at_most_one_in(&self, many: usize, what: &str) {
         let Self { all, kinks } = self;
         assert!(kinks * many <= *all, "{kinks} of {all} elements were left out as kinks: {what}");

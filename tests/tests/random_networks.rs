@@ -95,7 +95,9 @@ fn all_operators_and_attributes_are_drawn() {
         let said: Vec<String> = calls(&texts, name).flatten().collect();
         for attribute in definition.attributes.iter().filter(|attribute| attribute.default.is_some()) {
             let start = format!("{}: ", attribute.name);
-            assert!(said.iter().any(|argument| argument.starts_with(&start)), "no `{name}` has its `{start}`");
+            let other =
+                said.iter().filter_map(|argument| argument.strip_prefix(&start)).any(|v| Some(v) != attribute.default);
+            assert!(other, "no `{name}` has another `{start}` than its default");
         }
     }
 }

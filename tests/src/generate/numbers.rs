@@ -32,7 +32,7 @@ impl Writer {
     pub(super) fn dropout(&mut self) {
         let call = *self.random.pick(&[
             "dropout(0.1)",
-            "dropout(rate: 0.5)",
+            "dropout(rate: 0.4)",
             "dropout(0.3, spatial: true)",
             "drop_path(0.1)",
             "drop_path(rate: 0.5)",
