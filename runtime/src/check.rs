@@ -2,7 +2,7 @@
 
 use alloc::string::ToString;
 
-use crate::{Error, Spec, TargetKind, Targets};
+use crate::{Error, Memory, Optimizer, Spec, TargetKind, Targets};
 
 /// Checks the inputs of an inference pass; those it does not need may be empty.
 ///
@@ -13,19 +13,24 @@ pub fn check_inputs(spec: &Spec, capacity: usize, count: usize, inputs: &[&[f32]
     check_floats(spec, count, inputs, false)
 }
 
-/// Checks inputs and targets of a training pass.
+/// Checks what a training pass is given.
 ///
 /// # Errors
-/// Those of [`check_inputs`], of which none may be empty; or a target is missing, has another length, is of the other kind, or holds a
-/// class that does not exist.
+/// Those of [`Network::pass`](crate::Network::pass).
 pub fn check_training(
     spec: &Spec,
-    capacity: usize,
+    memory: &Memory,
     count: usize,
     inputs: &[&[f32]],
     targets: &[Targets<'_>],
+    behind: Option<&Optimizer>,
 ) -> Result<(), Error> {
-    check_count(capacity, count)?;
+    match behind {
+        Some(optimizer) => optimizer.works_behind()?,
+        None if !memory.keeps_gradients() => return Err(Error::Gradients("a pass without an optimizer")),
+        None => {}
+    }
+    check_count(memory.capacity(), count)?;
     check_floats(spec, count, inputs, true)?;
     if targets.len() != spec.targets.len() {
         return Err(Error::Length { name: "targets".to_string(), given: targets.len(), needed: spec.targets.len() });

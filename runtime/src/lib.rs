@@ -70,7 +70,7 @@ pub use isa::Isa;
 pub use kernels::*;
 pub use memory::{Memory, Mode, Options, Prepared, Sizes, Steps, view, view_mut, views};
 pub use network::{Error, Fans, Init, Network, ParamKind, ParamSpec, Role, Spec, TargetKind, Targets, ValueSpec};
-pub use optimizer::Optimizer;
+pub use optimizer::{Gradient, Learner, Optimizer};
 pub use pool::{Cut, GROUPS, GroupWork, Pool, Strip, StripWork, Work};
 #[cfg(feature = "harness")]
 pub use profile::Profile;

@@ -16,6 +16,10 @@ pub struct Options {
     pub blank: bool,
     /// The largest batch it will be given; memory grows with it, and from two images for each thread on with threads, too.
     pub batch: usize,
+    /// Whether gradients are kept behind a pass of training, for whoever looks at them, clips or adds them up. Without, each exists until
+    /// its weights are updated, which only [`Optimizer::train_step`](crate::Optimizer::train_step) does: less memory, and less of
+    /// it is read and written.
+    pub keep_gradients: bool,
     /// Threads, or 0 for one on each core. Results do not depend on it.
     pub threads: usize,
     /// The instruction set, or `None` for the best this machine has.
@@ -23,9 +27,9 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// Random weights of seed 0, one image at a time, all cores, the best instruction set.
+    /// Random weights of seed 0, one image at a time, gradients kept, all cores, the best instruction set.
     fn default() -> Self {
-        Self { seed: 0, blank: false, batch: 1, threads: 0, isa: None }
+        Self { seed: 0, blank: false, batch: 1, keep_gradients: true, threads: 0, isa: None }
     }
 }
 
@@ -44,6 +48,10 @@ pub struct Sizes {
     pub prepared: usize,
     /// Gradients of trained weights.
     pub gradients: usize,
+    /// Those of them that do not update their weights at once where gradients are not kept.
+    pub late: usize,
+    /// The largest piece of a gradient that does.
+    pub piece: usize,
     /// Working memory per thread.
     pub scratch: usize,
     /// One set of partial sums.
@@ -65,7 +73,7 @@ pub struct Memory {
     pub fixed: Buffer,
     /// Values derived from weights.
     pub prepared: Prepared,
-    /// Gradients of trained weights.
+    /// Gradients of trained weights; where they are not [kept](Self::keeps_gradients), those that updates come late for.
     pub gradients: Buffer,
     /// Working memory per thread.
     pub scratch: Scratch,
@@ -77,6 +85,7 @@ pub struct Memory {
     #[cfg(feature = "std")]
     front: Option<Front>,
     capacity: usize,
+    keeps_gradients: bool,
 }
 
 impl Memory {
@@ -84,7 +93,8 @@ impl Memory {
     pub fn new(options: &Options, sizes: &Sizes) -> Self {
         let pool = Pool::new(options.threads);
         let capacity = options.batch.max(1);
-        let scratch = Scratch::new(pool.threads(), sizes.scratch);
+        let piece = crate::optimizer::room(sizes.piece);
+        let scratch = Scratch::new(pool.threads(), sizes.scratch + piece);
         #[cfg(feature = "std")]
         let front = Front::new(&Options { batch: capacity, ..options.clone() }, sizes, pool.threads());
         #[cfg(feature = "std")]
@@ -98,7 +108,7 @@ impl Memory {
             arena: Buffer::zeroed(arena * capacity),
             fixed: Buffer::zeroed(sizes.fixed),
             prepared: Prepared::zeroed(sizes.prepared),
-            gradients: Buffer::zeroed(sizes.gradients),
+            gradients: Buffer::zeroed(if options.keep_gradients { sizes.gradients } else { sizes.late }),
             scratch,
             partials: Buffer::zeroed(sizes.partials * GROUPS),
             #[cfg(feature = "harness")]
@@ -106,12 +116,23 @@ impl Memory {
             #[cfg(feature = "std")]
             front,
             capacity,
+            keeps_gradients: options.keep_gradients,
         }
     }
 
     /// The largest batch.
     pub fn capacity(&self) -> usize {
         self.capacity
+    }
+
+    /// Whether gradients are there behind a pass, see [`Options::keep_gradients`].
+    pub fn keeps_gradients(&self) -> bool {
+        self.keeps_gradients
+    }
+
+    /// Gradients of trained weights; none where they are not kept.
+    pub fn kept_gradients(&self) -> &[f32] {
+        if self.keeps_gradients { &self.gradients } else { &[] }
     }
 
     /// Bytes of the arena, with what threads have of it for themselves.

@@ -5,7 +5,7 @@
 use alloc::string::String;
 use core::ops::Range;
 
-use crate::Memory;
+use crate::{Memory, Optimizer};
 
 /// A compiled network.
 ///
@@ -32,9 +32,10 @@ pub trait Network: Send {
         self.memory().capacity()
     }
 
-    /// Gradients of the trained weights after the last [`train`](Self::train); padding between weights is zero.
+    /// Gradients of the trained weights after the last [`train`](Self::train); padding between weights is zero. None where they
+    /// are not [kept](crate::Options::keep_gradients).
     fn gradients(&self) -> &[f32] {
-        &self.memory().gradients
+        self.memory().kept_gradients()
     }
 
     /// The forward pass in inference mode over `count` images; `inputs` are in the order of [`Spec::inputs`], each
@@ -45,15 +46,35 @@ pub trait Network: Send {
     /// all images one after another.
     fn output(&self, index: usize) -> &[f32];
 
-    /// Forward and backward over `count` images: returns the loss, leaves the gradients and updates running statistics.
-    /// `dropout` is the seed and the step that decide which units drop; `None` keeps all.
+    /// Forward and backward over `count` images: returns the loss and updates running statistics. An optimizer `behind` the pass
+    /// updates each weight as soon as its gradient is there; without one gradients are left. `dropout` is the seed and the step
+    /// that decide which units drop; `None` keeps all.
+    ///
+    /// # Errors
+    /// Inputs or targets do not fit; the network has no code for training; gradients are to be left but the network does not
+    /// [keep](crate::Options::keep_gradients) them; the optimizer [needs](Optimizer::works_behind) all of them at once.
+    fn pass(
+        &mut self,
+        count: usize,
+        inputs: &[&[f32]],
+        targets: &[Targets<'_>],
+        dropout: Option<(u64, u64)>,
+        behind: Option<&mut Optimizer>,
+    ) -> Result<f32, Error>;
+
+    /// A [`pass`](Self::pass) that leaves the gradients.
+    ///
+    /// # Errors
+    /// Those of a pass.
     fn train(
         &mut self,
         count: usize,
         inputs: &[&[f32]],
         targets: &[Targets<'_>],
         dropout: Option<(u64, u64)>,
-    ) -> Result<f32, Error>;
+    ) -> Result<f32, Error> {
+        self.pass(count, inputs, targets, dropout, None)
+    }
 
     /// The gradient of an input after the last [`train`](Self::train), where the network was compiled to have it.
     fn input_gradient(&self, index: usize) -> Option<&[f32]>;
@@ -261,6 +282,8 @@ pub enum Error {
     },
     /// The network was compiled for inference only.
     NoTraining,
+    /// What this names needs all gradients at once, but they are not [kept](crate::Options::keep_gradients).
+    Gradients(&'static str),
     /// Weights that do not fit; the text names the tensor and says what would fit.
     Weights(String),
 }
@@ -283,6 +306,12 @@ impl core::fmt::Display for Error {
                 write!(f, "`{name}` needs one of {n} classes, not floats")
             }
             Self::NoTraining => write!(f, "this network was compiled with --infer-only and has no training code"),
+            Self::Gradients(what) => {
+                write!(
+                    f,
+                    "{what} needs all gradients at once, but this network was constructed without `keep_gradients`"
+                )
+            }
             Self::Weights(text) => f.write_str(text),
         }
     }

@@ -14,8 +14,8 @@ use std::vec::Vec;
 use crate::random::Random;
 use crate::random::mix;
 use crate::{
-    BatchMut, Buffer, Error, Fans, Init, Memory, Network, Options, ParamKind, ParamSpec, Role, Sizes, Spec, TargetKind,
-    Targets, ValueSpec, check_inputs, check_training, init,
+    BatchMut, Buffer, Error, Fans, Init, Learner, Memory, Network, Optimizer, Options, ParamKind, ParamSpec, Role,
+    Sizes, Spec, TargetKind, Targets, ValueSpec, check_inputs, check_training, init,
 };
 
 /// A folder of its own for each test.
@@ -114,13 +114,11 @@ impl Tiny {
         init::fill(&mut params, SPEC.params, options);
         let sizes = Sizes {
             arena: CLASSES,
-            front: 0,
-            kept: 0,
-            fixed: 0,
-            prepared: 0,
             gradients: SPEC.trained,
+            piece: 160,
             scratch: PIXELS,
             partials: 160,
+            ..Sizes::default()
         };
         let memory = Memory::new(options, &sizes);
         Self { params, input_gradient: vec![0.0; options.batch * PIXELS], memory, count: 0 }
@@ -142,7 +140,7 @@ impl Tiny {
         let y = BatchMut::dense(&mut memory.arena[..count * CLASSES], CLASSES);
         memory.pool.images(y, &mut memory.scratch, &|i, y, x| {
             let image = &image[i * PIXELS..][..PIXELS];
-            for (pixel, x) in x.iter_mut().enumerate() {
+            for (pixel, x) in x[..PIXELS].iter_mut().enumerate() {
                 *x = (image[pixel] - params[160 + pixel]) * Self::keep(dropout, i * PIXELS + pixel);
             }
             for (class, y) in y.iter_mut().enumerate() {
@@ -188,14 +186,15 @@ impl Network for Tiny {
         &self.memory.arena[..self.count * CLASSES]
     }
 
-    fn train(
+    fn pass(
         &mut self,
         count: usize,
         inputs: &[&[f32]],
         targets: &[Targets<'_>],
         dropout: Option<(u64, u64)>,
+        behind: Option<&mut Optimizer>,
     ) -> Result<f32, Error> {
-        check_training(&SPEC, self.capacity(), count, inputs, targets)?;
+        check_training(&SPEC, &self.memory, count, inputs, targets, behind.as_deref())?;
         let (image, labels) = (inputs[0], targets[0].classes());
         self.forward(count, image, dropout);
         let memory = &mut self.memory;
@@ -203,23 +202,25 @@ impl Network for Tiny {
         let error = |i: usize, class: usize| {
             (probabilities[i * CLASSES + class] - f32::from(labels[i] as usize == class)) / count as f32
         };
-        let y = &mut memory.gradients;
-        memory.pool.groups(count, &mut memory.partials, y, &mut memory.scratch, &|images, y, _| {
+        for (element, y) in self.input_gradient[..count * PIXELS].iter_mut().enumerate() {
+            let (i, pixel) = (element / PIXELS, element % PIXELS);
+            *y = (0..CLASSES).map(|class| error(i, class) * params[class * PIXELS + pixel]).sum::<f32>()
+                * Self::keep(dropout, element);
+        }
+        let (trained, mean) = self.params.split_at_mut(160);
+        let mut weights = Learner::new(trained, memory.isa, behind);
+        let y = weights.gradient(&mut memory.gradients, 0..160);
+        y.groups(&memory.pool, count, &mut memory.partials, &mut memory.scratch, &|images, y, _| {
             for i in images {
                 for class in 0..CLASSES {
                     for pixel in 0..PIXELS {
-                        let x = image[i * PIXELS + pixel] - params[160 + pixel];
+                        let x = image[i * PIXELS + pixel] - mean[pixel];
                         y[class * PIXELS + pixel] += error(i, class) * x * Self::keep(dropout, i * PIXELS + pixel);
                     }
                     y[144 + class] += error(i, class);
                 }
             }
         });
-        for (element, y) in self.input_gradient[..count * PIXELS].iter_mut().enumerate() {
-            let (i, pixel) = (element / PIXELS, element % PIXELS);
-            *y = (0..CLASSES).map(|class| error(i, class) * params[class * PIXELS + pixel]).sum::<f32>()
-                * Self::keep(dropout, element);
-        }
         let loss = (0..count).map(|i| -probabilities[i * CLASSES + labels[i] as usize].ln()).sum::<f32>();
         for pixel in 0..PIXELS {
             let mean = (0..count).map(|i| image[i * PIXELS + pixel]).sum::<f32>() / count as f32;

@@ -2,6 +2,7 @@
 use std::io::{Read, Write};
 use std::ops::Range;
 
+use cnnc_runtime::optimizer::{Optimizer, Sgd};
 use cnnc_runtime::{Isa, Network, Options, TargetKind, Targets};
 use shared::sketch::sketch;
 use shared::wire::{Numbers, put_many, take_count, take_text};
@@ -22,14 +23,16 @@ fn main() {
         let [index, images, threads] = [(); 3].map(|()| take_count(&mut rest));
         let isa = Isa::named(take_text(&mut rest));
         let sketched = take_text(&mut rest) == "sketches";
-        let mut net = network(index, &Options { batch: images, threads, isa, ..Options::default() });
+        let options = Options { batch: images, threads, isa, ..Options::default() };
+        let mut net = network(index, &options);
         let params: Vec<Range<usize>> = (0..take_count(&mut rest)).map(|_| param(&mut *net, &mut rest)).collect();
         let [inputs, targets] = [(); 2].map(|()| (0..take_count(&mut rest)).map(|_| Numbers::take(&mut rest)).collect::<Vec<_>>());
         let mut say = |tensors: Vec<&[f32]>| match sketched {
             true => put_many(&mut answer, &tensors.into_iter().map(sketch).collect::<Vec<_>>()),
             false => put_many(&mut answer, &tensors),
         };
-        run(&mut *net, images, &inputs, &targets, &params, &mut say);
+        let twin = || network(index, &Options { keep_gradients: false, ..options.clone() });
+        run(&mut *net, &twin, images, &inputs, &targets, &params, &mut say);
     }
     std::io::stdout().write_all(&answer).expect("output");
 }
@@ -43,8 +46,9 @@ fn param(net: &mut dyn Network, rest: &mut &[u8]) -> Range<usize> {
     place
 }
 
-/// Says the outputs; the loss, the gradients of parameters and of inputs, where it trains; and what the parameters are then.
-fn run(net: &mut dyn Network, images: usize, inputs: &[Vec<f32>], targets: &[Vec<f32>], params: &[Range<usize>], say: &mut dyn FnMut(Vec<&[f32]>)) {
+/// Says the outputs; the loss, the gradients of parameters and of inputs, where it trains; and what the parameters are then. Makes sure
+/// that a twin, which does not keep its gradients, learns the same.
+fn run(net: &mut dyn Network, twin: &dyn Fn() -> Box<dyn Network>, images: usize, inputs: &[Vec<f32>], targets: &[Vec<f32>], params: &[Range<usize>], say: &mut dyn FnMut(Vec<&[f32]>)) {
     let spec = net.spec();
     let slices: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
     net.infer(images, &slices).expect("inference");
@@ -57,11 +61,23 @@ fn run(net: &mut dyn Network, images: usize, inputs: &[Vec<f32>], targets: &[Vec
         TargetKind::Class(_) => Targets::Classes(classes),
         TargetKind::Float => Targets::Floats(floats),
     }).collect();
+    let start = net.params().to_vec();
     let loss = net.train(images, &slices, &given, None).expect("training");
     say(vec![&[loss]]);
     say(parts(net.gradients(), params));
     say((0..inputs.len()).filter_map(|i| net.input_gradient(i)).collect());
     say(parts(net.params(), params));
+    let mut twin = twin();
+    twin.params_mut().copy_from_slice(&start);
+    let rule = Sgd { learning_rate: 0.125, momentum: 0.9, weight_decay: 0.01, ..Sgd::default() };
+    let [mut kept, mut behind] = [(); 2].map(|()| Optimizer::new(rule, net));
+    kept.step(net);
+    let same = twin.pass(images, &slices, &given, None, Some(&mut behind)).expect("training");
+    assert_eq!(same.to_bits(), loss.to_bits(), "the loss of {}", spec.name);
+    for param in spec.params {
+        let [a, b] = [net.params(), twin.params()].map(|all| all[param.range.clone()].iter().map(|x| x.to_bits()));
+        assert!(a.eq(b), "{} of {} is not the same where gradients are not kept", param.name, spec.name);
+    }
 }
 
 /// A vector in parts; nothing of those it does not reach: what is not trained has no gradients.

@@ -12,7 +12,7 @@ const THREADS: usize = 2;
 
 /// The network with as little memory as the search finds: its values in half the memory, three quarters, seven eighths.
 fn squeezed(text: &str, whole: &Compiled) -> Option<Compiled> {
-    let room = Budget { bytes: 0, images: IMAGES, vectors: 0, copies: 0 };
+    let room = Budget { bytes: 0, images: IMAGES, vectors: 0, copies: 0, keeps_gradients: true };
     let taken = Taken::of(&whole.inference, whole.training.as_ref(), &room);
     [4, 6, 7].into_iter().find_map(|eighths| {
         let bytes = taken.total() - taken.prepared - taken.values * (8 - eighths) / 8;

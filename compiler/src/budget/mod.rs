@@ -30,6 +30,8 @@ pub struct Budget {
     pub vectors: usize,
     /// Copies of all weights and buffers, such as a moving average.
     pub copies: usize,
+    /// Whether all gradients are kept behind a pass, instead of weights being updated as gradients come.
+    pub keeps_gradients: bool,
 }
 
 /// What a network takes, in bytes.
@@ -37,7 +39,7 @@ pub struct Budget {
 pub struct Taken {
     /// Weights and buffers.
     pub weights: usize,
-    /// The gradient of each trained weight.
+    /// The gradients of trained weights that are in memory at once.
     pub gradients: usize,
     /// Vectors of the optimizer, and copies of weights.
     pub optimizer: usize,
@@ -61,15 +63,17 @@ impl Taken {
         let params = ParamLayout::of(&inference.graph);
         let bytes = |floats: usize| floats.saturating_mul(size_of::<f32>());
         let trained = if training.is_some() { bytes(params.trained) } else { 0 };
+        let behind = training.map(|t| &t.plan.behind).filter(|_| !budget.keeps_gradients);
         Self {
             weights: bytes(params.len),
-            gradients: trained,
+            gradients: behind.map_or(trained, |behind| bytes(behind.late_floats)),
             optimizer: trained.saturating_mul(budget.vectors) + bytes(params.len).saturating_mul(budget.copies),
             prepared: bytes(i.prepared),
             values: bytes(values),
             shared: bytes(i.fixed.max(t.fixed) + i.partials.max(t.partials) * GROUPS),
             // In front, a thread has as much again of its own.
-            thread: bytes(i.scratch.max(t.scratch)) * (1 + usize::from(front.is_some())),
+            thread: bytes(i.scratch.max(t.scratch)) * (1 + usize::from(front.is_some()))
+                + training.map_or(0, |t| bytes(t.plan.behind.piece)),
         }
     }
 

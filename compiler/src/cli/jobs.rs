@@ -175,8 +175,9 @@ pub fn bench(arguments: &Bench) -> Done {
     arguments.weights.iter().try_for_each(|path| write::is_there("weights", path))?;
     let named = Named::find(&arguments.spec)?;
     let build = Build { infer_only: !arguments.train, profile: arguments.layers, ..Build::default() };
-    let momentum = usize::from(arguments.train);
-    let budget = |bytes| Budget { bytes, images: arguments.batch, vectors: momentum, copies: 0 };
+    // Of momentum.
+    let (images, vectors) = (arguments.batch, usize::from(arguments.train));
+    let budget = |bytes| Budget { bytes, images, vectors, copies: 0, keeps_gradients: false };
     let net = NetOptions { budget: arguments.memory.map(budget), ..arguments.options.clone() };
     let compiled = named.compile(&net, build.infer_only, false)?;
     let planned = planned(&compiled, arguments.train)?;

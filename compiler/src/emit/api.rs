@@ -148,6 +148,7 @@ impl Api<'_> {
         let (arena, fixed, prepared) = (batch.max(t.arena), i.fixed.max(t.fixed), i.prepared);
         let (scratch, partials) = (i.scratch.max(t.scratch), i.partials.max(t.partials));
         let gradients = if self.training.is_some() { self.params.trained } else { 0 };
+        let (late, piece) = self.training.map_or((0, 0), |t| (t.plan.behind.late_floats, t.plan.behind.piece));
         quote! {
             rt::Sizes {
                 arena: #arena,
@@ -156,6 +157,8 @@ impl Api<'_> {
                 fixed: #fixed,
                 prepared: #prepared,
                 gradients: #gradients,
+                late: #late,
+                piece: #piece,
                 scratch: #scratch,
                 partials: #partials,
             }
@@ -282,14 +285,13 @@ impl Api<'_> {
             /// One training step: forward, backward, update. Returns the loss before the update.
             #allow
             pub fn train_step(&mut self, #(#names: &[#types],)* optimizer: &mut rt::Optimizer) -> Result<f32, rt::Error> {
-                let loss = self.forward_backward(#(#names,)* Some(optimizer.dropout()))?;
-                optimizer.step(self);
-                Ok(loss)
+                let count = #first.len();
+                optimizer.train_step(self, count, &[#(#input_names.as_flattened()),*], &[#(#target_values),*])
             }
 
-            /// The gradient of a trained weight after the last pass of training.
+            /// The gradient of a trained weight after the last pass of training, where gradients are kept.
             pub fn gradient(&self, name: &str) -> Option<&[f32]> {
-                SPEC.param(name).and_then(|param| self.memory.gradients.get(param.range.clone()))
+                SPEC.param(name).and_then(|param| self.memory.kept_gradients().get(param.range.clone()))
             }
 
             #run
@@ -309,8 +311,13 @@ impl Api<'_> {
             }
         });
         let dropout = training.takes(&ident("dropout")).then(|| quote!(dropout: Option<(u64, u64)>));
-        let parameters = inputs.chain(targets).chain(dropout);
+        let behind = training.learns().then(|| quote!(behind: Option<&mut rt::Optimizer>));
+        let parameters = inputs.chain(targets).chain(dropout).chain(behind);
         let pass = training.pass_value(&ident("training"));
+        let reference = if training.learns() { quote!(&mut) } else { quote!(&) };
+        let learner = training
+            .learns()
+            .then(|| quote!(let params = rt::Learner::new(&mut self.params, self.memory.isa, behind);));
         let n = training.takes(&ident("n")).then(|| quote!(let n = count;));
         let updates = training.graph.updates.iter().map(|(param, value)| {
             let name = &self.names.params[param.0 as usize];
@@ -319,12 +326,13 @@ impl Api<'_> {
         });
         let loss = training.result(training.graph.loss.expect("training graphs have a loss"));
         let stale = self.inference.prepares().then(|| quote!(self.prepared = false;));
-        let allow = many_arguments(self.names.inputs.len() + self.names.targets.len() + 3, "input and target");
+        let allow = many_arguments(self.names.inputs.len() + self.names.targets.len() + 4, "input and target");
         quote! {
             #allow
             fn run_training(&mut self, count: usize, #(#parameters),*) -> f32 {
                 #n
-                training::run(&mut self.memory, &#pass);
+                #learner
+                training::run(&mut self.memory, #reference #pass);
                 self.n = count;
                 self.last = rt::Mode::Training;
                 #(#updates)*
@@ -390,12 +398,13 @@ impl Api<'_> {
     fn network_train(&self) -> TokenStream {
         let Some(training) = self.training else {
             return quote! {
-                fn train(
+                fn pass(
                     &mut self,
                     _count: usize,
                     _inputs: &[&[f32]],
                     _targets: &[rt::Targets<'_>],
                     _dropout: Option<(u64, u64)>,
+                    _behind: Option<&mut rt::Optimizer>,
                 ) -> Result<f32, rt::Error> {
                     Err(rt::Error::NoTraining)
                 }
@@ -408,17 +417,19 @@ impl Api<'_> {
         });
         let takes_dropout = training.takes(&ident("dropout"));
         let dropout = takes_dropout.then(|| quote!(dropout));
+        let behind = training.learns().then(|| quote!(behind));
         let parameter = if takes_dropout { ident("dropout") } else { ident("_dropout") };
-        let arguments = inputs.chain(targets).chain(dropout);
+        let arguments = inputs.chain(targets).chain(dropout).chain(behind);
         quote! {
-            fn train(
+            fn pass(
                 &mut self,
                 count: usize,
                 inputs: &[&[f32]],
                 targets: &[rt::Targets<'_>],
                 #parameter: Option<(u64, u64)>,
+                behind: Option<&mut rt::Optimizer>,
             ) -> Result<f32, rt::Error> {
-                rt::check_training(&SPEC, self.memory.capacity(), count, inputs, targets)?;
+                rt::check_training(&SPEC, &self.memory, count, inputs, targets, behind.as_deref())?;
                 Ok(self.run_training(count, #(#arguments),*))
             }
         }

@@ -5,16 +5,31 @@ use quote::quote;
 
 use super::code::Code;
 use super::kernels::KernelBook;
+use super::layout::list;
 use super::names::{Names, ident};
 use super::steps::{StepWriter, WrittenStep};
-use crate::graph::{Graph, Kind, Named, ValueId};
+use crate::graph::{Graph, Kind, Named, ParamId, ValueId};
 use crate::plan::{Area, Plan, Root};
 
-/// A function that does `first` and then calls the functions of steps in order; `head` is `fn` and its name.
-fn calls(doc: &str, head: &str, first: &str, steps: &[WrittenStep], profile: bool) -> String {
-    let lap = if profile { "    memory.profile.lap();\n" } else { "" };
-    let calls: String = steps.iter().map(|step| format!("    {}(memory, pass);\n{lap}", step.name)).collect();
-    format!("/// {doc}\n{head}(memory: &mut rt::Memory, pass: &Pass<'_>) {{\n{first}{calls}}}\n")
+/// A function of the pass that calls the functions of steps in order.
+struct Calls<'s> {
+    doc: &'static str,
+    /// `fn` and its name.
+    head: &'static str,
+    /// `&` or `&mut `.
+    reference: &'static str,
+    first: &'s str,
+    steps: &'s [WrittenStep],
+    last: &'s str,
+}
+
+impl Calls<'_> {
+    fn text(&self, profile: bool) -> String {
+        let &Self { doc, head, reference, first, steps, last } = self;
+        let lap = if profile { "    memory.profile.lap();\n" } else { "" };
+        let calls: String = steps.iter().map(|step| format!("    {}(memory, pass);\n{lap}", step.name)).collect();
+        format!("/// {doc}\n{head}(memory: &mut rt::Memory, pass: {reference}Pass<'_>) {{\n{first}{calls}{last}}}\n")
+    }
 }
 
 /// A graph as a module of functions.
@@ -61,6 +76,15 @@ impl<'a> GraphModule<'a> {
         !self.prepare.is_empty()
     }
 
+    /// Whether weights may be updated in a run.
+    pub fn learns(&self) -> bool {
+        !self.graph.gradients.is_empty()
+    }
+
+    fn params_type(&self) -> &'static str {
+        if self.learns() { "rt::Learner<'a>" } else { "&'a [f32]" }
+    }
+
     /// Whether a pass is given this.
     pub fn takes(&self, name: &Ident) -> bool {
         self.fields.iter().any(|f| f.name == *name)
@@ -70,7 +94,7 @@ impl<'a> GraphModule<'a> {
     fn pass_fields(&self) -> Vec<PassField> {
         let mut all = vec![
             (ident("n"), "usize", "Number of images.".to_owned()),
-            (ident("params"), "&'a [f32]", "Weights and buffers.".to_owned()),
+            (ident("params"), self.params_type(), "Weights and buffers.".to_owned()),
         ];
         for (input, name) in self.graph.inputs.iter().zip(&self.names.inputs) {
             all.push((name.clone(), "&'a [f32]", format!("`{}`, image after image.", input.name)));
@@ -100,34 +124,51 @@ impl<'a> GraphModule<'a> {
         let imports = format!("use super::{{kernels,{params} rt}};\n");
         let fields: String = self.fields.iter().map(PassField::text).collect();
         let pass = format!("/// What a pass works on.\npub(super) struct Pass<'a> {{\n{fields}}}\n");
-        let prepare = self.prepares().then(|| {
-            let doc = "What follows from the weights alone, to be done once after they change.";
-            calls(doc, "pub(super) fn prepare", "", &self.prepare, false)
-        });
         let start = if profile { "    memory.profile.start();\n" } else { "" };
+        let again = if profile { "    memory.profile.again();\n" } else { "" };
         let (front, behind) = self.run.split_at(self.plan.front.as_ref().map_or(0, |front| front.steps));
-        let run = calls(
-            "All steps in order.",
-            "pub(super) fn run",
-            &format!("{start}{}", self.front_call()),
-            behind,
-            profile,
-        );
-        let front = (!front.is_empty()).then(|| {
-            let again = if profile { "    memory.profile.again();\n" } else { "" };
-            calls(
-                "The steps in front, which in large batches each thread does for images of its own.",
-                "fn front",
-                again,
-                front,
-                profile,
-            )
-        });
+        let prepare = Calls {
+            doc: "What follows from the weights alone, to be done once after they change.",
+            head: "pub(super) fn prepare",
+            reference: "&",
+            first: "",
+            steps: &self.prepare,
+            last: "",
+        };
+        let run = Calls {
+            doc: "All steps in order.",
+            head: "pub(super) fn run",
+            reference: if self.learns() { "&mut " } else { "&" },
+            first: &format!("{start}{}", self.front_call()),
+            steps: behind,
+            last: &self.late_updates(),
+        };
+        let in_front = Calls {
+            doc: "The steps in front, which in large batches each thread does for images of its own.",
+            head: "fn front",
+            reference: "&",
+            first: again,
+            steps: front,
+            last: "",
+        };
+        let prepare = self.prepares().then(|| prepare.text(false));
+        let (run, front) = (run.text(profile), (!front.is_empty()).then(|| in_front.text(profile)));
         let passes =
             [Some(imports.as_str()), Some(pass.as_str()), prepare.as_deref(), Some(run.as_str()), front.as_deref()];
         let functions = self.functions.iter().map(String::as_str);
         let items: Vec<&str> = passes.into_iter().flatten().chain(functions).collect();
         Code::Text(items.join("\n"))
+    }
+
+    /// Has gradients that later steps needed update their weights, too.
+    fn late_updates(&self) -> String {
+        let late = &self.plan.behind.late;
+        if late.is_empty() {
+            return String::new();
+        }
+        let name = |param: &ParamId| &self.names.params[param.0 as usize];
+        let late: Vec<String> = late.iter().map(|(param, at)| format!("(params::{}, {at})", name(param))).collect();
+        list(4, "pass.params.finish(memory, &[", &late, "]);")
     }
 
     /// Has the steps in front done.
@@ -152,10 +193,10 @@ impl<'a> GraphModule<'a> {
         )
     }
 
-    /// `Pass { n, params: &self.params, .. }` from variables in scope.
+    /// `Pass { n, params: &self.params, .. }` from variables in scope; weights that may change are one of those.
     pub fn pass_value(&self, module: &Ident) -> TokenStream {
         let fields = self.fields.iter().map(|f| &f.name).map(|name| match name.to_string().as_str() {
-            "params" => quote!(params: &self.params),
+            "params" if !self.learns() => quote!(params: &self.params),
             _ => quote!(#name),
         });
         quote!(#module::Pass { #(#fields),* })

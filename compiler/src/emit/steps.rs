@@ -67,7 +67,10 @@ enum Vector {
     Arena,
     Fixed,
     Prepared,
-    Gradients,
+    /// One that updates its weights at once where gradients are not kept, so that it is no memory.
+    Gradient,
+    /// Those that are memory for a while at least.
+    LateGradients,
     Params,
 }
 
@@ -77,7 +80,7 @@ impl Vector {
             Self::Arena => "memory.arena",
             Self::Fixed => "memory.fixed",
             Self::Prepared => "memory.prepared",
-            Self::Gradients => "memory.gradients",
+            Self::Gradient | Self::LateGradients => "memory.gradients",
             Self::Params => "pass.params",
         }
     }
@@ -137,12 +140,14 @@ impl<'a> StepWriter<'a> {
         let values = used.iter().filter_map(|(_, operand)| match self.place(*operand).root {
             Root::Input(index) => Some(self.given.inputs[index].clone()),
             Root::Target(index) => Some(self.given.targets[index].clone()),
-            Root::Param(_) => Some(ident("params")),
-            Root::Gradient(_) | Root::Buffer(_) => None,
+            Root::Param(_) | Root::Gradient(_) => Some(ident("params")),
+            Root::Buffer(_) => None,
         });
+        let learns = borrows.iter().any(|b| matches!(b.from, Vector::Gradient | Vector::LateGradients));
+        let learns = learns.then(|| ident("params"));
         let count = by_count.then(|| ident("n"));
         let dropout = function.dropout.then(|| ident("dropout"));
-        values.chain(count).chain(dropout).collect()
+        values.chain(learns).chain(count).chain(dropout).collect()
     }
 
     /// Regions of each vector that a step uses.
@@ -169,7 +174,11 @@ impl<'a> StepWriter<'a> {
             Root::Input(_) | Root::Target(_) => None,
             Root::Param(param) => Some((Vector::Params, format!("params::{}", self.given.params[param.0 as usize]))),
             Root::Gradient(param) => {
-                Some((Vector::Gradients, format!("{:?}", self.plan.params.ranges[param.0 as usize])))
+                let range = format!("params::{}", self.given.params[param.0 as usize]);
+                match self.plan.behind.offset(param) {
+                    None => Some((Vector::Gradient, range)),
+                    Some(offset) => Some((Vector::LateGradients, format!("pass.params.late({range}, {offset})"))),
+                }
             }
             Root::Buffer(index) => {
                 let buffer = &self.plan.buffers[index];
@@ -278,15 +287,16 @@ impl<'a> StepWriter<'a> {
         let by_image = matches!(split, Split::Images | Split::Strips(_));
         let numbered = function.share || function.dropout || (by_image && self.any_batched(used));
         let (share, scratch) = (if numbered { share } else { "_" }, if function.scratch { "scratch" } else { "_" });
-        let (bindings, part) = self.division(step);
+        let (bindings, part) = self.division(step, borrows[0].from);
         let work = list(8, &format!("kernels::{}(", function.name), &arguments, ");");
+        let of = if borrows[0].from == Vector::Gradient { "y" } else { "memory.pool" };
         format!(
-            "{bindings}    memory.pool.{method}({part}, &mut memory.scratch, &|{share}, y, {scratch}| {{\n{work}    }});\n"
+            "{bindings}    {of}.{method}({part}, &mut memory.scratch, &|{share}, y, {scratch}| {{\n{work}    }});\n"
         )
     }
 
     /// What is divided into how large parts: statements that say so where it takes many words, and arguments of the pool.
-    fn division(&self, step: &Step) -> (String, String) {
+    fn division(&self, step: &Step, to: Vector) -> (String, String) {
         let floats = self.graph.ty(step.value).floats();
         let cut = |Cut { plane, strip, planes }: Cut| {
             format!("    let cut = rt::Cut {{ plane: {plane}, strip: {strip}, planes: {planes} }};\n")
@@ -298,7 +308,11 @@ impl<'a> StepWriter<'a> {
                 let y = "    let len = y.len();\n    let y = rt::BatchMut::dense(y, len);\n".to_owned();
                 (y + &cut(Cut { plane: floats, strip: elements, planes: images }), "y, &cut".to_owned())
             }
+            Split::Pieces(len) if to == Vector::Gradient => (String::new(), format!("&memory.pool, {len}")),
             Split::Pieces(len) => (String::new(), format!("y, {len}")),
+            Split::Groups if to == Vector::Gradient => {
+                (String::new(), "&memory.pool, pass.n, &mut memory.partials".to_owned())
+            }
             Split::Groups => (String::new(), "pass.n, &mut memory.partials, y".to_owned()),
             Split::Blocks(images) => (String::new(), format!("y, {floats}, {images}")),
         }
@@ -376,28 +390,31 @@ impl WrittenStep {
         borrows.chain([self.work.clone()]).collect()
     }
 
-    /// What the function's statements call the pass.
-    fn pass(&self) -> &'static str {
-        if self.reads.is_empty() { "_pass" } else { "pass" }
+    /// The pass as a parameter of a function with these statements. Gradients may update weights in there.
+    fn pass(&self, body: &str) -> String {
+        let name = if body.contains("pass") { "pass" } else { "_pass" };
+        let updates = self.borrows.iter().any(|borrow| borrow.from == Vector::Gradient);
+        format!("{name}: &{}Pass<'_>", if updates { "mut " } else { "" })
     }
 
-    fn head(&self, pass: &str) -> String {
-        format!("/// {}\nfn {}(memory: &mut rt::Memory, {pass}: &Pass<'_>) {{\n", self.doc, self.name)
+    /// The function of a step.
+    fn function(&self, body: &str) -> String {
+        format!("/// {}\nfn {}(memory: &mut rt::Memory, {}) {{\n{body}}}\n", self.doc, self.name, self.pass(body))
     }
 
-    /// The function of a step that has none like it.
+    /// That of a step that has none like it.
     fn alone(&self) -> String {
-        format!("{}{}}}\n", self.head(self.pass()), self.body(|region| region.at.clone()))
+        self.function(&self.body(|region| region.at.clone()))
     }
 
-    /// The function of a step that does what others do too.
+    /// That of a step that does what others do too.
     fn call(&self, shared: &Ident) -> String {
         let regions: Vec<String> = self.regions().map(|region| region.at.clone()).collect();
         let call = match regions.as_slice() {
             [region] => format!("    {shared}(memory, pass, {region});\n"),
             regions => list(4, &format!("{shared}(memory, pass, ["), regions, "]);"),
         };
-        format!("{}{call}}}\n", self.head("pass"))
+        self.function(&call)
     }
 
     /// What such steps have in common; they say where their memory is.
@@ -407,9 +424,9 @@ impl WrittenStep {
             [region] => format!("{region}: core::ops::Range<usize>"),
             regions => format!("[{}]: [core::ops::Range<usize>; {}]", regions.join(", "), regions.len()),
         };
-        let parameters = ["memory: &mut rt::Memory".to_owned(), format!("{}: &Pass<'_>", self.pass()), region];
-        let head = list(0, &format!("fn {name}("), &parameters, ") {");
         let body = self.body(|region| region.name.clone());
+        let parameters = ["memory: &mut rt::Memory".to_owned(), self.pass(&body), region];
+        let head = list(0, &format!("fn {name}("), &parameters, ") {");
         format!("/// `kernels::{}` on memory that a step names.\n#[inline(never)]\n{head}{body}}}\n", self.kernel)
     }
 }
@@ -421,6 +438,9 @@ impl Borrow {
         match (self.regions.as_slice(), self.writes) {
             (regions, false) if self.from == Vector::Params => {
                 regions.iter().map(|r| format!("    let {} = &{place}[{}];\n", r.name, at(r))).collect()
+            }
+            ([region], true) if self.from == Vector::Gradient => {
+                format!("    let {} = pass.params.gradient(&mut {place}, {});\n", region.name, at(region))
             }
             ([region], true) => {
                 format!("    let {} = rt::view_mut(&mut {place}, {count}, {});\n", region.name, at(region))

@@ -4,6 +4,7 @@
 //! buffer at `offset` starts at `n * offset` and holds its images one after another. So one plan serves every batch size.
 //! A plan is data; the emitter only writes it down.
 
+mod behind;
 mod front;
 pub mod memory;
 mod place;
@@ -14,6 +15,7 @@ use std::rc::Rc;
 
 use crate::graph::{BLOCK, Graph, ParamId, Role, Type, ValueId};
 use crate::ops::{Kernel, KernelContext, Op, Split};
+pub use behind::Behind;
 pub use front::Front;
 pub use memory::ALIGN;
 pub use place::{Area, Place, PlannedBuffer, Root};
@@ -27,6 +29,8 @@ pub struct Plan {
     pub run: Vec<Step>,
     /// Those in front that threads do each for images of its own, in deployment.
     pub front: Option<Front>,
+    /// What becomes of gradients that are not kept.
+    pub behind: Behind,
     /// Where each value is, by value.
     pub places: Vec<Place>,
     /// The memory of computed values.
@@ -105,6 +109,7 @@ pub fn plan(graph: &Graph, prepare: bool) -> Plan {
         .map(|step| Step { in_place: placement.in_place[step.value.0 as usize], ..step })
         .partition(|step| prepared[step.value.0 as usize]);
     let front = if prepare { front::front(graph, &run, &placement) } else { None };
+    let behind = Behind::of(graph, &run, &placement.places);
     let mut sizes = placement.sizes;
     for step in first.iter().chain(&run) {
         sizes.scratch = sizes.scratch.max(step.kernel.scratch);
@@ -116,6 +121,7 @@ pub fn plan(graph: &Graph, prepare: bool) -> Plan {
         prepare: first,
         run,
         front,
+        behind,
         places: placement.places,
         buffers: placement.buffers,
         sizes,

@@ -97,7 +97,7 @@ impl Given {
 impl Harness<'_> {
     /// Measures.
     pub(super) fn bench(&mut self, job: &Bench) -> Result<(), Failure> {
-        let mut network = self.network(&job.machine, job.weights.is_none().then_some(1), job.batch)?;
+        let mut network = self.network(&job.machine, job.weights.is_none().then_some(1), job.batch, false)?;
         if let Some(path) = &job.weights {
             weights::load(&mut *network, path)?;
         }
@@ -110,8 +110,7 @@ impl Harness<'_> {
             match &mut optimizer {
                 None => network.infer(job.batch, &inputs)?,
                 Some(optimizer) => {
-                    network.train(job.batch, &inputs, &targets, Some(optimizer.dropout()))?;
-                    optimizer.step(network);
+                    optimizer.train_step(network, job.batch, &inputs, &targets)?;
                 }
             }
             Ok(start.elapsed())

@@ -30,7 +30,7 @@ struct Kept {
 impl Harness<'_> {
     /// Computes the features of all images, unless those that are kept are the same, and says what that saves.
     pub(super) fn features(&mut self, job: &Features) -> Result<(), Failure> {
-        let mut network = self.network(&job.machine, None, job.batch)?;
+        let mut network = self.network(&job.machine, None, job.batch, false)?;
         transfer(&mut *network, &job.weights)?;
         let (mut all, mut spared) = (0.0, job.epochs as f64);
         for (source, path) in &job.parts {

@@ -159,7 +159,13 @@ impl Harness<'_> {
     }
 
     /// The network, with random weights where there is a seed for them, else with blank ones.
-    fn network(&self, machine: &Machine, seed: Option<u64>, batch: usize) -> Result<Box<dyn Network>, Failure> {
+    fn network(
+        &self,
+        machine: &Machine,
+        seed: Option<u64>,
+        batch: usize,
+        keep_gradients: bool,
+    ) -> Result<Box<dyn Network>, Failure> {
         let named = |name: &String| {
             Isa::named(name).ok_or_else(|| {
                 let has: Vec<&str> = Isa::available().map(Isa::name).collect();
@@ -168,7 +174,7 @@ impl Harness<'_> {
         };
         let isa = machine.isa.as_ref().map(named).transpose()?;
         let (blank, seed) = (seed.is_none(), seed.unwrap_or_default());
-        Ok((self.construct)(&Options { seed, blank, batch, threads: machine.threads, isa })?)
+        Ok((self.construct)(&Options { seed, blank, batch, keep_gradients, threads: machine.threads, isa })?)
     }
 }
 

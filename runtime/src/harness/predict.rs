@@ -21,7 +21,7 @@ const MOST_BARS: usize = 12;
 impl Harness<'_> {
     /// Classifies pictures, or finds things in them.
     pub(super) fn predict(&mut self, job: &Predict) -> Result<(), Failure> {
-        let mut network = self.network(&job.machine, None, 1)?;
+        let mut network = self.network(&job.machine, None, 1, false)?;
         let loaded = weights::load(&mut *network, &job.weights)?;
         let about = About::read(loaded.metadata.as_deref());
         let picture = job.picture.clone().or(about.picture).unwrap_or_default();

@@ -17,6 +17,7 @@ use super::{Failure, Harness, Reading, load, note, plural, thousands};
 use crate::data::{BatchData, Dataset, Draw, Raster};
 use crate::files::FileError;
 use crate::job::{Show, Train};
+use crate::optimizer::needs_all;
 use crate::tensors::TensorFile;
 use crate::train::{Checkpoints, FitOptions, Outcome, check, evaluate_by, fit, load_best};
 use crate::weights::{self, Lenience, Loaded};
@@ -25,7 +26,8 @@ use crate::{Network, Role, init};
 impl Harness<'_> {
     /// Learns, says how well, saves the weights of the best epoch and classifies a picture.
     pub(super) fn train(&mut self, job: &Train) -> Result<(), Failure> {
-        let mut network = self.network(&job.machine, Some(job.seed), job.batch)?;
+        let at_once = needs_all(&job.optimizer, job.clip.as_ref(), job.accumulate).is_some();
+        let mut network = self.network(&job.machine, Some(job.seed), job.batch, at_once)?;
         let network = &mut *network;
         if let Some(path) = &job.weights {
             let loaded = weights::load(network, path)?;

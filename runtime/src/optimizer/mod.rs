@@ -2,6 +2,7 @@
 //! moving average of weights behind them.
 
 mod average;
+mod behind;
 mod gradients;
 mod groups;
 mod lbfgs;
@@ -13,18 +14,21 @@ mod wolfe;
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 pub use average::Average;
+pub(crate) use behind::room;
+pub use behind::{Gradient, Learner, Update, needs_all};
 pub use gradients::{Accumulator, Clip};
 pub use groups::{Group, fits};
 pub use parts::DecayOn;
 pub use rule::{Adagrad, Adam, AdamW, Lars, Lbfgs, RmsProp, Rule, Sgd};
 pub use searching::Pass;
 
-use crate::{Buffer, Isa, Network, ParamSpec, Pool, Scratch};
+use crate::{Buffer, Error, Isa, Network, ParamSpec, Pool, Scratch, Targets};
 use gradients::{Sums, Vectors};
 use parts::{Part, parts, within};
-use steps::{AdamStep, RootStep, SgdStep};
+use steps::{SgdStep, Step};
 
 /// A rule and what it remembers from step to step.
 #[derive(Debug)]
@@ -38,8 +42,8 @@ pub struct Optimizer {
     steps: u64,
     clip: Option<Clip>,
     parts: Vec<Part>,
-    /// Room for the coefficients of each part, so that steps do not allocate.
-    coefficients: Vec<SgdStep>,
+    /// What each part does in the present step; room is kept, so that steps do not allocate.
+    made: Vec<Step>,
     /// Each as long as the weights, under the [names](Self::names).
     state: Vec<Buffer>,
     scratch: Scratch,
@@ -92,20 +96,8 @@ impl Optimizer {
             sum.fill(adagrad.initial as f32);
         }
         let (scratch, sums) = (Scratch::new(threads, 0), Sums::new(weights));
-        let coefficients = Vec::with_capacity(parts.len());
-        Ok(Self {
-            rule,
-            factor: 1.0,
-            momentum: None,
-            seed: 0,
-            steps: 0,
-            clip: None,
-            parts,
-            coefficients,
-            state,
-            scratch,
-            sums,
-        })
+        let made = Vec::with_capacity(parts.len());
+        Ok(Self { rule, factor: 1.0, momentum: None, seed: 0, steps: 0, clip: None, parts, made, state, scratch, sums })
     }
 
     /// The same with a seed for what is random in training, so for dropout.
@@ -180,10 +172,36 @@ impl Optimizer {
         names.iter().copied().map(String::from).collect()
     }
 
+    /// Forward, backward and an update over `count` images: returns the loss before it. Where the network keeps its gradients, the
+    /// update is a [step](Self::step) behind the pass; else each weight is updated as soon as its gradient is there, which takes
+    /// less memory. Both give the same weights, bit for bit.
+    ///
+    /// # Errors
+    /// Those of [`Network::pass`].
+    pub fn train_step(
+        &mut self,
+        network: &mut dyn Network,
+        count: usize,
+        inputs: &[&[f32]],
+        targets: &[Targets<'_>],
+    ) -> Result<f32, Error> {
+        let dropout = Some(self.dropout());
+        if !network.memory().keeps_gradients() {
+            return network.pass(count, inputs, targets, dropout, Some(self));
+        }
+        let loss = network.train(count, inputs, targets, dropout)?;
+        self.step(network);
+        Ok(loss)
+    }
+
     /// One update of a network's trained weights by its gradients, which are clipped in place. Every weight is computed alone,
     /// sums over weights are added in a fixed order, so that the result does not depend on the number of threads.
+    ///
+    /// # Panics
+    /// If the network was constructed without `keep_gradients`; see [`train_step`](Self::train_step).
     pub fn step(&mut self, network: &mut dyn Network) {
         let trained = network.spec().trained;
+        assert!(network.memory().keeps_gradients(), "gradients are not kept for a step of their own");
         let (params, memory) = network.params_and_memory();
         self.update(memory.isa, &memory.pool, &mut params[..trained], &mut memory.gradients[..trained]);
     }
@@ -192,99 +210,84 @@ impl Optimizer {
         if let Some(clip) = &self.clip {
             clip.apply(isa, pool, &mut self.sums, &mut self.scratch, gradients);
         }
-        self.steps += 1;
-        let (factor, steps, parts, scratch) = (self.factor, self.steps, &self.parts, &mut self.scratch);
-        let rule = self.momentum.map_or(self.rule, |momentum| self.rule.with_momentum(momentum));
         let gradients = &*gradients;
-        // The gradients of a part of a piece.
-        let of = |piece: usize, range: &core::ops::Range<usize>| &gradients[piece * PIECE..][range.clone()];
-        match rule {
-            Rule::Sgd(sgd) if sgd.momentum == 0.0 => {
-                let k = |part: &Part| SgdStep::new(&sgd, factor * part.rate, steps, part.decay);
-                pool.pieces(weights, PIECE, scratch, &|piece, w, _| {
-                    for (_, part, range) in within(parts, piece * PIECE, w.len()) {
-                        isa.sgd_plain(&k(part), of(piece, &range), &mut w[range]);
-                    }
-                });
-            }
-            Rule::Sgd(_) | Rule::Lars(_) => {
-                let k = &mut self.coefficients;
-                k.clear();
-                match rule {
-                    Rule::Lars(lars) => {
-                        let sums = &mut self.sums;
-                        let mut norm = |x: &[f32], part: &Part| sums.norm(isa, pool, scratch, &x[part.range.clone()]);
-                        let mut norms =
-                            |part: &Part| part.is_layer.then(|| (norm(weights, part), norm(gradients, part)));
-                        let step = |part: &Part| SgdStep::lars(&lars, factor * part.rate, part.decay, norms(part));
-                        k.extend(parts.iter().map(step));
-                    }
-                    Rule::Sgd(sgd) => {
-                        let step = |part: &Part| SgdStep::new(&sgd, factor * part.rate, steps, part.decay);
-                        k.extend(parts.iter().map(step));
-                    }
-                    _ => {}
-                }
-                let k = &*k;
-                let [v] = buffers(&mut self.state);
-                pool.zip([weights, v], PIECE, scratch, &|piece, [w, v], _| {
-                    for (number, _, range) in within(parts, piece * PIECE, w.len()) {
-                        isa.sgd_momentum(&k[number], of(piece, &range), &mut w[range.clone()], &mut v[range]);
-                    }
-                });
-            }
-            Rule::RmsProp(rule) if rule.momentum > 0.0 || rule.centered => {
-                let k = |part: &Part| RootStep::rmsprop(&rule, factor * part.rate, part.decay);
-                let [s, m, v] = buffers(&mut self.state);
-                pool.zip([weights, s, m, v], PIECE, scratch, &|piece, [w, s, m, v], _| {
-                    for (_, part, range) in within(parts, piece * PIECE, w.len()) {
-                        let g = of(piece, &range);
-                        let [w, s, m, v] = [&mut *w, &mut *s, &mut *m, &mut *v].map(|x| &mut x[range.clone()]);
-                        isa.over_deviation(&k(part), g, w, s, m, v);
-                    }
-                });
-            }
-            Rule::RmsProp(_) | Rule::Adagrad(_) => {
-                let k = |part: &Part| match rule {
-                    Rule::Adagrad(rule) => RootStep::adagrad(&rule, factor * part.rate, steps, part.decay),
-                    Rule::RmsProp(rule) => RootStep::rmsprop(&rule, factor * part.rate, part.decay),
-                    _ => unreachable!("this arm is of these two"),
-                };
-                let [s] = buffers(&mut self.state);
-                pool.zip([weights, s], PIECE, scratch, &|piece, [w, s], _| {
-                    for (_, part, range) in within(parts, piece * PIECE, w.len()) {
-                        isa.over_root(&k(part), of(piece, &range), &mut w[range.clone()], &mut s[range]);
-                    }
-                });
-            }
-            Rule::Adam(_) | Rule::AdamW(_) => {
-                let k = |part: &Part| match rule {
-                    Rule::AdamW(rule) => AdamStep::decoupled(&rule, factor * part.rate, steps, part.decay),
-                    Rule::Adam(rule) => AdamStep::new(&rule, factor * part.rate, steps, part.decay),
-                    _ => unreachable!("this arm is of these two"),
-                };
-                let [m, v] = buffers(&mut self.state);
-                pool.zip([weights, m, v], PIECE, scratch, &|piece, [w, m, v], _| {
-                    for (_, part, range) in within(parts, piece * PIECE, w.len()) {
-                        let g = of(piece, &range);
-                        let [w, m, v] = [&mut *w, &mut *m, &mut *v].map(|x| &mut x[range.clone()]);
-                        isa.adam(&k(part), g, w, m, v);
-                    }
-                });
-            }
+        match self.begin() {
             Rule::Lbfgs(rule) => {
-                let mut vectors = Vectors { isa, pool, sums: &mut self.sums, scratch };
-                let rate = rule.learning_rate * factor;
-                lbfgs::step(&mut vectors, rate, steps, &mut self.state, weights, gradients);
+                let rate = rule.learning_rate * self.factor;
+                let mut vectors = Vectors { isa, pool, sums: &mut self.sums, scratch: &mut self.scratch };
+                lbfgs::step(&mut vectors, rate, self.steps, &mut self.state, weights, gradients);
             }
+            rule => {
+                if let Rule::Lars(rule) = rule {
+                    self.trust(&rule, isa, pool, weights, gradients);
+                }
+                let Self { parts, made, state, scratch, .. } = self;
+                let state = state.iter_mut().map(|state| &mut **state);
+                zip(pool, weights, state, PIECE, scratch, &|piece, w, mut state, _| {
+                    for (number, _, range) in within(parts, piece * PIECE, w.len()) {
+                        let g = &gradients[piece * PIECE..][range.clone()];
+                        made[number].apply(isa, g, &mut w[range.clone()], part_of(&mut state, &range));
+                    }
+                });
+            }
+        }
+    }
+
+    /// Begins a step: the rule as the schedule has it, and what each part of the weights is to do.
+    fn begin(&mut self) -> Rule {
+        self.steps += 1;
+        let rule = self.momentum.map_or(self.rule, |momentum| self.rule.with_momentum(momentum));
+        let (factor, steps) = (self.factor, self.steps);
+        self.made.clear();
+        self.made.extend(self.parts.iter().map(|part| Step::new(&rule, factor * part.rate, steps, part.decay)));
+        rule
+    }
+
+    /// The rates that layers have of their own.
+    fn trust(&mut self, lars: &Lars, isa: Isa, pool: &Pool, weights: &[f32], gradients: &[f32]) {
+        let (sums, scratch) = (&mut self.sums, &mut self.scratch);
+        let mut norm = |x: &[f32], part: &Part| sums.norm(isa, pool, scratch, &x[part.range.clone()]);
+        for (part, made) in self.parts.iter().zip(&mut self.made).filter(|(part, _)| part.is_layer) {
+            let norms = Some((norm(weights, part), norm(gradients, part)));
+            *made = Step::Momentum(SgdStep::lars(lars, self.factor * part.rate, part.decay, norms));
         }
     }
 }
 
-/// The state as so many buffers as the rule has.
-fn buffers<const N: usize>(state: &mut [Buffer]) -> [&mut [f32]; N] {
-    let state: &mut [Buffer; N] = state.try_into().expect("a rule has as many buffers as names");
-    state.each_mut().map(|buffer| &mut **buffer)
+/// Most vectors that are remembered by a rule that treats each weight alone.
+const STATE: usize = 3;
+
+/// What is done with a piece: its number, its weights, what is remembered of them, working memory.
+type StepWork<'a> = dyn Fn(usize, &mut [f32], [&mut [f32]; STATE], &mut [f32]) + Sync + 'a;
+
+/// Divides weights, and what is remembered of them, into pieces.
+fn zip<'s>(
+    pool: &Pool,
+    weights: &mut [f32],
+    mut state: impl Iterator<Item = &'s mut [f32]>,
+    len: usize,
+    scratch: &mut Scratch,
+    work: &StepWork<'_>,
+) {
+    match [(); STATE].map(|()| state.next()) {
+        [None, ..] => pool.zip([weights], len, scratch, &|i, [w], scratch| {
+            work(i, w, [&mut [], &mut [], &mut []], scratch);
+        }),
+        [Some(a), None, _] => pool.zip([weights, a], len, scratch, &|i, [w, a], scratch| {
+            work(i, w, [a, &mut [], &mut []], scratch);
+        }),
+        [Some(a), Some(b), None] => pool.zip([weights, a, b], len, scratch, &|i, [w, a, b], scratch| {
+            work(i, w, [a, b, &mut []], scratch);
+        }),
+        [Some(a), Some(b), Some(c)] => pool.zip([weights, a, b, c], len, scratch, &|i, [w, a, b, c], scratch| {
+            work(i, w, [a, b, c], scratch);
+        }),
+    }
+}
+
+/// The same part of all that is remembered.
+fn part_of<'s>(state: &'s mut [&mut [f32]; STATE], range: &Range<usize>) -> [&'s mut [f32]; STATE] {
+    state.each_mut().map(|state| state.get_mut(range.clone()).unwrap_or_default())
 }
 
 #[cfg(all(test, feature = "std"))]

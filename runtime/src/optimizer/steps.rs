@@ -1,8 +1,49 @@
 //! One step of each rule, compiled for each instruction set: its coefficients and its loop. `factor` is that of the learning rate,
 //! `decay` that of the weight decay.
 
-use super::{Adagrad, Adam, AdamW, Lars, RmsProp, Sgd};
+use super::{Adagrad, Adam, AdamW, Lars, RmsProp, Rule, STATE, Sgd};
+use crate::Isa;
 use crate::isa::per_isa;
+
+/// What is done to some weights in a step, each of them alone.
+#[derive(Debug)]
+pub(super) enum Step {
+    Plain(SgdStep),
+    Momentum(SgdStep),
+    Root(RootStep),
+    Deviation(RootStep),
+    Adam(AdamStep),
+}
+
+impl Step {
+    /// By a rule. Layers of LARS have a rate that only shows with their gradients; L-BFGS makes no such steps, so this is none.
+    pub(super) fn new(rule: &Rule, factor: f64, step: u64, decay: f64) -> Self {
+        match rule {
+            Rule::Sgd(sgd) if sgd.momentum == 0.0 => Self::Plain(SgdStep::new(sgd, factor, step, decay)),
+            Rule::Sgd(sgd) => Self::Momentum(SgdStep::new(sgd, factor, step, decay)),
+            Rule::Lars(lars) => Self::Momentum(SgdStep::lars(lars, factor, decay, None)),
+            Rule::RmsProp(rule) if rule.momentum > 0.0 || rule.centered => {
+                Self::Deviation(RootStep::rmsprop(rule, factor, decay))
+            }
+            Rule::RmsProp(rule) => Self::Root(RootStep::rmsprop(rule, factor, decay)),
+            Rule::Adagrad(rule) => Self::Root(RootStep::adagrad(rule, factor, step, decay)),
+            Rule::Adam(rule) => Self::Adam(AdamStep::new(rule, factor, step, decay)),
+            Rule::AdamW(rule) => Self::Adam(AdamStep::decoupled(rule, factor, step, decay)),
+            Rule::Lbfgs(_) => Self::Plain(SgdStep::new(&Sgd { learning_rate: 0.0, ..Sgd::default() }, 0.0, step, 0.0)),
+        }
+    }
+
+    /// Does it: gradients, weights, and what is remembered of them, as much as the rule has.
+    pub(super) fn apply(&self, isa: Isa, g: &[f32], w: &mut [f32], [a, b, c]: [&mut [f32]; STATE]) {
+        match self {
+            Self::Plain(k) => isa.sgd_plain(k, g, w),
+            Self::Momentum(k) => isa.sgd_momentum(k, g, w, a),
+            Self::Root(k) => isa.over_root(k, g, w, a),
+            Self::Deviation(k) => isa.over_deviation(k, g, w, a, b, c),
+            Self::Adam(k) => isa.adam(k, g, w, a, b),
+        }
+    }
+}
 
 /// The coefficients of a step of SGD, and of LARS.
 #[derive(Debug)]
@@ -50,6 +91,7 @@ impl SgdStep {
 }
 
 /// The coefficients of a step of RMSprop and Adagrad.
+#[derive(Debug)]
 pub(super) struct RootStep {
     rate: f32,
     decay: f32,
@@ -88,6 +130,7 @@ impl RootStep {
 }
 
 /// The coefficients of a step of Adam and AdamW.
+#[derive(Debug)]
 pub(super) struct AdamStep {
     rate: f32,
     /// This times the weight is added to the gradient.

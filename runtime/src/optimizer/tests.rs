@@ -418,3 +418,61 @@ fn roots_without_a_library_are_good_to_a_bit() {
     }
     assert_eq!(newton_root(0.0), 0.0);
 }
+
+/// Rules that treat each weight alone, with a group and gradients that are cut.
+fn alone() -> [Rule; 7] {
+    let sgd = Sgd { learning_rate: 0.1, weight_decay: 0.01, ..Sgd::default() };
+    [
+        sgd.into(),
+        Sgd { momentum: 0.9, ..sgd }.into(),
+        RmsProp::default().into(),
+        RmsProp { momentum: 0.8, centered: true, ..RmsProp::default() }.into(),
+        Adagrad::default().into(),
+        Adam::default().into(),
+        AdamW::default().into(),
+    ]
+}
+
+#[test]
+fn weights_are_the_same_whether_gradients_are_kept_or_not() {
+    let images: Vec<f32> = (0..8 * crate::testing::PIXELS).map(|i| (i as f32 * 0.37).sin()).collect();
+    let targets = [crate::Targets::Classes(&[0, 1, 2, 3, 3, 2, 1, 1])];
+    for (rule, threads) in alone().into_iter().flat_map(|rule| [(rule, 1), (rule, 3)]) {
+        let learnt = [true, false].map(|keep_gradients| {
+            let options = crate::Options { batch: 8, threads, keep_gradients, ..crate::Options::default() };
+            let mut network = crate::testing::Tiny::new(&options);
+            let groups = [group("fc.bias", 0.5, 3.0)];
+            let optimizer = Optimizer::grouped(rule, DecayOn::Weights, &groups, &network).expect("a rule");
+            let mut optimizer = optimizer.clipping(Some(Clip::Value(0.05)));
+            for _ in 0..5 {
+                optimizer.train_step(&mut network, 8, &[&images], &targets).expect("a pass");
+            }
+            assert_eq!(network.gradients().len(), if keep_gradients { 160 } else { 0 });
+            let state: Vec<Vec<f32>> = optimizer.state().map(|(_, state)| state.to_vec()).collect();
+            (network.params().to_vec(), state)
+        });
+        assert_eq!(learnt[0], learnt[1], "{}", rule.name());
+    }
+}
+
+#[test]
+fn what_needs_all_gradients_says_so_where_they_are_not_kept() {
+    let options = crate::Options { batch: 1, keep_gradients: false, ..crate::Options::default() };
+    let mut network = crate::testing::Tiny::new(&options);
+    let before = network.params().to_vec();
+    let (image, targets) = ([0.5; crate::testing::PIXELS], [crate::Targets::Classes(&[0])]);
+    let sgd = Rule::from(Sgd::default());
+    let cases = [
+        (Lars::default().into(), None, "LARS"),
+        (Lbfgs::default().into(), None, "L-BFGS"),
+        (sgd, Some(Clip::Norm(1.0)), "clipping by the norm"),
+    ];
+    for (rule, clip, what) in cases {
+        let mut optimizer = Optimizer::new(rule, &network).clipping(clip);
+        let error = optimizer.train_step(&mut network, 1, &[&image], &targets).expect_err("all at once");
+        assert_eq!(error, crate::Error::Gradients(what));
+        assert_eq!(optimizer.steps(), 0);
+    }
+    assert!(network.train(1, &[&image], &targets, None).is_err());
+    assert_eq!(network.params(), before);
+}

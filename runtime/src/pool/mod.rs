@@ -31,7 +31,7 @@ pub type StripWork<'a> = dyn Fn(usize, &mut Strip<'_>, &mut [f32]) + Sync + 'a;
 pub type GroupWork<'a> = dyn Fn(Range<usize>, &mut [f32], &mut [f32]) + Sync + 'a;
 
 /// Elements of the pieces in which partial sums are added up.
-const SUM_PIECE: usize = 4096;
+pub(crate) const SUM_PIECE: usize = 4096;
 
 /// Threads that work on one network.
 ///
@@ -120,23 +120,27 @@ impl Pool {
         work: &GroupWork<'_>,
     ) {
         let len = y.len();
+        let partials = self.partial_sums(count, partials, len, scratch, work);
+        self.pieces(y, SUM_PIECE, scratch, &|piece, y, _| add_up(partials, len, piece, y));
+    }
+
+    /// The first half of [`groups`](Self::groups): the partial sums, `len` floats each.
+    pub(crate) fn partial_sums<'p>(
+        &self,
+        count: usize,
+        partials: &'p mut [f32],
+        len: usize,
+        scratch: &mut Scratch,
+        work: &GroupWork<'_>,
+    ) -> &'p [f32] {
         let groups = GROUPS.min(count);
         assert!(partials.len() >= groups * len, "{} floats for {groups} partial sums of {len}", partials.len());
         let partials = &mut partials[..groups * len];
-        self.run(Parts::chunks([partials], len), scratch, &|group, [partial], scratch| {
+        self.run(Parts::chunks([&mut *partials], len), scratch, &|group, [partial], scratch| {
             partial.fill(0.0);
             work(group * count / groups..(group + 1) * count / groups, partial, scratch);
         });
-        let partials = &*partials;
-        self.run(Parts::chunks([y], SUM_PIECE), scratch, &|piece, [y], _| {
-            y.fill(0.0);
-            for partial in partials.chunks_exact(len) {
-                let partial = &partial[piece * SUM_PIECE..][..y.len()];
-                for (y, x) in y.iter_mut().zip(partial) {
-                    *y += x;
-                }
-            }
-        });
+        partials
     }
 
     #[cfg(feature = "std")]
@@ -147,6 +151,16 @@ impl Pool {
     #[cfg(not(feature = "std"))]
     fn run<const N: usize>(&self, parts: Parts<'_, N>, scratch: &mut Scratch, task: &Task<'_, N>) {
         parts.in_order(scratch, task);
+    }
+}
+
+/// A piece, of [`SUM_PIECE`] elements or fewer, of the sum of partial sums of `len` floats, always in the same order.
+pub(crate) fn add_up(partials: &[f32], len: usize, piece: usize, y: &mut [f32]) {
+    y.fill(0.0);
+    for partial in partials.chunks_exact(len) {
+        for (y, x) in y.iter_mut().zip(&partial[piece * SUM_PIECE..]) {
+            *y += x;
+        }
     }
 }
 

@@ -4,7 +4,8 @@ use std::vec;
 use std::vec::Vec;
 
 use crate::{
-    Error, Memory, Network, Options, Sizes, Spec, TargetKind, Targets, ValueSpec, check_inputs, check_training,
+    Error, Memory, Network, Optimizer, Options, Sizes, Spec, TargetKind, Targets, ValueSpec, check_inputs,
+    check_training,
 };
 
 const fn input(name: &'static str, infers: bool) -> ValueSpec {
@@ -69,8 +70,7 @@ pub struct Points {
 
 impl Points {
     pub fn new(spec: &'static Spec, batch: usize) -> Self {
-        let sizes = Sizes { arena: 0, front: 0, kept: 0, fixed: 0, prepared: 0, gradients: 0, scratch: 0, partials: 0 };
-        let memory = Memory::new(&Options { batch, ..Options::default() }, &sizes);
+        let memory = Memory::new(&Options { batch, ..Options::default() }, &Sizes::default());
         Self { spec, memory, answer: vec![], steps: 0 }
     }
 }
@@ -106,14 +106,15 @@ impl Network for Points {
         &self.answer
     }
 
-    fn train(
+    fn pass(
         &mut self,
         count: usize,
         inputs: &[&[f32]],
         targets: &[Targets<'_>],
         _: Option<(u64, u64)>,
+        behind: Option<&mut Optimizer>,
     ) -> Result<f32, Error> {
-        check_training(self.spec, self.capacity(), count, inputs, targets)?;
+        check_training(self.spec, &self.memory, count, inputs, targets, behind.as_deref())?;
         self.answer = inputs[0].to_vec();
         self.steps += 1;
         // As if it learnt something.

@@ -179,6 +179,9 @@ pub(crate) fn check(network: &dyn Network, data: &Dataset, options: &FitOptions)
     if let Some(decay) = options.average.filter(|decay| !(0.0..1.0).contains(decay)) {
         return complain(format!("`average` is {decay}, but it must be at least 0 and below 1"));
     }
+    if let Some(what) = options.needs_gradients().filter(|_| !network.memory().keeps_gradients()) {
+        return Err(Error::Gradients(what).into());
+    }
     options.clip.map_or(Ok(()), |clip| clip.check()).or_else(complain)?;
     options.optimizer.check().or_else(complain)?;
     options.measures.check().or_else(complain)?;
@@ -244,13 +247,13 @@ impl Run<'_> {
         let learning_rate = options.optimizer.learning_rate() * factor;
         let last = step + 1 == steps;
         let updates = last || (step + 1).is_multiple_of(options.accumulate as u64);
+        self.optimizer.set_factor(factor);
+        self.optimizer.set_momentum(options.schedule.momentum(number, steps, options.epochs));
         let loss = self.pass(batch, number)?;
         if !loss.is_finite() {
             return Err(self.diverged(step, loss, learning_rate).into());
         }
         if updates {
-            self.optimizer.set_factor(factor);
-            self.optimizer.set_momentum(options.schedule.momentum(number, steps, options.epochs));
             self.update(batch, number, loss)?;
         }
         self.position.step = step + 1;
@@ -281,10 +284,12 @@ impl Run<'_> {
         Ok(now)
     }
 
-    /// Forward and backward: the loss. Where it is finite, the batch counts.
+    /// Forward and backward: the loss. Where it is finite, the batch counts. Gradients that are not kept update their weights.
     fn pass(&mut self, batch: &BatchData, number: u64) -> Result<f32, TrainError> {
         let (inputs, targets) = (batch.inputs(), batch.targets());
-        let loss = self.network.train(batch.count(), &inputs, &targets, Some((self.options.seed, number)))?;
+        let behind = (!self.network.memory().keeps_gradients()).then_some(&mut self.optimizer);
+        let dropout = Some((self.options.seed, number));
+        let loss = self.network.pass(batch.count(), &inputs, &targets, dropout, behind)?;
         if loss.is_finite() {
             self.position.tally.add(self.network, &targets, batch.count(), loss);
             if let Some(accumulator) = &mut self.accumulator {
@@ -294,15 +299,17 @@ impl Run<'_> {
         Ok(loss)
     }
 
-    /// A step by the gradients of this batch, or of those that were accumulated.
+    /// A step by the gradients of this batch, or of those that were accumulated, unless the pass has made it.
     fn update(&mut self, batch: &BatchData, number: u64, loss: f32) -> Result<(), TrainError> {
         if let Some(accumulator) = &mut self.accumulator {
             accumulator.finish(self.network);
         }
         let dropout = Some((self.options.seed, number));
-        let mut again =
-            |network: &mut dyn Network| network.train(batch.count(), &batch.inputs(), &batch.targets(), dropout);
-        self.optimizer.step_searching(self.network, loss, &mut again)?;
+        if self.network.memory().keeps_gradients() {
+            let mut again =
+                |network: &mut dyn Network| network.train(batch.count(), &batch.inputs(), &batch.targets(), dropout);
+            self.optimizer.step_searching(self.network, loss, &mut again)?;
+        }
         if let Some(average) = &mut self.average {
             average.update(self.network);
         }

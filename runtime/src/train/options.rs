@@ -5,7 +5,7 @@ use std::string::String;
 use std::vec::Vec;
 
 use super::Measures;
-use crate::optimizer::{Clip, DecayOn, Group, Rule};
+use crate::optimizer::{Clip, DecayOn, Group, Rule, needs_all};
 use crate::schedule::Schedule;
 
 /// How a network learns.
@@ -37,6 +37,14 @@ pub struct FitOptions {
     pub measures: Measures,
     /// Where the run is saved, if at all.
     pub checkpoints: Option<Checkpoints>,
+}
+
+impl FitOptions {
+    /// What needs the gradients of all weights at once, if anything does: then the network must be one that
+    /// [keeps](crate::Options::keep_gradients) them.
+    pub fn needs_gradients(&self) -> Option<&'static str> {
+        needs_all(&self.optimizer, self.clip.as_ref(), self.accumulate)
+    }
 }
 
 impl Default for FitOptions {

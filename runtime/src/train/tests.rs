@@ -378,3 +378,24 @@ fn the_average_is_what_is_evaluated_and_kept() {
     let again = evaluate(&mut network, &test, 16).expect("metrics");
     assert_eq!(Some(&again), outcome.epochs[best].test.as_ref());
 }
+
+#[test]
+fn a_run_is_the_same_without_keeping_gradients() {
+    let (data, test) = (data(60, 1), data(20, 2));
+    let options = FitOptions { average: Some(0.9), clip: Some(Clip::Value(0.1)), ..options() };
+    let learnt = [true, false].map(|keep_gradients| {
+        let mut network = Tiny::new(&Options { seed: 5, batch: 16, keep_gradients, ..Options::default() });
+        let outcome = fit(&mut network, &data, Some(&test), &options, &mut ()).expect("a run");
+        (outcome, bits(&network))
+    });
+    assert_eq!(learnt[0], learnt[1]);
+    let mut network = Tiny::new(&Options { batch: 16, keep_gradients: false, ..Options::default() });
+    for (needy, what) in [
+        (FitOptions { accumulate: 2, ..options.clone() }, "`accumulate`"),
+        (FitOptions { clip: Some(Clip::Norm(1.0)), ..options.clone() }, "clipping by the norm"),
+        (FitOptions { optimizer: Lars::default().into(), ..options.clone() }, "LARS"),
+    ] {
+        let error = fit(&mut network, &data, None, &needy, &mut ()).expect_err("all gradients at once");
+        assert!(error.to_string().starts_with(what), "{error}");
+    }
+}

@@ -59,7 +59,7 @@ pub struct Room {
 impl Room {
     /// What a network is compiled with.
     pub fn of(&self, net: &NetOptions) -> NetOptions {
-        let budget = |bytes| Budget { bytes, images: self.batch, vectors: 0, copies: 0 };
+        let budget = |bytes| Budget { bytes, images: self.batch, vectors: 0, copies: 0, keeps_gradients: true };
         NetOptions { budget: self.memory.map(budget), ..net.clone() }
     }
 }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use cnnc_runtime::augment::{Pipeline, Step};
 use cnnc_runtime::data::{Answer, Part, Picture};
 use cnnc_runtime::job::{self, Checkpoints, Files, Job, Machine, Show, Source};
-use cnnc_runtime::optimizer::Optimizer;
+use cnnc_runtime::optimizer::{Optimizer, needs_all};
 
 use super::arguments::{NetOptions, Which};
 use super::spec::{Named, checkout};
@@ -127,9 +127,11 @@ impl Recipe {
 
     /// The memory that training may take: with the optimizer's vectors, sums over batches, and a moving average.
     fn budget(&self) -> Option<Budget> {
-        let Written { memory, batch, optimizer, accumulate, average, .. } = &self.written;
+        let Written { memory, batch, optimizer, accumulate, average, clip, .. } = &self.written;
         let vectors = Optimizer::vectors(optimizer) + usize::from(*accumulate > 1);
-        let budget = |Size(bytes)| Budget { bytes, images: *batch, vectors, copies: usize::from(average.is_some()) };
+        let copies = usize::from(average.is_some());
+        let keeps_gradients = needs_all(optimizer, clip.as_ref(), *accumulate).is_some();
+        let budget = |Size(bytes)| Budget { bytes, images: *batch, vectors, copies, keeps_gradients };
         memory.map(budget)
     }
 

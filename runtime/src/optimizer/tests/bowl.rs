@@ -1,7 +1,7 @@
 //! The function that `tests/parity/runtime/trajectories.py` lets PyTorch make small, as a network without images.
 
 use super::{LEN, SPECS, start};
-use crate::{Buffer, Error, Memory, Network, Options, Sizes, Spec, Targets};
+use crate::{Buffer, Error, Memory, Network, Optimizer, Options, Sizes, Spec, Targets};
 
 static SPEC: Spec = Spec {
     name: "Bowl",
@@ -22,8 +22,7 @@ pub(super) struct Bowl {
 
 impl Bowl {
     pub(super) fn new() -> Self {
-        let sizes =
-            Sizes { arena: 0, front: 0, kept: 0, fixed: 0, prepared: 0, gradients: LEN, scratch: 0, partials: 0 };
+        let sizes = Sizes { gradients: LEN, ..Sizes::default() };
         let mut params = Buffer::zeroed(LEN);
         params.copy_from_slice(&start());
         Self { params, memory: Memory::new(&Options::default(), &sizes) }
@@ -66,7 +65,14 @@ impl Network for Bowl {
         &[]
     }
 
-    fn train(&mut self, _: usize, _: &[&[f32]], _: &[Targets<'_>], _: Option<(u64, u64)>) -> Result<f32, Error> {
+    fn pass(
+        &mut self,
+        _: usize,
+        _: &[&[f32]],
+        _: &[Targets<'_>],
+        _: Option<(u64, u64)>,
+        _: Option<&mut Optimizer>,
+    ) -> Result<f32, Error> {
         let at = |i: usize| f64::from(self.params[i]);
         let sign = |i: usize| if i < 12 { 1.0 } else { -1.0 };
         let apart: f64 = Self::terms().map(|(i, ..)| sign(i) * at(i)).sum();
