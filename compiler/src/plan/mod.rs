@@ -171,7 +171,7 @@ fn same_order(a: &Type, b: &Type) -> bool {
 }
 
 /// Which values depend on weights alone.
-fn constant_values(graph: &Graph) -> Vec<bool> {
+pub(crate) fn constant_values(graph: &Graph) -> Vec<bool> {
     let mut constant = vec![false; graph.nodes.len()];
     for value in graph.values() {
         let node = graph.node(value);
