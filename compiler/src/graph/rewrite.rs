@@ -35,6 +35,11 @@ impl<'a> Rewrite<'a> {
         self.map[old.0 as usize].expect("operands are rewritten before their users")
     }
 
+    /// Whether there is a new value that stands for an old one.
+    pub fn has(&self, old: ValueId) -> bool {
+        self.map[old.0 as usize].is_some()
+    }
+
     /// The new values that stand for the operands of an old node.
     pub fn operands(&self, node: &Node) -> Vec<ValueId> {
         node.inputs.iter().map(|v| self.get(*v)).collect()

@@ -135,16 +135,13 @@ impl Operator for Concat {
     fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
         let mut y = cx.zeros();
         let (runs, _) = around(&cx.output.shape, self.axis);
-        for i in 0..cx.batch() {
-            let mut at = 0;
-            let y = y.image_mut(i);
-            for run in 0..runs {
-                for x in &cx.inputs {
-                    let x = x.image(i);
-                    let len = x.len() / runs;
-                    y[at..at + len].copy_from_slice(&x[run * len..][..len]);
-                    at += len;
-                }
+        let images = if cx.output.batched { cx.batch() } else { 1 };
+        let mut at = 0;
+        for run in 0..runs * images {
+            for x in &cx.inputs {
+                let len = x.data.len() / (runs * images);
+                y.data[at..at + len].copy_from_slice(&x.data[run * len..][..len]);
+                at += len;
             }
         }
         y
@@ -172,7 +169,8 @@ impl Operator for Concat {
         });
         let body = quote!(#(#copies)*);
         let parts: Vec<String> = cx.inputs.iter().map(Type::to_string).collect();
-        Kernel::new(format!("concat_{}", cx.inputs.len()), Split::Images, body).doc(format!(
+        let split = if cx.output.batched { Split::Images } else { Split::Pieces(cx.output.len()) };
+        Kernel::new(format!("concat_{}", cx.inputs.len()), split, body).doc(format!(
             " {} behind one another along axis {}.",
             parts.join(", "),
             self.axis
@@ -194,8 +192,11 @@ impl Operator for Slice {
         Ok(ty)
     }
 
-    fn takes_blocks(&self, _inputs: &[&Type]) -> bool {
-        self.axis == 0 && self.start.is_multiple_of(BLOCK) && self.len.is_multiple_of(BLOCK)
+    /// Whole blocks, the last of them as full as the operand's.
+    fn takes_blocks(&self, inputs: &[&Type]) -> bool {
+        let end = self.start + self.len;
+        let whole = self.start.is_multiple_of(BLOCK) && (end.is_multiple_of(BLOCK) || end == inputs[0].channels());
+        self.axis == 0 && whole
     }
 
     fn gradient(&self, cx: &mut Gradient<'_>) {

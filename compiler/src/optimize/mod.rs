@@ -9,6 +9,7 @@ mod fuse_loss;
 mod fuse_shortcut;
 mod lower;
 mod materialize;
+mod merge_siblings;
 mod modes;
 mod prune;
 
@@ -42,6 +43,11 @@ pub const INFERENCE: &[Pass] = &[
         "fuse_activation",
         "applies activations while the tile that made their operand is in cache",
         fuse_activation::fuse_activation,
+    ),
+    pass(
+        "merge_siblings",
+        "behind activations, which siblings must share, and in front of layouts, of which it leaves whole blocks",
+        merge_siblings::merge_siblings,
     ),
     pass("lower", "layouts and algorithms, once it is known what is fused", lower::for_inference),
     pass(

@@ -163,8 +163,9 @@ pub(crate) fn view(graph: &Graph, value: ValueId) -> Option<(ValueId, Range<usiz
         Op::Reshape(_) => Some((node.inputs[0], 0..node.ty.floats())),
         Op::Reorder(_) if same_order(graph.ty(node.inputs[0]), &node.ty) => Some((node.inputs[0], 0..node.ty.floats())),
         Op::Slice(slice) if slice.axis == 0 => {
-            let row = node.ty.floats() / node.ty.channels();
-            Some((node.inputs[0], slice.start * row..slice.start * row + node.ty.floats()))
+            // In blocks, too: it begins with one.
+            let start = slice.start * node.ty.spatial().iter().product::<usize>();
+            Some((node.inputs[0], start..start + node.ty.floats()))
         }
         _ => None,
     }
@@ -176,7 +177,7 @@ fn same_order(a: &Type, b: &Type) -> bool {
 }
 
 /// Which values depend on weights alone.
-fn constant_values(graph: &Graph) -> Vec<bool> {
+pub(crate) fn constant_values(graph: &Graph) -> Vec<bool> {
     let mut constant = vec![false; graph.nodes.len()];
     for value in graph.values() {
         let node = graph.node(value);

@@ -13,7 +13,7 @@ impl Writer {
         self.say("x = relu(y + x)".into());
     }
 
-    /// concat of two or three branches over the same space, sometimes with x itself.
+    /// concat of two or more branches over the same space, sometimes with x itself.
     pub(super) fn branches(&mut self) {
         let (a, b) = (self.random.between(1, 4), self.random.between(1, 20));
         let kernel = list(&vec![3; self.rank()]);
@@ -27,6 +27,13 @@ impl Writer {
         if self.random.one_in(2) {
             parts.push("x".into());
             channels += self.shape[0];
+        }
+        if self.random.one_in(3) {
+            // These begin alike: deployment makes one convolution of them.
+            for narrow in [32, 24, 16].into_iter().take(self.random.between(2, 3)) {
+                parts.push(format!("x |> conv({narrow}, 1) |> relu |> conv(3, {kernel}, pad: same)"));
+                channels += 3;
+            }
         }
         self.say(format!("x = concat({})", parts.join(", ")));
         self.shape[0] = channels;
