@@ -57,13 +57,16 @@ fn counted<'a>(words: impl Iterator<Item = &'a str>) -> String {
 /// What convolutions were fused with, and how they are computed.
 fn convolutions(planned: &Planned) -> impl Iterator<Item = &str> {
     planned.graph.nodes.iter().flat_map(|node| {
-        let (algorithm, activation, shortcut) = match &node.op {
-            Op::TileConv(conv) => (conv.algorithm.name(), conv.activation.is_some(), conv.shortcut),
-            Op::Conv(conv) => ("plain", conv.activation.is_some(), false),
-            _ => ("", false, false),
+        let (algorithm, activation, shortcut, pool) = match &node.op {
+            Op::TileConv(conv) => {
+                (conv.algorithm.name(), conv.activation.is_some(), conv.shortcut, conv.pool.is_some())
+            }
+            Op::Conv(conv) => ("plain", conv.activation.is_some(), false, false),
+            _ => ("", false, false, false),
         };
-        [algorithm, if activation { "with activation" } else { "" }, if shortcut { "with shortcut" } else { "" }]
-            .into_iter()
+        let fused = [(activation, "with activation"), (shortcut, "with shortcut"), (pool, "with pool")];
+        std::iter::once(algorithm)
+            .chain(fused.into_iter().filter(|(there, _)| *there).map(|(_, what)| what))
             .filter(|word| !word.is_empty())
     })
 }

@@ -29,7 +29,8 @@ fn broken() -> Vec<(&'static str, Op, Vec<Type>)> {
     let (algorithm, bias, shortcut) = (Algorithm::Direct, false, false);
     let (rows, planes, activation) = (1, 1, None);
     let tiles =
-        TileConv { window: window.clone(), groups: 1, bias, shortcut, activation, algorithm, rows, planes }.into();
+        TileConv { window: window.clone(), groups: 1, bias, shortcut, activation, algorithm, rows, planes, pool: None }
+            .into();
     let (channels, shifted) = (|| Type::single([3]), Normalize { eps: 1e-5, activation: None, shortcut: true });
     vec![
         ("add_n-C1", AddN.into(), vec![map(), Type::batched([3, 5])]),

@@ -55,6 +55,52 @@ fn emitted_operators_agree_with_the_reference() {
     agree("operators", &networks, &texts);
 }
 
+/// Shapes, and convolutions with a pool behind: of planes and of blocks, one strip and several, with padding and without, groups,
+/// one axis, strips and both kinds of tiles of Winograd's, activations that tiles apply and others.
+const POOLED: [(&str, &str, &str); 11] = [
+    ("[3, 20, 30]", "conv(image, 24, 3, pad: 1) |> relu", "max_pool(2)"),
+    ("[3, 416, 32]", "conv(image, 16, 3, pad: 1) |> leaky_relu(0.1)", "max_pool(2)"),
+    ("[20, 12, 18]", "conv(image, 40, 5, pad: 2, stride: 2)", "avg_pool([2, 3])"),
+    ("[20, 12, 18]", "conv(image, 40, 1) |> sigmoid", "max_pool([3, 2])"),
+    ("[32, 12, 18]", "conv(image, 64, [1, 3], groups: 2) |> relu", "max_pool([2, 1])"),
+    ("[20, 64]", "conv(image, 33, 5, pad: 2) |> relu", "max_pool(4)"),
+    ("[32, 48, 60]", "conv(image, 40, 3, pad: 1) |> tanh", "avg_pool(2)"),
+    ("[32, 18, 18]", "conv(image, 32, 5, pad: 2) |> relu", "max_pool(2)"),
+    ("[256, 14, 14]", "conv(image, 256, 3, pad: 1) |> relu", "max_pool(2)"),
+    ("[256, 12, 12]", "conv(image, 256, 3, pad: 1) |> tanh", "max_pool(4)"),
+    ("[512, 4, 4]", "conv(image, 512, 3, pad: 1) |> relu", "max_pool(2)"),
+];
+
+/// A convolution that pools its own value computes what it would if that were written first, bit for bit.
+#[test]
+fn pools_in_convolutions_agree() {
+    let net = |(shape, conv, pool): &(&str, &str, &str), more: &str| {
+        format!("net Pooled {{\n    input image: {shape}\n    map = {conv}\n    output y = map |> {pool}\n{more}}}\n")
+    };
+    let fused: Vec<String> = POOLED.iter().map(|pooled| net(pooled, "")).collect();
+    let apart: Vec<String> = POOLED.iter().map(|pooled| net(pooled, "    output map\n")).collect();
+    let compiled = |texts: &[String]| -> Vec<Compiled> {
+        texts.iter().map(|text| compile_text(text, &Options::default())).collect()
+    };
+    let both = [compiled(&fused), compiled(&apart)].concat();
+    let pools = |network: &Compiled| network.inference.graph.nodes.iter().any(|node| matches!(node.op, Op::Pool(_)));
+    for (index, network) in both.iter().enumerate() {
+        assert_eq!(pools(network), index >= fused.len(), "{}", [&fused[..], &apart[..]].concat()[index]);
+    }
+    let texts = [fused.clone(), apart].concat();
+    agree("pooled", &both, &texts);
+    let program = Program::build("pooled", &both);
+    for isa in Isa::available().map(Isa::name) {
+        let request = |index: usize| Case::random(&both[index], 3, &mut Random::new(7)).request(index, 2, isa);
+        let requests: Vec<_> = (0..both.len()).map(request).collect();
+        let answers = program.run(&requests);
+        let (together, apart) = answers.split_at(fused.len());
+        for ((a, b), text) in together.iter().zip(apart).zip(&fused) {
+            assert!(a.outputs[0] == b.outputs[0], "isa `{isa}`:\n{text}");
+        }
+    }
+}
+
 /// A network by hand: `loss = mse(x op weight, wanted)` with a weight that all images share and that is repeated to the
 /// shape of x, which no specification can say yet.
 fn shared_operand(op: Arithmetic, weight: &[usize], weight_first: bool) -> Compiled {

@@ -1,5 +1,6 @@
 //! max_pool, avg_pool and their global forms.
 
+use proc_macro2::TokenStream;
 use quote::quote;
 use serde::Serialize;
 
@@ -36,7 +37,8 @@ pub struct Pool {
 }
 
 impl Pool {
-    fn named(&self) -> &'static str {
+    /// Its name in specifications.
+    pub(super) fn named(&self) -> &'static str {
         match self.kind {
             PoolKind::Max => "max_pool",
             PoolKind::Average { .. } => "avg_pool",
@@ -69,22 +71,13 @@ impl Pool {
     /// On blocked tensors: a few blocks of channels, or a few rows of them, at a time.
     fn blocked_kernel(&self, cx: &KernelContext<'_>) -> Kernel {
         let (x, y) = (&cx.inputs[0], cx.output);
-        let window = self.window.tokens(x.spatial(), y.spatial());
-        let ends = ends(&self.window, x.spatial());
         let (from, plane) = (x.floats() / x.blocks(), y.floats() / y.blocks());
         let row = y.spatial().last().copied().unwrap_or(1) * BLOCK;
         let rows = plane / row;
         let strip = if y.blocks() >= TASKS { rows } else { rows.div_ceil(TASKS.div_ceil(y.blocks())) };
         let cut = Cut { plane, strip: strip * row, planes: y.blocks().div_ceil(TASKS) };
         let first = if cut.strip == plane { quote!(0) } else { quote!(y.offset() / 16) };
-        let call = match self.kind {
-            PoolKind::Max => quote!(isa.blocked_max_pool(&#window, first, x, y.plane(block));),
-            PoolKind::Average { count_pad } => quote! {
-                isa.blocked_avg_pool(
-                    &#window, &rt::Divisor { count_pad: #count_pad, end: #ends }, first, x, y.plane(block),
-                );
-            },
-        };
+        let call = self.of_block(x.spatial(), y.spatial(), &quote!(first), &quote!(x), &quote!(y.plane(block)));
         let body = quote! {
             let first = #first;
             for block in y.planes() {
@@ -99,6 +92,24 @@ impl Pool {
             show_shape(&x.shape),
             show_shape(&y.shape)
         ))
+    }
+
+    /// The call that pools a block of channels, from the output pixel `first` on.
+    pub(super) fn of_block(
+        &self,
+        input: &[usize],
+        output: &[usize],
+        first: &TokenStream,
+        x: &TokenStream,
+        y: &TokenStream,
+    ) -> TokenStream {
+        let (window, ends) = (self.window.tokens(input, output), ends(&self.window, input));
+        match self.kind {
+            PoolKind::Max => quote!(isa.blocked_max_pool(&#window, #first, #x, #y);),
+            PoolKind::Average { count_pad } => quote! {
+                isa.blocked_avg_pool(&#window, &rt::Divisor { count_pad: #count_pad, end: #ends }, #first, #x, #y,);
+            },
+        }
     }
 
     fn kernel_name(&self, suffix: &str, x: &Type, y: &Type) -> String {
@@ -204,7 +215,7 @@ impl Operator for Pool {
 }
 
 /// End of the padded input on each of three axes.
-fn ends(window: &Window, input: &[usize]) -> proc_macro2::TokenStream {
+fn ends(window: &Window, input: &[usize]) -> TokenStream {
     let mut all = vec![1; 3 - input.len()];
     all.extend(input.iter().zip(&window.pad).map(|(n, p)| n + p.0 + p.1));
     quote!([#(#all),*])

@@ -6,6 +6,7 @@ mod fold_batch_norm;
 mod fuse_activation;
 mod fuse_gate;
 mod fuse_loss;
+mod fuse_pool;
 mod fuse_shortcut;
 mod lower;
 mod materialize;
@@ -55,6 +56,7 @@ pub const INFERENCE: &[Pass] = &[
         "only tiles can add a second value while theirs is in registers",
         fuse_shortcut::fuse_shortcut,
     ),
+    pass("fuse_pool", "behind sums: a convolution that adds another value does not pool", fuse_pool::fuse_pool),
     pass("prune", "what fusion left over", prune::prune),
     pass("materialize", "last: outputs get memory of their own", materialize::materialize),
 ];

@@ -43,7 +43,7 @@ impl Workload {
         Some(Self {
             backwards: matches!(&w.op, Op::Pack(pack) if pack.backwards),
             input: x.shape.clone(),
-            output: node.ty.shape.clone(),
+            output: conv.unpooled(x, graph.ty(node.inputs[1])).shape,
             window: conv.window.clone(),
             groups: conv.groups,
             lanes: if x.layout.is_plain() { 1 } else { BLOCK },

@@ -3,6 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
+use super::pooled::Pooling;
 use super::{TileConv, cut, two};
 use crate::graph::{BLOCK, Layout, Type};
 use crate::ops::window::Window;
@@ -130,7 +131,8 @@ pub(super) fn times(a: TokenStream, factor: usize) -> TokenStream {
 
 pub(super) fn kernel(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Kernel {
     let (x, w, y) = (&cx.inputs[0], &cx.inputs[1], cx.output);
-    let g = Geometry::of(&conv.window, conv.groups, x, y);
+    let pooling = Pooling::of(conv, y);
+    let g = Geometry::of(&conv.window, conv.groups, x, &conv.unpooled(x, w));
     let blocks = y.blocks();
     let group_blocks = blocks / conv.groups;
     let planes = if conv.groups > 1 { conv.planes.min(group_blocks) } else { conv.planes };
@@ -140,8 +142,11 @@ pub(super) fn kernel(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
     } else {
         planes
     };
-    let cut = cut(y, conv.rows, planes);
     let row = g.output[1] * BLOCK;
+    // Rows of pixels of a row of the value, and floats of that.
+    let (height, y_row) = pooling.as_ref().map_or((1, row), |p| (p.height, p.pooled_row));
+    let cut = cut(y, conv.rows.div_ceil(height), planes);
+    let strip_rows = cut.strip / y_row * height;
     let (channels, lanes, taps, columns) = (g.channels, g.lanes, g.offsets(), g.output[1]);
     let weights = w.floats() / blocks;
     let plane_in = g.input[0] * g.input[1] * lanes;
@@ -157,26 +162,37 @@ pub(super) fn kernel(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
     let one_strip = cut.strip == cut.plane;
     let x_row = g.row_steps().1 * g.pitch();
     let (block, x_row) =
-        if g.staged() { (g.rows_for(cut.strip / row) * g.pitch(), x_row) } else { (plane_in, g.stride[0] * g.pitch()) };
-    let (rows, columns, seen) = if g.flat() {
+        if g.staged() { (g.rows_for(strip_rows) * g.pitch(), x_row) } else { (plane_in, g.stride[0] * g.pitch()) };
+    let flat = g.flat() && pooling.is_none();
+    let staged = if pooling.is_some() { quote!(staged) } else { quote!(scratch) };
+    let (rows, columns, seen) = if flat {
         (quote!(1), quote!(y.len() / 16), if one_strip { quote!(#from) } else { times_offset(&from, lanes) })
     } else if g.staged() {
-        (quote!(rows), quote!(#columns), quote!(scratch))
+        (quote!(rows), quote!(#columns), staged.clone())
     } else {
         let step = g.stride[0] * g.pitch();
         (quote!(rows), quote!(#columns), if one_strip { quote!(#from) } else { quote!(&#from[first * #step..]) })
     };
     let mut bindings = quote!(#offset #from_binding);
-    if !g.flat() {
-        let height = g.output[0];
+    if !flat {
+        let all = g.output[0];
         bindings = if one_strip {
-            quote!(#bindings let rows = #height;)
+            quote!(#bindings let rows = #all;)
         } else {
-            quote!(#bindings let (first, rows) = (y.offset() / #row, y.len() / #row);)
+            let (first, rows) = (times(quote!(y.offset() / #y_row), height), times(quote!(y.len() / #y_row), height));
+            quote!(#bindings let (first, rows) = (#first, #rows);)
         };
     }
+    let stage_room = if g.staged() { g.strip(strip_rows) } else { 0 };
+    if pooling.is_some() {
+        let pixels = match g.staged() {
+            true => quote!(let (staged, pixels) = scratch.split_at_mut(#stage_room);),
+            false => quote!(let pixels = scratch;),
+        };
+        bindings = quote!(#bindings #pixels);
+    }
     if g.staged() {
-        let stage = g.stage(cut.strip / row);
+        let stage = g.stage(strip_rows);
         let first = if one_strip { quote!(0) } else { times(quote!(first), g.stride[0]) };
         let (stride, reach) = (g.stride[0], g.reach(0));
         let needed = if g.kernel[0] == 1 {
@@ -185,8 +201,37 @@ pub(super) fn kernel(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
             let all = times(quote!((rows - 1)), stride);
             if stride == 1 && reach == 1 { quote!(rows) } else { quote!(#all + #reach) }
         };
-        bindings = quote!(#bindings isa.stage(&#stage, #from, #first, #needed, scratch););
+        bindings = quote!(#bindings isa.stage(&#stage, #from, #first, #needed, #staged););
     }
+    let (work, pixels_room) = match &pooling {
+        None => {
+            let work = quote! {
+                isa.convolve(&tile, #rows, #seen, &x1[block * #weights..], &finish, y);
+                #activate
+            };
+            (work, 0)
+        }
+        Some(pooling) => {
+            let some = pooling.rows(cut.planes, strip_rows);
+            let room = some * row;
+            let pooled = quote!(&mut y.plane(block)[at / #height * #y_row..][..rows / #height * #y_row]);
+            let pool = pooling.block(some, &quote!(pixels), &pooled);
+            let work = quote! {
+                let (seen, weights) = (#seen, &x1[block * #weights..]);
+                // Some rows at a time, so that they are pooled while they are in the cache.
+                for at in (0..rows).step_by(#some) {
+                    let rows = usize::min(#some, rows - at);
+                    let pixels = &mut pixels[..y.planes().len() * #room];
+                    let mut strip = rt::Strip::of(pixels, #room, 0..rows * #row);
+                    isa.convolve(&tile, rows, &seen[at * #x_row..], weights, &finish, &mut strip);
+                    for (pixels, block) in pixels.chunks_exact_mut(#room).zip(y.planes()) {
+                        #pool
+                    }
+                }
+            };
+            (work, cut.planes * room)
+        }
+    };
     let body = quote! {
         #bindings
         let tile = rt::Tile {
@@ -201,12 +246,10 @@ pub(super) fn kernel(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
         };
         let block = y.planes().start;
         let finish = #finish;
-        isa.convolve(&tile, #rows, #seen, &x1[block * #weights..], &finish, y);
-        #activate
+        #work
     };
-    let scratch = if g.staged() { g.strip(cut.strip / row) } else { 0 };
     debug_assert!(matches!(w.layout, Layout::Packed { .. }), "as inferred");
-    Kernel::new(name, Split::Strips(cut), body).scratch(scratch)
+    Kernel::new(name, Split::Strips(cut), body).scratch(stage_room + pixels_room)
 }
 
 /// The strip's pixels in a plane of the input, which has as many lanes as the output's.

@@ -5,6 +5,7 @@
 
 mod direct;
 mod grad_weight;
+mod pooled;
 pub mod winograd;
 mod winograd_grad_weight;
 
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::activation::Activation;
 use super::conv::Conv;
+use super::pool::Pool;
 use super::window::Window;
 use super::{Cut, Gradient, Kernel, KernelContext, Mismatch, Operator};
 use crate::graph::{BLOCK, Layout, Type, show_shape};
@@ -35,6 +37,8 @@ pub struct TileConv {
     pub shortcut: bool,
     /// Applied at the end.
     pub activation: Option<Activation>,
+    /// Behind all of this, a pool over windows that do not overlap: only what it leaves is written to memory.
+    pub pool: Option<Pool>,
     /// How it is computed.
     pub algorithm: Algorithm,
     /// Rows (of pixels, or of Winograd's tiles) that a task computes.
@@ -94,15 +98,24 @@ impl TileConv {
 
     /// What the tile does not apply itself.
     fn activate(&self) -> TokenStream {
+        let activate = self.activate_floats(&quote!(y.plane(block)));
+        if activate.is_empty() {
+            return activate;
+        }
+        quote! {
+            for block in y.planes() {
+                #activate
+            }
+        }
+    }
+
+    /// The same of some floats.
+    fn activate_floats(&self, floats: &TokenStream) -> TokenStream {
         match self.activation.filter(|a| a.slope_tokens().is_none()) {
             None => quote!(),
             Some(activation) => {
                 let activation = activation.tokens();
-                quote! {
-                    for block in y.planes() {
-                        isa.activate(#activation, y.plane(block));
-                    }
-                }
+                quote!(isa.activate(#activation, #floats);)
             }
         }
     }
@@ -110,6 +123,16 @@ impl TileConv {
     /// The same convolution without what is fused.
     fn bare(&self) -> Conv {
         Conv { window: self.window.clone(), groups: self.groups, activation: None }
+    }
+
+    /// What it would compute of these without the pool.
+    fn unpooled_or(&self, x: &Type, w: &Type) -> Result<Type, Mismatch> {
+        Ok(self.bare().infer(&[&x.laid_out(Layout::Plain), &w.laid_out(Layout::Plain)])?.laid_out(Layout::Blocked))
+    }
+
+    /// What it computes of these operands in front of the pool.
+    pub fn unpooled(&self, x: &Type, w: &Type) -> Type {
+        self.unpooled_or(x, w).expect("as inferred")
     }
 }
 
@@ -132,15 +155,20 @@ impl Operator for TileConv {
             }
             _ => false,
         };
-        let plain: Vec<Type> = [x, w].iter().map(|t| t.laid_out(Layout::Plain)).collect();
-        let y = self.bare().infer(&[&plain[0], &plain[1]])?.laid_out(Layout::Blocked);
+        let y = self.unpooled_or(x, w)?;
         let shortcut = !self.shortcut || inputs.last().is_some_and(|s| **s == y);
+        let pooled = match &self.pool {
+            None => Some(y),
+            Some(pool) if pooled::fits(self, pool, &y) => Some(pool.infer(&[&y])?),
+            Some(_) => None,
+        };
         let count = 2 + usize::from(self.bias) + usize::from(self.shortcut);
-        if !fits || !shortcut || inputs.len() != count || self.rows == 0 || self.planes == 0 {
+        let Some(y) = pooled.filter(|_| fits && shortcut && inputs.len() == count && self.rows > 0 && self.planes > 0)
+        else {
             return Err(Mismatch::new("layout-C2", "a convolution of tiles does not work on these")
                 .found(format!("{x} and {w}"))
                 .fits("what lowering makes"));
-        }
+        };
         Ok(y)
     }
 
@@ -149,7 +177,10 @@ impl Operator for TileConv {
     }
 
     fn macs(&self, inputs: &[&Type], output: &Type) -> u64 {
-        self.bare().macs(inputs, output)
+        match self.pool {
+            None => self.bare().macs(inputs, output),
+            Some(_) => self.bare().macs(inputs, &self.unpooled(inputs[0], inputs[1])),
+        }
     }
 
     /// Lowering comes after differentiation.
@@ -158,13 +189,20 @@ impl Operator for TileConv {
     fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
         let operands = 2 + usize::from(self.bias);
         let (inputs, types) = (cx.inputs[..operands].to_vec(), cx.types[..operands].to_vec());
-        let mut y = self.bare().evaluate(&Evaluation { inputs, types, output: cx.output, feed: cx.feed });
+        let unpooled = self.unpooled(types[0], types[1]);
+        let mut y = self.bare().evaluate(&Evaluation { inputs, types, output: &unpooled, feed: cx.feed });
         if self.shortcut {
             y = y.zip(cx.inputs[operands], |y, s| y + s);
         }
-        match self.activation {
-            Some(activation) => y.map(|y| activation.value(y)),
+        if let Some(activation) = self.activation {
+            y = y.map(|y| activation.value(y));
+        }
+        match &self.pool {
             None => y,
+            Some(pool) => {
+                let (inputs, types) = (vec![&y], vec![&unpooled]);
+                pool.evaluate(&Evaluation { inputs, types, output: cx.output, feed: cx.feed })
+            }
         }
     }
 
@@ -190,6 +228,10 @@ impl Operator for TileConv {
         if let Some(activation) = self.activation {
             name += &format!("_{}", activation.name());
             doc += &format!(", {}", activation.name());
+        }
+        if let Some(pool) = &self.pool {
+            name += &format!("_{}", pool.named());
+            doc += &format!(", {} of {}", pool.named(), pool.window.show());
         }
         let kernel = match self.algorithm {
             Algorithm::Direct => direct::kernel(self, cx, &name),

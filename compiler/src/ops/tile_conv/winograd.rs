@@ -5,6 +5,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::direct::times;
+use super::pooled::Pooling;
 use super::{Algorithm, TileConv, cut};
 use crate::graph::{BLOCK, Type, winograd_pitch};
 use crate::ops::window::Window;
@@ -86,14 +87,40 @@ impl Tiling {
     }
 }
 
+/// Where the pixels of a block of filters go, what becomes of them, what is done with all blocks at the end, and the working memory
+/// that takes.
+struct Written {
+    to: TokenStream,
+    pool: TokenStream,
+    activate: TokenStream,
+    room: usize,
+}
+
+impl Written {
+    /// For a task of so many rows of pixels at most.
+    fn of(conv: &TileConv, pooling: Option<&Pooling<'_>>, rows: usize) -> Self {
+        let y = quote!(y.plane(block));
+        match pooling {
+            None => Self { to: y, pool: quote!(), activate: conv.activate(), room: 0 },
+            Some(pooling) => {
+                let pool = pooling.block(rows, &quote!(&mut *pixels), &y);
+                Self { to: quote!(pixels), pool, activate: quote!(), room: rows * pooling.row }
+            }
+        }
+    }
+}
+
 /// Strip by strip: the tiles of some rows are transformed, multiplied and transformed back while they are in the cache.
 pub(super) fn strips(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Kernel {
     let (x, w, y) = (&cx.inputs[0], &cx.inputs[1], cx.output);
-    let tiling = Tiling::of(conv.algorithm, &conv.window, x, y);
+    let pooling = Pooling::of(conv, y);
+    let tiling = Tiling::of(conv.algorithm, &conv.window, x, &conv.unpooled(x, w));
     let rows = conv.rows.min(tiling.rows());
-    let cut = cut(y, tiling.side * rows, conv.planes);
+    // Rows of pixels of a row of the value, and floats of that.
+    let (height, y_row) = pooling.as_ref().map_or((1, tiling.output[1] * BLOCK), |p| (p.height, p.pooled_row));
+    let cut = cut(y, tiling.side * rows / height, conv.planes);
     let (literal, columns, blocks) = (tiling.tokens(), tiling.columns(), x.blocks());
-    let (plane_in, strip_row) = (x.floats() / blocks, tiling.side * tiling.output[1] * BLOCK);
+    let (plane_in, strip_row) = (x.floats() / blocks, tiling.side / height * y_row);
     let channels = x.channels();
     let weights = w.floats() / y.blocks();
     let products = tiling.products();
@@ -103,7 +130,15 @@ pub(super) fn strips(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
     let all_room = blocks * room;
     let finish = conv.finish(cut.plane, &quote!(offset));
     let offset = if conv.shortcut { quote!(let offset = y.offset();) } else { quote!() };
-    let activate = conv.activate();
+    let Written { to, pool, activate, room: pixels } = Written::of(conv, pooling.as_ref(), cut.strip / y_row * height);
+    let products_room = 2 * room;
+    let split = match pooling {
+        None => quote!(let (v, m) = scratch.split_at_mut(#all_room);),
+        Some(_) => quote! {
+            let (v, m) = scratch.split_at_mut(#all_room);
+            let (m, pixels) = m.split_at_mut(#products_room);
+        },
+    };
     let (first, strip_rows) = if cut.strip == cut.plane {
         (quote!(0), quote!(#rows))
     } else {
@@ -117,7 +152,7 @@ pub(super) fn strips(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
         let tiles = #count;
         // An odd number of cache lines, so that the numbers of a tile fall into different sets of the cache.
         let pitch = tiles | 1;
-        let (v, m) = scratch.split_at_mut(#all_room);
+        #split
         for block in 0..#blocks {
             isa.winograd_input(&TILES, first, rows, pitch, &x0[block * #plane_in..], &mut v[block * #room..]);
         }
@@ -143,12 +178,13 @@ pub(super) fn strips(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
             }
             for (m, block) in m.chunks_exact(#room).zip(blocks) {
                 let finish = #finish;
-                isa.winograd_output(&TILES, first, rows, pitch, m, &finish, y.plane(block));
+                isa.winograd_output(&TILES, first, rows, pitch, m, &finish, #to);
+                #pool
             }
         }
         #activate
     };
-    Kernel::new(name, Split::Strips(cut), body).scratch((blocks + 2) * room)
+    Kernel::new(name, Split::Strips(cut), body).scratch((blocks + 2) * room + pixels)
 }
 
 /// From the weights of the last of some `blocks` to those of the first one at the next point.
@@ -159,7 +195,8 @@ fn next(point_weights: usize, weights: usize) -> TokenStream {
 /// Of an operand that is transformed already: every task reads the weights of its own filters, once.
 pub(super) fn tiles(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Kernel {
     let (x, w, y) = (&cx.inputs[0], &cx.inputs[1], cx.output);
-    let tiling = Tiling::of(conv.algorithm, &conv.window, x, y);
+    let pooling = Pooling::of(conv, y);
+    let tiling = Tiling::of(conv.algorithm, &conv.window, x, &conv.unpooled(x, w));
     let cut = cut(y, tiling.output[0], conv.planes);
     let (literal, rows, tiles) = (tiling.tokens(), tiling.rows(), tiling.count());
     let channels = x.channels();
@@ -171,7 +208,11 @@ pub(super) fn tiles(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Kern
     let (run, point, block_of_tiles) = (tiles * BLOCK, pitch * BLOCK, products * pitch * BLOCK);
     let finish = conv.finish(cut.plane, &quote!(offset));
     let offset = if conv.shortcut { quote!(let offset = y.offset();) } else { quote!() };
-    let activate = conv.activate();
+    let Written { to, pool, activate, room: pixels } = Written::of(conv, pooling.as_ref(), tiling.output[0]);
+    let split = match pooling {
+        None => quote!(let m = &mut scratch[..blocks.len() * #block_of_tiles];),
+        Some(_) => quote!(let (m, pixels) = scratch.split_at_mut(blocks.len() * #block_of_tiles);),
+    };
     let body = quote! {
         const TILES: rt::Tiles = #literal;
         #offset
@@ -186,7 +227,7 @@ pub(super) fn tiles(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Kern
             w_block: #weights,
             w_next: #next,
         };
-        let m = &mut scratch[..blocks.len() * #block_of_tiles];
+        #split
         // Point by point, so that all filters of the task meet its tiles while these are in the cache.
         for point in 0..#products {
             let (v, w) = (&x0[point * #point..], &x1[blocks.start * #weights + point * #point_weights..]);
@@ -195,9 +236,10 @@ pub(super) fn tiles(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Kern
         }
         for (m, block) in m.chunks_exact(#block_of_tiles).zip(blocks) {
             let finish = #finish;
-            isa.winograd_output(&TILES, 0, #rows, #pitch, m, &finish, y.plane(block));
+            isa.winograd_output(&TILES, 0, #rows, #pitch, m, &finish, #to);
+            #pool
         }
         #activate
     };
-    Kernel::new(name, Split::Strips(cut), body).scratch(cut.planes * block_of_tiles)
+    Kernel::new(name, Split::Strips(cut), body).scratch(cut.planes * block_of_tiles + pixels)
 }

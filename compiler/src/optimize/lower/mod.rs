@@ -196,6 +196,7 @@ impl Lowering<'_> {
             bias: bias.is_some(),
             shortcut: false,
             activation: conv.activation,
+            pool: None,
             algorithm,
             rows,
             planes,
