@@ -14,7 +14,7 @@ use cnnc::loader::{Files, networks};
 const IMAGES: usize = 8;
 
 fn budget(bytes: usize) -> Budget {
-    Budget { bytes, images: IMAGES, vectors: 1, copies: 0 }
+    Budget { bytes, images: IMAGES, vectors: 1, copies: 0, keeps_gradients: true }
 }
 
 fn within(name: &str, bytes: Option<usize>, infer_only: bool) -> Result<Compiled, Failure> {
