@@ -21,6 +21,11 @@ use cnnc_tests::{compile_text, uses};
 /// Runs networks on random numbers: outputs must be within 1e-5 and gradients within 1e-4 of the largest, and results the
 /// same bits on any number of threads.
 fn agree(name: &str, networks: &[Compiled], texts: &[String]) {
+    agree_within(1e-5, name, networks, texts);
+}
+
+/// The same with another bound of outputs.
+fn agree_within(bound: f64, name: &str, networks: &[Compiled], texts: &[String]) {
     let program = Program::build(name, networks);
     for seed in 0..2 {
         // Numbers that follow from the text: another operator in the list does not give the others new ones, of which some
@@ -37,7 +42,7 @@ fn agree(name: &str, networks: &[Compiled], texts: &[String]) {
             };
             let one = answers(1);
             for ((case, answer), text) in cases.iter().zip(&one).zip(texts) {
-                let wrong = case.differences(answer, 1e-5, 1e-4);
+                let wrong = case.differences(answer, bound, 1e-4);
                 assert!(wrong.is_empty(), "seed {seed}, isa `{isa}`:\n{}\n{text}", wrong.join("\n"));
             }
             for ((a, b), text) in one.iter().zip(&answers(3)).zip(texts) {
@@ -88,7 +93,8 @@ fn pools_in_convolutions_agree() {
         assert_eq!(pools(network), index >= fused.len(), "{}", [&fused[..], &apart[..]].concat()[index]);
     }
     let texts = [fused.clone(), apart].concat();
-    agree("pooled", &both, &texts);
+    // Winograd's tiles over hundreds of channels round more than the few channels of other tests.
+    agree_within(1e-4, "pooled", &both, &texts);
     let program = Program::build("pooled", &both);
     for isa in Isa::available().map(Isa::name) {
         let request = |index: usize| Case::random(&both[index], 3, &mut Random::new(7)).request(index, 2, isa);
