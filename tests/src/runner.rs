@@ -7,6 +7,9 @@ use cnnc_runtime::{Isa, Network, Options, TargetKind, Targets};
 use shared::sketch::sketch;
 use shared::wire::{Numbers, put_many, take_count, take_text};
 
+/// Weights and buffers of a network that is held against a twin, at most.
+const LARGEST_TWIN: usize = 1 << 24;
+
 fn network(index: usize, options: &Options) -> Box<dyn Network> {
     match index {
         // networks
@@ -47,7 +50,7 @@ fn param(net: &mut dyn Network, rest: &mut &[u8]) -> Range<usize> {
 }
 
 /// Says the outputs; the loss, the gradients of parameters and of inputs, where it trains; and what the parameters are then. Makes sure
-/// that a twin, which does not keep its gradients, learns the same.
+/// that a twin, which does not keep its gradients, learns the same; not of the largest, which take long.
 fn run(net: &mut dyn Network, twin: &dyn Fn() -> Box<dyn Network>, images: usize, inputs: &[Vec<f32>], targets: &[Vec<f32>], params: &[Range<usize>], say: &mut dyn FnMut(Vec<&[f32]>)) {
     let spec = net.spec();
     let slices: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
@@ -61,12 +64,15 @@ fn run(net: &mut dyn Network, twin: &dyn Fn() -> Box<dyn Network>, images: usize
         TargetKind::Class(_) => Targets::Classes(classes),
         TargetKind::Float => Targets::Floats(floats),
     }).collect();
-    let start = net.params().to_vec();
+    let start = if spec.param_floats > LARGEST_TWIN { Vec::new() } else { net.params().to_vec() };
     let loss = net.train(images, &slices, &given, None).expect("training");
     say(vec![&[loss]]);
     say(parts(net.gradients(), params));
     say((0..inputs.len()).filter_map(|i| net.input_gradient(i)).collect());
     say(parts(net.params(), params));
+    if spec.param_floats > LARGEST_TWIN {
+        return;
+    }
     let mut twin = twin();
     twin.params_mut().copy_from_slice(&start);
     let rule = Sgd { learning_rate: 0.125, momentum: 0.9, weight_decay: 0.01, ..Sgd::default() };
