@@ -103,7 +103,8 @@ pub struct Outcome {
 ///
 /// # Errors
 /// Where an option is out of its range, the network does not learn or refuses the data, a photo cannot be read, the loss or a weight is
-/// no longer a finite number, or a file of the run cannot be written or read.
+/// no longer a finite number, or a file of the run cannot be written or read. Where gradients are not
+/// [kept](crate::Options::keep_gradients), weights have been updated before a loss is seen not to be finite; saved runs stay good.
 pub fn fit(
     network: &mut dyn Network,
     data: &Dataset,
