@@ -28,7 +28,8 @@ pub fn main(construct: fn(&Options) -> Box<dyn Network>) -> Result<()> {
         return Err("usage: NAME WEIGHTS INPUT EXPECTED THREADS SECONDS".into());
     };
     let image = Tensor::read(input)?;
-    let mut network = construct(&Options { blank: true, threads: threads.parse()?, batch: image.count, ..Options::default() });
+    let (threads, batch) = (threads.parse()?, image.count);
+    let mut network = construct(&Options { blank: true, keep_weights: false, threads, batch, ..Options::default() });
     weights::load(&mut *network, weights)?;
     network.infer(image.count, &[&image.values])?;
     println!("first");

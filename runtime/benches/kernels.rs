@@ -7,7 +7,7 @@
 use std::fmt;
 
 use cnnc_runtime::{
-    BLOCK, Buffer, Divisor, Finish, Isa, Outer, Pool, Scratch, Slope, Stage, Strip, Tile, Tiles, Window,
+    BLOCK, Buffer, Divisor, Finish, Isa, Next, Outer, Pool, Scratch, Slope, Stage, Strip, Tile, Tiles, Window,
 };
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
@@ -161,7 +161,7 @@ fn tile(bencher: Bencher<'_, '_>, Case { isa, layer }: Case) {
         columns: layer.side,
         x_row: pitch,
         w_block: layer.channels * taps.len() * BLOCK,
-        w_next: 0,
+        next: Next::Weights(0),
     };
     let (x, w) = (numbers(layer.channels / BLOCK * tile.block), numbers(layer.weights()));
     let (bias, mut y) = (numbers(layer.filters), numbers(layer.floats_out()));

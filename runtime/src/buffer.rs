@@ -2,7 +2,7 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
-use core::ops::{Deref, DerefMut};
+use core::ops::{Deref, DerefMut, Range};
 
 /// Every buffer starts on a cache line, which is also the width of the widest vector register.
 pub(crate) const ALIGNMENT: usize = 64;
@@ -27,6 +27,9 @@ enum Pages {
 
 #[cfg(feature = "std")]
 const HUGE_PAGE: usize = 2 << 20;
+/// The largest of the pages that processors usually have otherwise.
+#[cfg(all(feature = "std", target_os = "linux"))]
+const PAGE: usize = 64 << 10;
 
 impl Pages {
     /// At least `len` zeros, and where among them the first aligned one is.
@@ -82,6 +85,24 @@ impl Buffer {
         }
         let (memory, start) = Pages::zeroed(len);
         Self { memory, start, len }
+    }
+}
+
+impl Buffer {
+    /// Gives the memory of some floats back to the system, as far as it is whole pages; they are arbitrary numbers until they are
+    /// written again.
+    pub(crate) fn give_back(&mut self, range: Range<usize>) {
+        assert!(range.start <= range.end && range.end <= self.len, "floats of the buffer");
+        #[cfg(all(feature = "std", target_os = "linux"))]
+        if let Pages::Mapped(map) = &self.memory {
+            let bytes = |float: usize| (self.start + float) * size_of::<f32>();
+            let (start, end) = (bytes(range.start).next_multiple_of(PAGE), bytes(range.end) / PAGE * PAGE);
+            if start < end {
+                // SAFETY: the pages are anonymous and nobody else's, so that they are zeros when they are read again, and `self` is
+                // borrowed as a whole: nobody holds a reference to what changes. Where the system refuses, all stays as it is.
+                let _ = unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, end - start) };
+            }
+        }
     }
 }
 

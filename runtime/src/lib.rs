@@ -44,6 +44,7 @@ mod nearest;
 mod network;
 mod normal;
 pub mod optimizer;
+mod params;
 mod pool;
 #[cfg(feature = "harness")]
 mod profile;
@@ -71,7 +72,8 @@ pub use kernels::*;
 pub use memory::{Memory, Mode, Options, Prepared, Sizes, Steps, view, view_mut, views};
 pub use network::{Error, Fans, Init, Network, ParamKind, ParamSpec, Role, Spec, TargetKind, Targets, ValueSpec};
 pub use optimizer::{Gradient, Learner, Optimizer};
-pub use pool::{Cut, GROUPS, GroupWork, Pool, Strip, StripWork, Work};
+pub use params::{Params, Weights};
+pub use pool::{Cut, GROUPS, GroupWork, Pool, Stack, StackWork, Strip, StripWork, Work};
 #[cfg(feature = "harness")]
 pub use profile::Profile;
 

@@ -20,6 +20,10 @@ pub struct Options {
     /// its weights are updated, which only [`Optimizer::train_step`](crate::Optimizer::train_step) does: less memory, and less of
     /// it is read and written.
     pub keep_gradients: bool,
+    /// Whether weights stay as they were loaded. Without, a network that was compiled for inference alone gives those back to the
+    /// system that it has made others of (folded, packed, transformed): nearly half of its memory. They cannot be looked at or
+    /// saved any more, and are loaded all or not at all.
+    pub keep_weights: bool,
     /// Threads, or 0 for one on each core. Results do not depend on it.
     pub threads: usize,
     /// The instruction set, or `None` for the best this machine has.
@@ -27,9 +31,9 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// Random weights of seed 0, one image at a time, gradients kept, all cores, the best instruction set.
+    /// Random weights of seed 0, one image at a time, weights and gradients kept, all cores, the best instruction set.
     fn default() -> Self {
-        Self { seed: 0, blank: false, batch: 1, keep_gradients: true, threads: 0, isa: None }
+        Self { seed: 0, blank: false, batch: 1, keep_gradients: true, keep_weights: true, threads: 0, isa: None }
     }
 }
 

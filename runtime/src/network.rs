@@ -18,10 +18,11 @@ pub trait Network: Send {
     /// Its memory, threads and instruction set.
     fn memory(&self) -> &Memory;
 
-    /// Weights and buffers.
+    /// Weights and buffers; none where they were not [kept](crate::Options::keep_weights) and a pass has run.
     fn params(&self) -> &[f32];
 
-    /// Weights and buffers, to be written. What was derived from them (folded weights) is made anew at the next use.
+    /// Weights and buffers, to be written. What was derived from them (folded weights) is made anew at the next use. Where they were
+    /// not [kept](crate::Options::keep_weights) and a pass has run, they are arbitrary numbers, and all must be written.
     fn params_mut(&mut self) -> &mut [f32];
 
     /// Both at once, for an optimizer: weights to be written, gradients and threads.

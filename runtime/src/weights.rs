@@ -145,6 +145,11 @@ pub fn load_from(
     if !problems.is_empty() {
         return Err(complain(spec, file, &problems));
     }
+    if network.params().len() < spec.param_floats && loaded.tensors < spec.params.len() {
+        return Err(file.error(
+            "the network has given its weights back (`keep_weights`), and this file does not have all of them",
+        ));
+    }
     // Nothing was written so far, so that a network whose weights do not fit is left as it was.
     let params = network.params_mut();
     for (param, entry) in fitting {
@@ -156,8 +161,11 @@ pub fn load_from(
 /// Saves all weights and buffers of a network, atomically, with a text about them.
 ///
 /// # Errors
-/// Names the file: it cannot be written. What was there before stays.
+/// Names the file: it cannot be written. What was there before stays. Or the network has not kept its weights.
 pub fn save(network: &dyn Network, path: impl AsRef<Path>, metadata: Option<&str>) -> Result<(), Error> {
+    if network.params().len() < network.spec().param_floats {
+        return Err(Error::Weights("the network has given its weights back (`keep_weights`)".to_string()));
+    }
     Ok(tensors::write(path.as_ref(), &tensors_of(network), metadata)?)
 }
 

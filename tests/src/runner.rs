@@ -34,7 +34,7 @@ fn main() {
             true => put_many(&mut answer, &tensors.into_iter().map(sketch).collect::<Vec<_>>()),
             false => put_many(&mut answer, &tensors),
         };
-        let twin = || network(index, &Options { keep_gradients: false, ..options.clone() });
+        let twin = || network(index, &Options { keep_gradients: false, keep_weights: false, ..options.clone() });
         run(&mut *net, &twin, images, &inputs, &targets, &params, &mut say);
     }
     std::io::stdout().write_all(&answer).expect("output");
@@ -50,13 +50,17 @@ fn param(net: &mut dyn Network, rest: &mut &[u8]) -> Range<usize> {
 }
 
 /// Says the outputs; the loss, the gradients of parameters and of inputs, where it trains; and what the parameters are then. Makes sure
-/// that a twin, which does not keep its gradients, learns the same; not of the largest, which take long.
+/// that a twin, which does not keep its gradients, learns the same, or which does not keep its weights, says the same; not of the largest,
+/// which take long.
 fn run(net: &mut dyn Network, twin: &dyn Fn() -> Box<dyn Network>, images: usize, inputs: &[Vec<f32>], targets: &[Vec<f32>], params: &[Range<usize>], say: &mut dyn FnMut(Vec<&[f32]>)) {
     let spec = net.spec();
     let slices: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
     net.infer(images, &slices).expect("inference");
     say((0..spec.outputs.len()).map(|index| net.output(index)).collect());
     if !spec.trains {
+        if spec.param_floats <= LARGEST_TWIN {
+            says_the_same(net, &mut *twin(), images, &slices);
+        }
         return (0..4).for_each(|_| say(Vec::new()));
     }
     let classes: Vec<Vec<u32>> = targets.iter().map(|t| t.iter().map(|c| *c as u32).collect()).collect();
@@ -83,6 +87,20 @@ fn run(net: &mut dyn Network, twin: &dyn Fn() -> Box<dyn Network>, images: usize
     for param in spec.params {
         let [a, b] = [net.params(), twin.params()].map(|all| all[param.range.clone()].iter().map(|x| x.to_bits()));
         assert!(a.eq(b), "{} of {} is not the same where gradients are not kept", param.name, spec.name);
+    }
+}
+
+/// Makes sure that a twin says what a network has said, also with weights that are written once more.
+fn says_the_same(net: &dyn Network, twin: &mut dyn Network, images: usize, inputs: &[&[f32]]) {
+    for _ in 0..2 {
+        twin.params_mut().copy_from_slice(net.params());
+        for _ in 0..2 {
+            twin.infer(images, inputs).expect("inference");
+            for index in 0..net.spec().outputs.len() {
+                let [a, b] = [net.output(index), twin.output(index)].map(|y| y.iter().map(|x| x.to_bits()));
+                assert!(a.eq(b), "an output of {} is not the same where weights are not kept", net.spec().name);
+            }
+        }
     }
 }
 

@@ -49,6 +49,28 @@ fn a_batch() {
     is_answered_as_its_images_are_alone();
     takes_memory_of_an_image_for_each_thread();
     allocates_nothing();
+    does_not_need_the_weights_that_others_are_made_of();
+}
+
+fn does_not_need_the_weights_that_others_are_made_of() {
+    let images = images();
+    let mut kept = network(MOST, 2);
+    let mut network =
+        Front::with_options(&Options { batch: MOST, threads: 2, seed: 5, keep_weights: false, ..Options::default() });
+    assert_eq!(network.params(), kept.params());
+    let file = std::env::temp_dir().join(format!("cnnc-batches-{}.safetensors", std::process::id()));
+    cnnc_runtime::weights::save(&network, &file, None).expect("weights that are still there");
+    for _ in 0..2 {
+        assert!(answers(&mut network, &images) == answers(&mut kept, &images));
+        assert!(network.params().is_empty() && network.param("conv1.weight").is_none());
+        assert!(network.param_mut("conv1.weight").is_none());
+        let mistake = cnnc_runtime::weights::save(&network, &file, None).expect_err("they are gone");
+        assert!(mistake.to_string().contains("`keep_weights`"), "{mistake}");
+        // All of them again, and as good as new.
+        cnnc_runtime::weights::load(&mut network, &file).expect("weights");
+        assert_eq!(network.params(), kept.params());
+    }
+    std::fs::remove_file(file).expect("it was written");
 }
 
 fn is_answered_as_its_images_are_alone() {

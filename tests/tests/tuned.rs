@@ -23,6 +23,20 @@ net Plane {
     loss mse(y, t)
 }
 ";
+/// Channels that do not go into one portion of transformed weights, blocks of filters without a partner, a shortcut, a pool, and
+/// an activation that tiles do not apply themselves.
+const DEEP: &str = "\
+net Deep {
+    input image: [20, 12, 10]
+    a = image |> conv(340, 1) |> conv(40, 3, pad: 1) |> tanh
+    b = a |> conv(140, 1) |> conv(140, 3, pad: 1)
+    c = (b |> conv(140, 3, pad: 1)) + b
+    d = relu(c) |> conv(72, 3, pad: 1) |> relu |> max_pool(2)
+    output y = d |> conv(72, 3, pad: 1) |> conv(16, 5, pad: 2)
+    target t: [16, 6, 5]
+    loss mse(y, t)
+}
+";
 const LINE: &str = "\
 net Line {
     input signal: [2, 300]
@@ -52,7 +66,7 @@ fn variants(text: &str) -> Vec<Compiled> {
 
 #[test]
 fn all_that_may_be_chosen_computes_the_same() {
-    let variants: Vec<(usize, Compiled)> = [PLANE, LINE]
+    let variants: Vec<(usize, Compiled)> = [PLANE, DEEP, LINE]
         .into_iter()
         .enumerate()
         .flat_map(|(net, text)| variants(text).into_iter().map(move |variant| (net, variant)))
@@ -63,7 +77,7 @@ fn all_that_may_be_chosen_computes_the_same() {
     codes.dedup();
     assert_eq!(codes.len(), variants.len(), "each round gives other code");
     // The same numbers for all variants of a network, so that the reference is asked once.
-    let cases: [Case<'_>; 2] = std::array::from_fn(|net| {
+    let cases: [Case<'_>; 3] = std::array::from_fn(|net| {
         let (_, model) = variants.iter().find(|(of, _)| *of == net).expect("the model's choices");
         Case::random(model, 2, &mut Random::new(5))
     });

@@ -41,7 +41,7 @@ impl Api<'_> {
         quote! {
             #(#[doc = #docs])*
             pub struct #name {
-                params: rt::Buffer,
+                params: rt::Params,
                 memory: rt::Memory,
                 /// Number of images of the last pass.
                 n: usize,
@@ -121,21 +121,21 @@ impl Api<'_> {
             ///
             /// All memory is allocated here.
             pub fn with_options(options: &rt::Options) -> Self {
-                let mut params = rt::Buffer::zeroed(SPEC.param_floats);
-                rt::init::fill(&mut params, SPEC.params, options);
+                let params = rt::Params::new(&SPEC, options);
                 let memory = rt::Memory::new(options, &#sizes);
                 Self { params, memory, n: 0, last: rt::Mode::Inference #prepared }
             }
 
-            /// A weight or buffer by its name in the specification, such as `conv1.weight`.
+            /// A weight or buffer by its name in the specification, such as `conv1.weight`, if weights are kept.
             pub fn param(&self, name: &str) -> Option<&[f32]> {
-                SPEC.param(name).map(|param| &self.params[param.range.clone()])
+                SPEC.param(name).and_then(|param| self.params.kept().get(param.range.clone()))
             }
 
-            /// A weight or buffer by name, to be written.
+            /// A weight or buffer by name, to be written, likewise.
             pub fn param_mut(&mut self, name: &str) -> Option<&mut [f32]> {
-                let param = SPEC.param(name)?;
-                Some(&mut rt::Network::params_mut(self)[param.range.clone()])
+                let range = SPEC.param(name)?.range.clone();
+                self.params.kept().get(range.clone())?;
+                Some(&mut rt::Network::params_mut(self)[range])
             }
         }
     }
@@ -235,11 +235,10 @@ impl Api<'_> {
     }
 
     fn prepare_call(&self) -> Option<TokenStream> {
-        let pass = self.inference.pass_value(&ident("inference"));
         self.inference.prepares().then(|| {
             quote! {
                 if !self.prepared {
-                    inference::prepare(&mut self.memory, &#pass);
+                    inference::prepare(&mut self.memory, &mut self.params);
                     self.prepared = true;
                 }
             }
@@ -363,17 +362,17 @@ impl Api<'_> {
                 }
 
                 fn params(&self) -> &[f32] {
-                    &self.params
+                    self.params.kept()
                 }
 
                 fn params_mut(&mut self) -> &mut [f32] {
                     #stale
-                    &mut self.params
+                    self.params.to_write()
                 }
 
                 fn params_and_memory(&mut self) -> (&mut [f32], &mut rt::Memory) {
                     #stale
-                    (&mut self.params, &mut self.memory)
+                    (self.params.to_write(), &mut self.memory)
                 }
 
                 #infer

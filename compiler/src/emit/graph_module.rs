@@ -44,6 +44,8 @@ pub struct GraphModule<'a> {
     /// Of steps, and what they share.
     functions: Vec<String>,
     fields: Vec<PassField>,
+    /// Whether weights may be given back that runs do not read.
+    gives_back: bool,
 }
 
 /// Something that a pass is given.
@@ -60,13 +62,13 @@ impl PassField {
 }
 
 impl<'a> GraphModule<'a> {
-    /// Writes the steps; their kernels go into `book`.
-    pub fn new(graph: &'a Graph, plan: &'a Plan, names: &'a Names, book: &mut KernelBook) -> Self {
+    /// Writes the steps; their kernels go into `book`. A network that does nothing else `gives_back` weights that it has made others of.
+    pub fn new(graph: &'a Graph, plan: &'a Plan, names: &'a Names, book: &mut KernelBook, gives_back: bool) -> Self {
         let mut writer = StepWriter::new(graph, plan, names, book);
-        let prepare: Vec<WrittenStep> = plan.prepare.iter().map(|step| writer.write(step)).collect();
-        let run: Vec<WrittenStep> = plan.run.iter().map(|step| writer.write(step)).collect();
+        let prepare: Vec<WrittenStep> = plan.prepare.iter().map(|step| writer.write(step, true)).collect();
+        let run: Vec<WrittenStep> = plan.run.iter().map(|step| writer.write(step, false)).collect();
         let functions = writer.functions(&prepare.iter().chain(&run).collect::<Vec<_>>());
-        let mut module = Self { graph, plan, names, prepare, run, functions, fields: Vec::new() };
+        let mut module = Self { graph, plan, names, prepare, run, functions, fields: Vec::new(), gives_back };
         module.fields = module.pass_fields();
         module
     }
@@ -111,30 +113,22 @@ impl<'a> GraphModule<'a> {
             "Option<(u64, u64)>",
             "Seed and step of dropout; `None` keeps every unit.".to_owned(),
         ));
-        let steps = || self.prepare.iter().chain(&self.run);
         all.into_iter()
-            .filter(|(name, ..)| steps().any(|s| s.reads.contains(name)))
+            .filter(|(name, ..)| self.run.iter().any(|s| s.reads.contains(name)))
             .map(|(name, ty, doc)| PassField { name, ty, doc })
             .collect()
     }
 
     /// The module's code; with `profile`, the pass notes when each step ends.
     pub fn code(&self, profile: bool) -> Code {
-        let params = if self.takes(&ident("params")) { " params," } else { "" };
+        let reads = |step: &WrittenStep| step.reads.contains(&ident("params"));
+        let params = if self.prepare.iter().chain(&self.run).any(reads) { " params," } else { "" };
         let imports = format!("use super::{{kernels,{params} rt}};\n");
         let fields: String = self.fields.iter().map(PassField::text).collect();
         let pass = format!("/// What a pass works on.\npub(super) struct Pass<'a> {{\n{fields}}}\n");
         let start = if profile { "    memory.profile.start();\n" } else { "" };
         let again = if profile { "    memory.profile.again();\n" } else { "" };
         let (front, behind) = self.run.split_at(self.plan.front.as_ref().map_or(0, |front| front.steps));
-        let prepare = Calls {
-            doc: "What follows from the weights alone, to be done once after they change.",
-            head: "pub(super) fn prepare",
-            reference: "&",
-            first: "",
-            steps: &self.prepare,
-            last: "",
-        };
         let run = Calls {
             doc: "All steps in order.",
             head: "pub(super) fn run",
@@ -151,13 +145,27 @@ impl<'a> GraphModule<'a> {
             steps: front,
             last: "",
         };
-        let prepare = self.prepares().then(|| prepare.text(false));
+        let prepare = self.prepares().then(|| self.preparation());
         let (run, front) = (run.text(profile), (!front.is_empty()).then(|| in_front.text(profile)));
         let passes =
             [Some(imports.as_str()), Some(pass.as_str()), prepare.as_deref(), Some(run.as_str()), front.as_deref()];
         let functions = self.functions.iter().map(String::as_str);
         let items: Vec<&str> = passes.into_iter().flatten().chain(functions).collect();
         Code::Text(items.join("\n"))
+    }
+
+    /// The function that prepares; what nobody reads any more is given back, step by step, so that what is made takes its place.
+    fn preparation(&self) -> String {
+        let mut text = "/// What follows from the weights alone, to be done once after they change.\n".to_owned();
+        text += "pub(super) fn prepare(memory: &mut rt::Memory, params: &mut rt::Params) {\n";
+        for (index, step) in self.prepare.iter().enumerate() {
+            text += &format!("    {}(memory, &rt::Weights {{ params }});\n", step.name);
+            let later = || self.prepare[index + 1..].iter().chain(&self.run).flat_map(WrittenStep::weights);
+            for weights in step.weights().filter(|weights| self.gives_back && !later().any(|other| other == *weights)) {
+                text += &format!("    params.give_back({weights});\n");
+            }
+        }
+        text + "}\n"
     }
 
     /// Has gradients that later steps needed update their weights, too.

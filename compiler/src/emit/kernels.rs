@@ -103,8 +103,8 @@ fn make(name: Ident, kernel: &Kernel, body: &TokenStream, types: &[&str], text: 
         Split::Pieces(_) => Some(("piece", quote!(usize))),
         Split::Groups => Some(("images", quote!(core::ops::Range<usize>))),
         Split::Blocks(_) => Some(("first", quote!(usize))),
-        // The strip says which images it has.
-        Split::Rectangles { .. } => None,
+        // They say which images they have.
+        Split::Rectangles { .. } | Split::Stacks { .. } => None,
     };
     let share = share.filter(|(name, _)| used(name));
     let (isa, scratch) = (used("isa"), used("scratch"));
@@ -127,6 +127,7 @@ fn make(name: Ident, kernel: &Kernel, body: &TokenStream, types: &[&str], text: 
     }
     params.push(match kernel.split {
         Split::Strips(_) | Split::Rectangles { .. } => quote!(y: &mut rt::Strip<'_>),
+        Split::Stacks { .. } => quote!(y: &mut rt::Stack<'_>),
         _ => quote!(y: &mut [f32]),
     });
     if scratch {

@@ -78,8 +78,8 @@ pub fn emit(graph: &Graph, inference: &Planned, training: Option<&Planned>, prof
     let params = ParamLayout::of(graph);
     let names = Names::of(graph);
     let mut book = KernelBook::default();
-    let infer = GraphModule::new(&inference.graph, &inference.plan, &names, &mut book);
-    let train = training.map(|t| GraphModule::new(&t.graph, &t.plan, &names, &mut book));
+    let infer = GraphModule::new(&inference.graph, &inference.plan, &names, &mut book, training.is_none());
+    let train = training.map(|t| GraphModule::new(&t.graph, &t.plan, &names, &mut book, false));
     let api = Api { graph, names: &names, params: &params, inference: &infer, training: train.as_ref() };
     let spec = SpecWriter { graph, names: &names, params: &params, inference: &infer, trains: train.is_some() };
     let mut modules = vec![

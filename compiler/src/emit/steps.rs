@@ -35,6 +35,8 @@ pub struct WrittenStep {
     borrows: Vec<Borrow>,
     /// What is done with what is borrowed.
     work: String,
+    /// Whether it is done once, with weights alone.
+    prepares: bool,
 }
 
 /// What a step does, wherever its memory is: equal for steps that may share a function.
@@ -45,6 +47,7 @@ struct Form<'a> {
     borrows: Vec<(Vector, bool, usize)>,
     /// What the regions are called.
     regions: Vec<&'a str>,
+    prepares: bool,
 }
 
 /// Memory that a step borrows from one vector: the output first, if it is in there.
@@ -92,8 +95,8 @@ impl<'a> StepWriter<'a> {
         Self { graph, plan, given, book, names: Unique::without(&["front", "memory", "pass", "prepare", "run"]) }
     }
 
-    /// The function of a step.
-    pub fn write(&mut self, step: &Step) -> WrittenStep {
+    /// The function of a step, which `prepares` something or is one of a run.
+    pub fn write(&mut self, step: &Step, prepares: bool) -> WrittenStep {
         let node = self.graph.node(step.value);
         let inputs: Vec<_> = node.inputs.iter().map(|v| self.graph.ty(*v)).collect();
         let function = self.book.function(&step.kernel, step.in_place, &inputs);
@@ -104,7 +107,7 @@ impl<'a> StepWriter<'a> {
         let reads = self.reads(step, &function, &used, &borrows);
         let batches = used.iter().map(|(index, operand)| self.batch_binding(*index, *operand, &borrows));
         let work = batches.chain([self.region_text(step, &function, &used, &borrows)]).collect();
-        WrittenStep { name, reads, doc: self.doc(step), kernel: function.name, borrows, work }
+        WrittenStep { name, reads, doc: self.doc(step), kernel: function.name, borrows, work, prepares }
     }
 
     /// The functions of written steps, in their order. Where several differ only in where their memory is, one function
@@ -267,6 +270,7 @@ impl<'a> StepWriter<'a> {
         let (share, method) = match split {
             Split::Images => ("i", "images"),
             Split::Strips(_) | Split::Rectangles { .. } => ("i", "strips"),
+            Split::Stacks { .. } => ("first", "stacks"),
             Split::Pieces(_) => ("piece", "pieces"),
             Split::Groups => ("images", "groups"),
             Split::Blocks(_) => ("first", "blocks"),
@@ -304,6 +308,9 @@ impl<'a> StepWriter<'a> {
         match step.kernel.split {
             Split::Images => (self.batched_output(step.value), "y".to_owned()),
             Split::Strips(by) => (self.batched_output(step.value) + &cut(by), "y, &cut".to_owned()),
+            Split::Stacks { cut: by, images } => {
+                (self.batched_output(step.value) + &cut(by), format!("y, &cut, {images}"))
+            }
             Split::Rectangles { images, elements } => {
                 let y = "    let len = y.len();\n    let y = rt::BatchMut::dense(y, len);\n".to_owned();
                 (y + &cut(Cut { plane: floats, strip: elements, planes: images }), "y, &cut".to_owned())
@@ -374,6 +381,12 @@ pub fn grouped(number: u64) -> String {
 }
 
 impl WrittenStep {
+    /// Weights that it reads, by their constants.
+    pub fn weights(&self) -> impl Iterator<Item = &str> {
+        let weights = self.borrows.iter().filter(|borrow| borrow.from == Vector::Params);
+        weights.flat_map(|borrow| &borrow.regions).map(|region| region.at.as_str())
+    }
+
     fn regions(&self) -> impl Iterator<Item = &Region> {
         self.borrows.iter().flat_map(|borrow| &borrow.regions)
     }
@@ -382,7 +395,8 @@ impl WrittenStep {
     fn form(&self) -> Form<'_> {
         let borrow = |b: &'_ Borrow| (b.from, b.writes, b.regions.len());
         let regions = self.regions().map(|region| region.name.as_str()).collect();
-        Form { work: &self.work, borrows: self.borrows.iter().map(borrow).collect(), regions }
+        let (work, borrows) = (self.work.as_str(), self.borrows.iter().map(borrow).collect());
+        Form { work, borrows, regions, prepares: self.prepares }
     }
 
     fn body(&self, at: impl Fn(&Region) -> String) -> String {
@@ -394,7 +408,8 @@ impl WrittenStep {
     fn pass(&self, body: &str) -> String {
         let name = if body.contains("pass") { "pass" } else { "_pass" };
         let updates = self.borrows.iter().any(|borrow| borrow.from == Vector::Gradient);
-        format!("{name}: &{}Pass<'_>", if updates { "mut " } else { "" })
+        let what = if self.prepares { "rt::Weights" } else { "Pass" };
+        format!("{name}: &{}{what}<'_>", if updates { "mut " } else { "" })
     }
 
     /// The function of a step.

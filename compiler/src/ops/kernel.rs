@@ -53,6 +53,16 @@ pub enum Split {
     ///
     /// `fn(isa: Isa, x0: &[f32], .., y: &mut Strip<'_> [, scratch])`: batched operands are the image's slice.
     Strips(Cut),
+    /// One call per stack: a group of planes, whole, of some images. For kernels that make something of the weights of their
+    /// planes first, which then serves all of these images. The value must be batched.
+    ///
+    /// `fn(isa: Isa, x0: Batch<'_> | &[f32], .., y: &mut Stack<'_> [, scratch])`: batched operands are `Batch` (all images).
+    Stacks {
+        /// Planes of a group; strips of them are whole.
+        cut: Cut,
+        /// Images of a stack.
+        images: usize,
+    },
 }
 
 /// How an image is cut into strips, in floats of memory.

@@ -71,7 +71,7 @@ impl Front {
 
 /// Whether a step does for some images what it does for all.
 fn goes_by_image(graph: &Graph, step: &Step) -> bool {
-    graph.ty(step.value).batched && matches!(step.kernel.split, Split::Images | Split::Strips(_))
+    graph.ty(step.value).batched && matches!(step.kernel.split, Split::Images | Split::Strips(_) | Split::Stacks { .. })
 }
 
 /// Floats of values, per image, and of weights that a step reads and writes.

@@ -212,7 +212,7 @@ impl<'a> Placer<'a> {
 
     /// Whether the kernel of a value can write into a part of a larger buffer; a joined concatenation has no kernel.
     fn writes_parts(&self, value: ValueId) -> bool {
-        matches!(self.splits[value.0 as usize], Some(Split::Images | Split::Strips(_)))
+        matches!(self.splits[value.0 as usize], Some(Split::Images | Split::Strips(_) | Split::Stacks { .. }))
     }
 
     /// Safe code cannot borrow a buffer twice, so a step must not read from the buffer it writes to.

@@ -54,9 +54,7 @@ impl Workload {
     pub fn allows(&self, algorithm: Algorithm) -> bool {
         match algorithm {
             Algorithm::Direct => true,
-            Algorithm::WinogradStrips | Algorithm::WinogradTiles | Algorithm::WinogradSmallTiles => {
-                fits(algorithm, &self.window) && self.groups == 1 && self.lanes == BLOCK && self.input[0] >= BLOCK
-            }
+            _ => fits(algorithm, &self.window) && self.groups == 1 && self.lanes == BLOCK && self.input[0] >= BLOCK,
         }
     }
 
@@ -65,9 +63,7 @@ impl Workload {
         let rows = if self.output.len() == 3 { self.output[1] } else { 1 };
         match algorithm {
             Algorithm::Direct => rows,
-            Algorithm::WinogradStrips | Algorithm::WinogradTiles | Algorithm::WinogradSmallTiles => {
-                rows.div_ceil(side(algorithm, self.window.kernel[0]))
-            }
+            _ => rows.div_ceil(side(algorithm, self.window.kernel[0])),
         }
     }
 

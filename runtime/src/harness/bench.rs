@@ -8,7 +8,7 @@ use std::vec::Vec;
 
 use serde::Serialize;
 
-use super::{Failure, Harness};
+use super::{Failure, Harness, Keep};
 use crate::job::{Bench, Step};
 use crate::optimizer::{Rule, Sgd};
 use crate::random::Random;
@@ -97,7 +97,7 @@ impl Given {
 impl Harness<'_> {
     /// Measures.
     pub(super) fn bench(&mut self, job: &Bench) -> Result<(), Failure> {
-        let mut network = self.network(&job.machine, job.weights.is_none().then_some(1), job.batch, false)?;
+        let mut network = self.network(&job.machine, job.weights.is_none().then_some(1), job.batch, Keep::default())?;
         if let Some(path) = &job.weights {
             weights::load(&mut *network, path)?;
         }
@@ -207,7 +207,7 @@ fn report<'a>(
         bandwidth_gb_s: machine.bandwidth,
         arena_bytes: network.memory().arena_bytes(),
         lower_bound_bytes: job.lower_bound * job.batch * size_of::<f32>(),
-        weight_bytes: size_of_val(network.params()),
+        weight_bytes: network.spec().param_floats * size_of::<f32>(),
         peak_rss_bytes: machine.memory,
         cold_start_ms: ms(machine.cold),
         layers,

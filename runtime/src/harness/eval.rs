@@ -12,7 +12,7 @@ use super::about::About;
 use super::confusion::{picture, table};
 use super::detect::precision_json;
 use super::draw::percent;
-use super::{Failure, Harness, Reading, load, thousands};
+use super::{Failure, Harness, Keep, Reading, load, thousands};
 use crate::augment::{Pipeline, crops};
 use crate::boxes::Detector;
 use crate::data::{Answer, Dataset, Picture};
@@ -29,7 +29,7 @@ const SHARE: f32 = 0.875;
 impl Harness<'_> {
     /// Prints all that is measured of given weights on a data set, and draws curves and what was taken for what.
     pub(super) fn eval(&mut self, job: &Eval) -> Result<(), Failure> {
-        let mut network = self.network(&job.machine, None, job.batch, false)?;
+        let mut network = self.network(&job.machine, None, job.batch, Keep::default())?;
         let [first, others @ ..] = &job.weights[..] else { return Err(Failure::new("there are no weights")) };
         let loaded = weights::load(&mut *network, first)?;
         let about = About::read(loaded.metadata.as_deref());

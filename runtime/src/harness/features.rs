@@ -11,7 +11,7 @@ use std::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::train::transfer;
-use super::{Failure, Harness, Reading, load, plural, thousands};
+use super::{Failure, Harness, Keep, Reading, load, plural, thousands};
 use crate::data::{Dataset, Draw, each_batch};
 use crate::files::FileError;
 use crate::job::{Features, Source};
@@ -30,7 +30,7 @@ struct Kept {
 impl Harness<'_> {
     /// Computes the features of all images, unless those that are kept are the same, and says what that saves.
     pub(super) fn features(&mut self, job: &Features) -> Result<(), Failure> {
-        let mut network = self.network(&job.machine, None, job.batch, false)?;
+        let mut network = self.network(&job.machine, None, job.batch, Keep { weights: true, ..Keep::default() })?;
         transfer(&mut *network, &job.weights)?;
         let (mut all, mut spared) = (0.0, job.epochs as f64);
         for (source, path) in &job.parts {

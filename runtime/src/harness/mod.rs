@@ -164,7 +164,7 @@ impl Harness<'_> {
         machine: &Machine,
         seed: Option<u64>,
         batch: usize,
-        keep_gradients: bool,
+        keep: Keep,
     ) -> Result<Box<dyn Network>, Failure> {
         let named = |name: &String| {
             Isa::named(name).ok_or_else(|| {
@@ -174,8 +174,18 @@ impl Harness<'_> {
         };
         let isa = machine.isa.as_ref().map(named).transpose()?;
         let (blank, seed) = (seed.is_none(), seed.unwrap_or_default());
-        Ok((self.construct)(&Options { seed, blank, batch, keep_gradients, threads: machine.threads, isa })?)
+        let Keep { gradients: keep_gradients, weights: keep_weights } = keep;
+        let threads = machine.threads;
+        Ok((self.construct)(&Options { seed, blank, batch, keep_gradients, keep_weights, threads, isa })?)
     }
+}
+
+/// What of a network is looked at behind a pass.
+#[derive(Clone, Copy, Default)]
+struct Keep {
+    gradients: bool,
+    /// Those that train keep theirs anyway.
+    weights: bool,
 }
 
 /// Says what is worth to know, beside what is printed.

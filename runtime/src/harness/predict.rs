@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::about::About;
 use super::draw::{self, Guess, percent};
-use super::{Failure, Harness};
+use super::{Failure, Harness, Keep};
 use crate::boxes::Detector;
 use crate::data::{Picture, Raster};
 use crate::files::FileError;
@@ -21,7 +21,7 @@ const MOST_BARS: usize = 12;
 impl Harness<'_> {
     /// Classifies pictures, or finds things in them.
     pub(super) fn predict(&mut self, job: &Predict) -> Result<(), Failure> {
-        let mut network = self.network(&job.machine, None, 1, false)?;
+        let mut network = self.network(&job.machine, None, 1, Keep::default())?;
         let loaded = weights::load(&mut *network, &job.weights)?;
         let about = About::read(loaded.metadata.as_deref());
         let picture = job.picture.clone().or(about.picture).unwrap_or_default();

@@ -3,7 +3,7 @@
 use std::vec;
 use std::vec::Vec;
 
-use super::{Failure, Harness};
+use super::{Failure, Harness, Keep};
 use crate::data::{BatchData, Dataset, Draw};
 use crate::job::Run;
 use crate::tensors::{self, Tensor};
@@ -15,15 +15,19 @@ const BATCH: usize = 64;
 impl Harness<'_> {
     /// Writes every output for the tensors in a file and, where asked, loss and gradients.
     pub(super) fn run_tensors(&mut self, job: &Run) -> Result<(), Failure> {
-        let spec = self.network(&job.machine, None, 1, false)?.spec();
+        let spec = self.network(&job.machine, None, 1, Keep::default())?.spec();
         let data = match job.gradients {
             Some(_) => Dataset::tensors(&job.input, spec)?,
             None => Dataset::inputs(&job.input, spec)?,
         };
         // Batch statistics and the mean of the loss are those of all images together.
         let batch = if job.gradients.is_some() { data.len() } else { data.len().min(BATCH) };
-        let mut network =
-            self.network(&job.machine, job.weights.is_none().then_some(job.seed), batch, job.gradients.is_some())?;
+        let mut network = self.network(
+            &job.machine,
+            job.weights.is_none().then_some(job.seed),
+            batch,
+            Keep { gradients: job.gradients.is_some(), weights: false },
+        )?;
         if let Some(path) = &job.weights {
             weights::load(&mut *network, path)?;
         }

@@ -13,7 +13,7 @@ use super::eval::{iou_line, pck_line, verification_line};
 use super::folder::RunFolder;
 use super::log::Log;
 use super::progress::Lines;
-use super::{Failure, Harness, Reading, load, note, plural, thousands};
+use super::{Failure, Harness, Keep, Reading, load, note, plural, thousands};
 use crate::data::{BatchData, Dataset, Draw, Raster};
 use crate::files::FileError;
 use crate::job::{Show, Train};
@@ -27,7 +27,8 @@ impl Harness<'_> {
     /// Learns, says how well, saves the weights of the best epoch and classifies a picture.
     pub(super) fn train(&mut self, job: &Train) -> Result<(), Failure> {
         let at_once = needs_all(&job.optimizer, job.clip.as_ref(), job.accumulate).is_some();
-        let mut network = self.network(&job.machine, Some(job.seed), job.batch, at_once)?;
+        let mut network =
+            self.network(&job.machine, Some(job.seed), job.batch, Keep { gradients: at_once, weights: true })?;
         let network = &mut *network;
         if let Some(path) = &job.weights {
             let loaded = weights::load(network, path)?;

@@ -13,7 +13,7 @@ use core::ops::Range;
 use crate::{BatchMut, Scratch};
 use parts::{Parts, Task};
 use strip::Strips;
-pub use strip::{Cut, Strip};
+pub use strip::{Cut, Stack, Strip};
 
 /// Into how many partial sums [`Pool::groups`] divides a batch.
 pub const GROUPS: usize = 8;
@@ -26,6 +26,9 @@ pub type Work<'a> = dyn Fn(usize, &mut [f32], &mut [f32]) + Sync + 'a;
 
 /// What is done with a strip: the number of its image, the strip, working memory.
 pub type StripWork<'a> = dyn Fn(usize, &mut Strip<'_>, &mut [f32]) + Sync + 'a;
+
+/// What is done with a stack: the number of its first image, the stack, working memory.
+pub type StackWork<'a> = dyn Fn(usize, &mut Stack<'_>, &mut [f32]) + Sync + 'a;
 
 /// What is done with a group of images: which they are, the sums to add to, working memory.
 pub type GroupWork<'a> = dyn Fn(Range<usize>, &mut [f32], &mut [f32]) + Sync + 'a;
@@ -105,6 +108,17 @@ impl Pool {
             // SAFETY: every index below the count is passed to one call only.
             let (image, mut strip) = unsafe { strips.strip(index) };
             work(image, &mut strip, scratch);
+        });
+    }
+
+    /// Calls `work(first image, stack, scratch)` for stacks: the planes of a group of `cut`, whole, of `images` images or of
+    /// what is left of them. What a task makes of the weights of its planes serves all of its images.
+    pub fn stacks(&self, y: BatchMut<'_>, cut: &Cut, images: usize, scratch: &mut Scratch, work: &StackWork<'_>) {
+        let strips = Strips::new(y, cut);
+        self.run(Parts::indices(strips.stacks(images)), scratch, &|index, [], scratch| {
+            // SAFETY: every index below the count is passed to one call only.
+            let mut stack = unsafe { strips.stack(index, images) };
+            work(stack.images().start, &mut stack, scratch);
         });
     }
 

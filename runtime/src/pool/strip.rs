@@ -1,4 +1,4 @@
-//! Images cut into rectangles: some planes, and of each of them a run of floats.
+//! Images cut into rectangles: some planes, and of each of them a run of floats; or stacks of such planes of several images.
 
 use core::marker::PhantomData;
 use core::ops::Range;
@@ -80,6 +80,44 @@ impl<'a> Strip<'a> {
     }
 }
 
+/// Some planes of some images, which one task writes.
+#[derive(Debug)]
+pub struct Stack<'a> {
+    start: *mut f32,
+    pitch: usize,
+    plane: usize,
+    planes: Range<usize>,
+    images: Range<usize>,
+    _batch: PhantomData<&'a mut [f32]>,
+}
+
+impl Stack<'_> {
+    /// Which images of the batch these are.
+    #[inline]
+    pub fn images(&self) -> Range<usize> {
+        self.images.clone()
+    }
+
+    /// Which planes of each image these are.
+    #[inline]
+    pub fn planes(&self) -> Range<usize> {
+        self.planes.clone()
+    }
+
+    /// One of [`planes`](Self::planes) of one of [`images`](Self::images).
+    #[inline]
+    pub fn plane(&mut self, image: usize, index: usize) -> &mut [f32] {
+        assert!(self.images.contains(&image), "image {image} of {:?}", self.images);
+        assert!(self.planes.contains(&index), "plane {index} of {:?}", self.planes);
+        // SAFETY: the plane is one of the stack's, whose floats nobody else has while `self` lives; the borrow of `self`
+        // keeps planes from being handed out twice at a time.
+        unsafe {
+            let start = self.start.add(image * self.pitch + index * self.plane);
+            core::slice::from_raw_parts_mut(start, self.plane)
+        }
+    }
+}
+
 /// All strips of a batch.
 pub(super) struct Strips<'a> {
     start: *mut f32,
@@ -126,5 +164,23 @@ impl<'a> Strips<'a> {
         // SAFETY: the image exists, since the index is below the count.
         let start = unsafe { self.start.add(image * self.pitch) };
         (image, Strip { start, plane: self.cut.plane, planes, range, _image: PhantomData })
+    }
+
+    /// How many stacks of `images` images there are, of all floats of their planes.
+    pub(super) fn stacks(&self, images: usize) -> usize {
+        assert!(images > 0 && self.cut.strip >= self.cut.plane, "stacks of some images and whole planes");
+        self.images.div_ceil(images) * self.planes.div_ceil(self.cut.planes)
+    }
+
+    /// A stack of `images` images, the last of them perhaps of fewer.
+    ///
+    /// # Safety
+    /// `index` is below [`stacks`](Self::stacks), and no other stack of that index lives at the same time.
+    pub(super) unsafe fn stack(&self, index: usize, images: usize) -> Stack<'a> {
+        let stacks = self.images.div_ceil(images);
+        let (group, first) = (index / stacks, index % stacks * images);
+        let planes = group * self.cut.planes..((group + 1) * self.cut.planes).min(self.planes);
+        let images = first..(first + images).min(self.images);
+        Stack { start: self.start, pitch: self.pitch, plane: self.cut.plane, planes, images, _batch: PhantomData }
     }
 }

@@ -48,6 +48,41 @@ fn blocks_and_pieces_keep_a_shorter_end() {
     });
 }
 
+#[test]
+fn every_plane_is_in_one_stack() {
+    each_pool(|pool, scratch| {
+        for count in 0..9 {
+            // Images of five planes of three floats, between others.
+            let mut data = vec![0.0; count * 20];
+            let cut = Cut { plane: 3, strip: 3, planes: 2 };
+            pool.stacks(BatchMut::part(&mut data, 20, 4..19), &cut, 4, scratch, &|first, y, scratch| {
+                assert!(first.is_multiple_of(4) && y.images().start == first && y.images().len() <= 4);
+                assert!(y.planes().start.is_multiple_of(2) && y.planes().len() <= 2);
+                scratch.fill(1.0);
+                for image in y.images() {
+                    for plane in y.planes() {
+                        y.plane(image, plane).iter_mut().for_each(|y| *y += scratch[3] + plane as f32);
+                    }
+                }
+            });
+            for data in data.chunks(20) {
+                let (before, planes, behind) = (&data[..4], &data[4..19], &data[19..]);
+                assert!(before.iter().chain(behind).all(|x| *x == 0.0));
+                assert!(planes.iter().enumerate().all(|(i, x)| *x == 1.0 + (i / 3) as f32));
+            }
+        }
+    });
+}
+
+#[test]
+#[should_panic(expected = "plane 2 of 0..2")]
+fn planes_of_other_stacks_are_refused() {
+    let mut data = vec![0.0; 12];
+    let cut = Cut { plane: 3, strip: 3, planes: 2 };
+    Pool::new(1)
+        .stacks(BatchMut::dense(&mut data, 12), &cut, 1, &mut Scratch::new(1, 0), &|_, y, _| y.plane(0, 2).fill(1.0));
+}
+
 /// Values whose sum depends on the order of the additions.
 fn awkward(i: usize) -> f32 {
     ((i * 7919) as f32).sin() * 10f32.powi((i % 9) as i32 - 4)

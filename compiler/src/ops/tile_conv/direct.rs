@@ -156,7 +156,8 @@ pub(super) fn kernel(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
     } else {
         (quote!(x0), quote!())
     };
-    let finish = conv.finish(cut.plane, &quote!(offset));
+    let plane = cut.plane;
+    let finish = conv.finish(&quote!([block * #plane + offset..]));
     let offset = if conv.shortcut { quote!(let offset = y.offset();) } else { quote!() };
     let activate = conv.activate();
     let one_strip = cut.strip == cut.plane;
@@ -242,7 +243,7 @@ pub(super) fn kernel(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
             columns: #columns,
             x_row: #x_row,
             w_block: #weights,
-            w_next: #weights,
+            next: rt::Next::Weights(#weights),
         };
         let block = y.planes().start;
         let finish = #finish;

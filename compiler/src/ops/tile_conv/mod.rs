@@ -5,6 +5,7 @@
 
 mod direct;
 mod grad_weight;
+mod lean;
 mod pooled;
 pub mod winograd;
 mod winograd_grad_weight;
@@ -60,15 +61,42 @@ pub enum Algorithm {
     /// The same in tiles of 2×2 pixels, F(2×2, 3×3): more products, but less than half of the weights to bring from memory, and
     /// where maps are small more tiles, which hide the latency of multiply-adds.
     WinogradSmallTiles,
+    /// As `WinogradTiles`, but every task transforms the weights of its filters itself: a quarter of the memory, and for one image
+    /// some more time; all images of a batch share that.
+    WinogradTilesLean,
+    /// As `WinogradSmallTiles`, likewise.
+    WinogradSmallTilesLean,
 }
 
 impl Algorithm {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Direct, Self::WinogradStrips, Self::WinogradTiles, Self::WinogradSmallTiles];
+    pub const ALL: [Self; 6] = [
+        Self::Direct,
+        Self::WinogradStrips,
+        Self::WinogradTiles,
+        Self::WinogradSmallTiles,
+        Self::WinogradTilesLean,
+        Self::WinogradSmallTilesLean,
+    ];
 
     /// Whether its operand is transformed as a whole beforehand.
     pub fn takes_tiles(self) -> bool {
-        matches!(self, Self::WinogradTiles | Self::WinogradSmallTiles)
+        !matches!(self, Self::Direct | Self::WinogradStrips)
+    }
+
+    /// Whether its weights are transformed beforehand.
+    pub fn takes_transformed_weights(self) -> bool {
+        matches!(self, Self::WinogradStrips | Self::WinogradTiles | Self::WinogradSmallTiles)
+    }
+
+    /// Whether it takes [tiles](Self::takes_tiles) and transforms its weights itself.
+    pub fn is_lean(self) -> bool {
+        self.takes_tiles() && !self.takes_transformed_weights()
+    }
+
+    /// Whether its tiles are of 2×2 pixels.
+    pub fn has_small_tiles(self) -> bool {
+        matches!(self, Self::WinogradSmallTiles | Self::WinogradSmallTilesLean)
     }
 
     /// Its name in plan files.
@@ -78,6 +106,8 @@ impl Algorithm {
             Self::WinogradStrips => "winograd_strips",
             Self::WinogradTiles => "winograd_tiles",
             Self::WinogradSmallTiles => "winograd_small_tiles",
+            Self::WinogradTilesLean => "winograd_tiles_lean",
+            Self::WinogradSmallTilesLean => "winograd_small_tiles_lean",
         }
     }
 }
@@ -88,10 +118,16 @@ pub(super) fn two(numbers: &[usize], one: usize) -> [usize; 2] {
 }
 
 impl TileConv {
-    fn finish(&self, plane: usize, offset: &TokenStream) -> TokenStream {
+    /// Operands before a shortcut.
+    fn operands(&self) -> usize {
+        2 + usize::from(self.bias)
+    }
+
+    /// What is done with sums of products; a shortcut is read `from` there on in its operand.
+    fn finish(&self, from: &TokenStream) -> TokenStream {
         let bias = if self.bias { quote!(Some(&x2[block * 16..])) } else { quote!(None) };
-        let operand = quote::format_ident!("x{}", 2 + usize::from(self.bias));
-        let add = if self.shortcut { quote!(Some(&#operand[block * #plane + #offset..])) } else { quote!(None) };
+        let operand = quote::format_ident!("x{}", self.operands());
+        let add = if self.shortcut { quote!(Some(&#operand #from)) } else { quote!(None) };
         let slope = self.activation.and_then(Activation::slope_tokens).unwrap_or(quote!(rt::Slope::One));
         quote!(rt::Finish { bias: #bias, add: #add, slope: #slope })
     }
@@ -144,17 +180,25 @@ impl Operator for TileConv {
     fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
         let (x, w) = (inputs[0], inputs[1]);
         let points = winograd::points(self.algorithm);
-        let transformed =
-            w.layout == Layout::WinogradWeights { points } && winograd::fits(self.algorithm, &self.window);
-        let fits = match (self.algorithm, x.layout) {
-            (Algorithm::Direct, Layout::Blocked) => w.layout == Layout::Packed { lanes: BLOCK },
-            (Algorithm::Direct, Layout::Plain) => w.layout == Layout::Packed { lanes: 1 },
-            (Algorithm::WinogradStrips, Layout::Blocked) => transformed,
-            (_, Layout::WinogradTiles { points: of_tiles, .. }) => {
-                self.algorithm.takes_tiles() && transformed && points == of_tiles
+        let weights = match self.algorithm {
+            Algorithm::Direct if x.layout.is_plain() => Layout::Packed { lanes: 1 },
+            algorithm if algorithm.takes_transformed_weights() => Layout::WinogradWeights { points },
+            _ => Layout::Packed { lanes: BLOCK },
+        };
+        let values = match (self.algorithm, x.layout) {
+            (Algorithm::Direct, Layout::Plain) | (Algorithm::Direct | Algorithm::WinogradStrips, Layout::Blocked) => {
+                true
+            }
+            (algorithm, Layout::WinogradTiles { points: of_tiles, .. }) => {
+                algorithm.takes_tiles() && points == of_tiles
             }
             _ => false,
         };
+        let known = match self.algorithm {
+            Algorithm::Direct => true,
+            algorithm => winograd::fits(algorithm, &self.window),
+        };
+        let fits = w.layout == weights && values && known;
         let y = self.unpooled_or(x, w)?;
         let shortcut = !self.shortcut || inputs.last().is_some_and(|s| **s == y);
         let pooled = match &self.pool {
@@ -162,7 +206,7 @@ impl Operator for TileConv {
             Some(pool) if pooled::fits(self, pool, &y) => Some(pool.infer(&[&y])?),
             Some(_) => None,
         };
-        let count = 2 + usize::from(self.bias) + usize::from(self.shortcut);
+        let count = self.operands() + usize::from(self.shortcut);
         let Some(y) = pooled.filter(|_| fits && shortcut && inputs.len() == count && self.rows > 0 && self.planes > 0)
         else {
             return Err(Mismatch::new("layout-C2", "a convolution of tiles does not work on these")
@@ -187,7 +231,7 @@ impl Operator for TileConv {
     fn gradient(&self, _cx: &mut Gradient<'_>) {}
 
     fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
-        let operands = 2 + usize::from(self.bias);
+        let operands = self.operands();
         let (inputs, types) = (cx.inputs[..operands].to_vec(), cx.types[..operands].to_vec());
         let unpooled = self.unpooled(types[0], types[1]);
         let mut y = self.bare().evaluate(&Evaluation { inputs, types, output: &unpooled, feed: cx.feed });
@@ -236,15 +280,14 @@ impl Operator for TileConv {
         let kernel = match self.algorithm {
             Algorithm::Direct => direct::kernel(self, cx, &name),
             Algorithm::WinogradStrips => winograd::strips(self, cx, &format!("winograd_{name}")),
-            Algorithm::WinogradTiles | Algorithm::WinogradSmallTiles => {
-                winograd::tiles(self, cx, &format!("winograd_{name}"))
-            }
+            algorithm if algorithm.is_lean() => lean::kernel(self, cx, &format!("winograd_lean_{name}")),
+            _ => winograd::tiles(self, cx, &format!("winograd_{name}")),
         };
         let how = match self.algorithm {
             Algorithm::Direct => "tiles of 16 filters",
             _ if self.window.kernel == [5, 5] => "Winograd's F(2×2, 5×5)",
-            Algorithm::WinogradStrips | Algorithm::WinogradTiles => "Winograd's F(4×4, 3×3)",
-            Algorithm::WinogradSmallTiles => "Winograd's F(2×2, 3×3)",
+            algorithm if algorithm.has_small_tiles() => "Winograd's F(2×2, 3×3)",
+            _ => "Winograd's F(4×4, 3×3)",
         };
         Kernel { docs: vec![format!("{doc}; {how}.")], ..kernel }
     }

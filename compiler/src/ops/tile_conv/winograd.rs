@@ -28,7 +28,7 @@ pub struct Tiling {
 
 /// Points a side of the tiles of an algorithm of Winograd's.
 pub fn points(algorithm: Algorithm) -> usize {
-    if algorithm == Algorithm::WinogradSmallTiles { 4 } else { 6 }
+    if algorithm.has_small_tiles() { 4 } else { 6 }
 }
 
 /// Matrix products of an algorithm, one for each number of a transformed tile.
@@ -87,24 +87,21 @@ impl Tiling {
     }
 }
 
-/// Where the pixels of a block of filters go, what becomes of them, what is done with all blocks at the end, and the working memory
-/// that takes.
-struct Written {
-    to: TokenStream,
-    pool: TokenStream,
-    activate: TokenStream,
-    room: usize,
+/// Where the pixels of a block of filters go, what becomes of them, and the working memory that takes.
+pub(super) struct Written {
+    pub to: TokenStream,
+    pub pool: TokenStream,
+    pub room: usize,
 }
 
 impl Written {
-    /// For a task of so many rows of pixels at most.
-    fn of(conv: &TileConv, pooling: Option<&Pooling<'_>>, rows: usize) -> Self {
-        let y = quote!(y.plane(block));
+    /// On their way to a plane of the value, for a task of so many rows of pixels at most.
+    pub fn of(plane: &TokenStream, pooling: Option<&Pooling<'_>>, rows: usize) -> Self {
         match pooling {
-            None => Self { to: y, pool: quote!(), activate: conv.activate(), room: 0 },
+            None => Self { to: plane.clone(), pool: quote!(), room: 0 },
             Some(pooling) => {
-                let pool = pooling.block(rows, &quote!(&mut *pixels), &y);
-                Self { to: quote!(pixels), pool, activate: quote!(), room: rows * pooling.row }
+                let pool = pooling.block(rows, &quote!(&mut *pixels), plane);
+                Self { to: quote!(pixels), pool, room: rows * pooling.row }
             }
         }
     }
@@ -128,9 +125,12 @@ pub(super) fn strips(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
     let next = next(point_weights, weights);
     let room = products * winograd_pitch(rows * columns) * BLOCK;
     let all_room = blocks * room;
-    let finish = conv.finish(cut.plane, &quote!(offset));
+    let plane = cut.plane;
+    let finish = conv.finish(&quote!([block * #plane + offset..]));
     let offset = if conv.shortcut { quote!(let offset = y.offset();) } else { quote!() };
-    let Written { to, pool, activate, room: pixels } = Written::of(conv, pooling.as_ref(), cut.strip / y_row * height);
+    let Written { to, pool, room: pixels } =
+        Written::of(&quote!(y.plane(block)), pooling.as_ref(), cut.strip / y_row * height);
+    let activate = if pooling.is_none() { conv.activate() } else { quote!() };
     let products_room = 2 * room;
     let split = match pooling {
         None => quote!(let (v, m) = scratch.split_at_mut(#all_room);),
@@ -167,7 +167,7 @@ pub(super) fn strips(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
                 columns: tiles,
                 x_row: 0,
                 w_block: #weights,
-                w_next: #next,
+                next: rt::Next::Weights(#next),
             };
             let m = &mut m[..blocks.len() * #room];
             for point in 0..#products {
@@ -206,9 +206,11 @@ pub(super) fn tiles(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Kern
     let next = next(point_weights, weights);
     let pitch = winograd_pitch(tiles);
     let (run, point, block_of_tiles) = (tiles * BLOCK, pitch * BLOCK, products * pitch * BLOCK);
-    let finish = conv.finish(cut.plane, &quote!(offset));
+    let plane = cut.plane;
+    let finish = conv.finish(&quote!([block * #plane + offset..]));
     let offset = if conv.shortcut { quote!(let offset = y.offset();) } else { quote!() };
-    let Written { to, pool, activate, room: pixels } = Written::of(conv, pooling.as_ref(), tiling.output[0]);
+    let Written { to, pool, room: pixels } = Written::of(&quote!(y.plane(block)), pooling.as_ref(), tiling.output[0]);
+    let activate = if pooling.is_none() { conv.activate() } else { quote!() };
     let split = match pooling {
         None => quote!(let m = &mut scratch[..blocks.len() * #block_of_tiles];),
         Some(_) => quote!(let (m, pixels) = scratch.split_at_mut(blocks.len() * #block_of_tiles);),
@@ -225,7 +227,7 @@ pub(super) fn tiles(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Kern
             columns: #tiles,
             x_row: 0,
             w_block: #weights,
-            w_next: #next,
+            next: rt::Next::Weights(#next),
         };
         #split
         // Point by point, so that all filters of the task meet its tiles while these are in the cache.

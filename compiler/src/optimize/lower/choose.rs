@@ -33,6 +33,8 @@ const TASK: u64 = 100_000;
 const SMALL_TASK: u64 = 400_000;
 /// Cycles of the transforms of a tile of sixteen channels, there and back, for each of its numbers.
 const TRANSFORM: f64 = 5.5;
+/// Cycles in which sixteen transformed weights are made.
+const TRANSFORM_WEIGHTS: f64 = 3.0;
 /// Alternatives of a workload that are measured at most: enough for the cuts of one algorithm and one of each other.
 const CANDIDATES: usize = 10;
 
@@ -94,7 +96,7 @@ fn model(workload: &Workload, mode: Mode, exact: bool) -> Choice {
     let layer = Layer::of(workload, mode);
     let of_algorithm = |algorithm| match algorithm {
         Algorithm::Direct => Some(layer.direct_cycles()),
-        _ if !allowed(workload, algorithm, exact) => None,
+        _ if !layer.offers(algorithm) || !allowed(workload, algorithm, exact) => None,
         // Strips for weights that caches hold, tiles for others.
         _ if layer.reads_weights_once(algorithm) == (algorithm == Algorithm::WinogradStrips) => None,
         _ => Some(layer.winograd_cycles(algorithm)),
@@ -108,7 +110,8 @@ fn model(workload: &Workload, mode: Mode, exact: bool) -> Choice {
 pub fn candidates(workload: &Workload, mode: Mode, exact: bool) -> Vec<Choice> {
     let layer = Layer::of(workload, mode);
     let first = model(workload, mode, exact);
-    let others = Algorithm::ALL.into_iter().filter(|a| *a != first.algorithm && allowed(workload, *a, exact));
+    let others = Algorithm::ALL.into_iter().filter(|a| *a != first.algorithm && layer.offers(*a));
+    let others = others.filter(|a| allowed(workload, *a, exact));
     let others = others.filter(|a| !a.takes_tiles() || layer.transformed(*a) <= 16 * CACHE);
     let others: Vec<Choice> = others.map(|a| layer.cut(a)).collect();
     let mut all = vec![first];
@@ -203,17 +206,27 @@ impl Layer {
         if algorithm == Algorithm::Direct { self.direct_cycles() } else { self.winograd_cycles(algorithm) }
     }
 
-    /// Floats of the weights that an algorithm reads.
+    /// Floats of the weights that an algorithm reads from memory.
     fn weights(&self, algorithm: Algorithm) -> usize {
-        match algorithm {
-            Algorithm::Direct => self.blocks() * BLOCK * self.channels * self.taps,
-            _ => products(algorithm) * self.channels.next_multiple_of(BLOCK) * self.blocks() * BLOCK,
+        match algorithm.takes_transformed_weights() {
+            true => self.transformed_weights(algorithm),
+            false => self.blocks() * BLOCK * self.channels * self.taps,
         }
+    }
+
+    /// Floats of the weights in Winograd's space of products.
+    fn transformed_weights(&self, algorithm: Algorithm) -> usize {
+        products(algorithm) * self.channels.next_multiple_of(BLOCK) * self.blocks() * BLOCK
     }
 
     fn direct_cycles(&self) -> f64 {
         let (pixels, weights) = ((self.rows * self.columns) as f64, self.weights(Algorithm::Direct));
         self.overlap(pixels * weights as f64 / BLOCK as f64, weights)
+    }
+
+    /// Whether an algorithm may pay: weights that change with each step are transformed where they are used.
+    fn offers(&self, algorithm: Algorithm) -> bool {
+        !self.batches || algorithm.is_lean() || !algorithm.takes_tiles()
     }
 
     /// Rows and columns of Winograd's tiles.
@@ -224,18 +237,19 @@ impl Layer {
 
     fn winograd_cycles(&self, algorithm: Algorithm) -> f64 {
         let [rows, columns] = self.tiles(algorithm);
-        let (tiles, weights) = ((rows * columns) as f64, self.weights(algorithm));
-        let multiplies = tiles * weights as f64 / BLOCK as f64;
+        let (tiles, weights) = ((rows * columns) as f64, (self.transformed_weights(algorithm) / BLOCK) as f64);
         // Tiles of few pixels do not hide the latency of multiply-adds.
         let narrow = f64::max(1.0, 6.0 / tiles);
         let numbers = tiles * (products(algorithm) * (self.channels.div_ceil(BLOCK) + self.blocks())) as f64;
-        self.overlap(multiplies * narrow + TRANSFORM * numbers, weights)
+        // In training, several images share what is made of weights.
+        let made = if algorithm.is_lean() && !self.batches { TRANSFORM_WEIGHTS * weights } else { 0.0 };
+        self.overlap(tiles * weights * narrow + TRANSFORM * numbers + made, self.weights(algorithm))
     }
 
-    /// Whether weights that no cache holds are better read once, by tasks that have all tiles.
+    /// Whether weights that no cache holds, once transformed, are better met by all tiles at a time.
     fn reads_weights_once(&self, algorithm: Algorithm) -> bool {
         let [rows, columns] = self.tiles(algorithm);
-        self.weights(algorithm) > 2 * CACHE && rows * columns <= 64
+        self.transformed_weights(algorithm) > 2 * CACHE && rows * columns <= 64
     }
 
     /// Floats of the input in Winograd's space of products.
@@ -249,7 +263,7 @@ impl Layer {
         let (rows, planes) = match algorithm {
             Algorithm::Direct => self.direct_cut(),
             Algorithm::WinogradStrips => self.strips_cut(),
-            Algorithm::WinogradTiles | Algorithm::WinogradSmallTiles => self.tiles_cut(algorithm),
+            _ => self.tiles_cut(algorithm),
         };
         self.choice(algorithm, rows, planes)
     }
@@ -267,9 +281,6 @@ impl Layer {
     fn neighbours(&self, Choice { algorithm, rows, planes }: Choice) -> Vec<Choice> {
         let (all, blocks) = (self.rows_of(algorithm), self.blocks());
         let cuts = match algorithm {
-            Algorithm::WinogradTiles | Algorithm::WinogradSmallTiles => {
-                vec![(all, pairs(planes)), (all, 2 * planes), (all, 4 * planes)]
-            }
             Algorithm::Direct | Algorithm::WinogradStrips => vec![
                 (rows.div_ceil(2), planes),
                 (2 * rows, planes),
@@ -278,6 +289,7 @@ impl Layer {
                 (all, 2),
                 (all.div_ceil(TASKS), blocks),
             ],
+            _ => vec![(all, pairs(planes)), (all, 2 * planes), (all, 4 * planes)],
         };
         cuts.into_iter().map(|(rows, planes)| self.choice(algorithm, rows, planes)).collect()
     }
@@ -301,7 +313,7 @@ impl Layer {
         let strip = (1..=wide).rev().find(|r| transformed(*r) <= 3 * CACHE / 2).unwrap_or(1);
         let (mut strip, mut planes) = (strip, blocks);
         while rows.div_ceil(strip) * blocks.div_ceil(planes) < self.tasks() {
-            match self.weights(algorithm) > 2 * CACHE || strip == 1 {
+            match self.transformed_weights(algorithm) > 2 * CACHE || strip == 1 {
                 true if planes > 2 => planes = pairs(planes),
                 false => strip = strip.div_ceil(2),
                 true => break,

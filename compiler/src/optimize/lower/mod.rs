@@ -178,7 +178,7 @@ impl Lowering<'_> {
         let Choice { algorithm, rows, planes } = choose(workload, self.mode, self.graph);
         let pack = Pack { to: Layout::Packed { lanes: workload.lanes }, backwards: workload.backwards };
         let mut weights = self.rewrite.push_like(at, pack, &[w]);
-        if algorithm != Algorithm::Direct {
+        if algorithm.takes_transformed_weights() {
             weights = self.rewrite.push_like(at, WinogradWeights { points: points(algorithm) }, &[weights]);
         }
         let x = match algorithm.takes_tiles() {

@@ -20,7 +20,7 @@ pub use norm::Gate;
 pub use outer::Outer;
 pub use reorder::Packing;
 pub use stage::Stage;
-pub use tile::{Finish, Slope, Tile};
+pub use tile::{Finish, Next, Slope, Tile};
 pub use winograd::Tiles;
 
 /// Channels of a block.

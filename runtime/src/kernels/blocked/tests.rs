@@ -128,7 +128,7 @@ fn convolutions_of_staged_rows() {
             columns: ow,
             x_row: if kh == 1 { pitch } else { s * pitch },
             w_block: (case.channels.next_multiple_of(lanes) * kh * kw) * BLOCK,
-            w_next: 0,
+            next: Next::Weights(0),
         };
         let packing =
             Packing { filters: case.filters, channels: case.channels, taps: kh * kw, lanes, backwards: false };
@@ -281,7 +281,7 @@ fn winograd() {
                 columns: count,
                 x_row: 0,
                 w_block: 0,
-                w_next: 0,
+                next: Next::Weights(0),
             };
             for xi in 0..squared {
                 let at = xi * count * BLOCK;

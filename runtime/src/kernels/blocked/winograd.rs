@@ -467,6 +467,9 @@ unsafe fn weights_of_windows<V: Vector, const P: usize, const R: usize>(w: &[f32
             // SAFETY: the weights lie in their block, and the numbers of all points in `u`.
             unsafe {
                 let (from, to) = (w.as_ptr().add(at), u.as_mut_ptr().add(block * PAIRS + at));
+                for tap in 0..R * R {
+                    V::prefetch_second(from.wrapping_add((R * R + tap) * PAIRS));
+                }
                 let mut lines = [[V::zero(); P]; R];
                 for (c, line) in lines.iter_mut().enumerate() {
                     *line = weights_line::<V, P, R>(core::array::from_fn(|r| V::load(from.add((r * R + c) * PAIRS))));

@@ -49,7 +49,7 @@ fn cases() -> impl Strategy<Value = Case> {
 impl Case {
     fn tile(&self) -> Tile<'_> {
         let Self { channels, lanes, block, ref taps, columns, x_row, w_block, .. } = *self;
-        Tile { channels, lanes, block, taps, columns, x_row, w_block, w_next: w_block }
+        Tile { channels, lanes, block, taps, columns, x_row, w_block, next: Next::Weights(w_block) }
     }
 
     /// Floats of the output of one block, and of its plane.
@@ -118,7 +118,10 @@ proptest! {
                 Finish { bias: case.biased.then_some(&bias), add: case.added.then_some(&add), slope: case.slope };
             let mut y = edge.of(&vec![9.0; case.blocks * plane]);
             let range = case.around[0]..case.around[0] + floats;
-            isa.convolve(&case.tile(), case.rows, &x, &w, &finish, &mut Strip::of(&mut y, plane, range.clone()));
+            // What is asked for ahead changes nothing, wherever it is.
+            let next = if case.biased { case.tile().next } else { Next::part([&x, &w], 1, 3) };
+            let tile = Tile { next, ..case.tile() };
+            isa.convolve(&tile, case.rows, &x, &w, &finish, &mut Strip::of(&mut y, plane, range.clone()));
             let expected = case.expected(&x, &w, &finish);
             for (y, expected) in y.chunks_exact(plane).zip(expected.chunks_exact(floats)) {
                 assert_within(&y[range.clone()], expected, 1e-5, 1.0, &format!("{isa:?}"));
@@ -134,7 +137,16 @@ proptest! {
 fn sizes_beyond_memory_are_refused() {
     // Times sixteen channels this is more than a `usize` counts; a product that wraps around would be zero.
     let columns = usize::MAX / BLOCK + 1;
-    let tile = Tile { channels: 16, lanes: BLOCK, block: 0, taps: &[0], columns, x_row: 0, w_block: 0, w_next: 0 };
+    let tile = Tile {
+        channels: 16,
+        lanes: BLOCK,
+        block: 0,
+        taps: &[0],
+        columns,
+        x_row: 0,
+        w_block: 0,
+        next: Next::Weights(0),
+    };
     let (w, mut y) = ([0.0; BLOCK * BLOCK], [0.0; BLOCK]);
     Isa::detect().convolve(&tile, 1, &[], &w, &Finish::default(), &mut Strip::of(&mut y, BLOCK, 0..BLOCK));
 }

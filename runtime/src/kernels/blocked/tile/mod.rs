@@ -37,9 +37,17 @@ pub struct Tile<'a> {
     pub x_row: usize,
     /// Floats from the weights of one block of output channels to those of the next.
     pub w_block: usize,
-    /// Floats from the weights of the last block to those that the next call reads, wrapping where they stand before it:
-    /// some tiles ask memory for them meanwhile.
-    pub w_next: usize,
+    /// What comes next, which some tiles ask memory for meanwhile.
+    pub next: Next<'a>,
+}
+
+/// What is read after a call.
+#[derive(Clone, Copy, Debug)]
+pub enum Next<'a> {
+    /// As many weights, so many floats behind those of the last block, wrapping where they stand before it.
+    Weights(usize),
+    /// Other memory: some for the first and some for the second of two blocks of output channels.
+    Memory([&'a [f32]; 2]),
 }
 
 /// What happens to a sum of products before it is written.
@@ -121,7 +129,7 @@ impl crate::Isa {
             slope: finish.slope,
             y: y.start(),
             y_block,
-            ahead: Ahead::NOTHING,
+            ask: Ask::NOTHING,
         };
         // SAFETY: an `Isa` of a level is only made where detection found its features; the slices were measured above, and
         // `y` lends its planes to this call alone.
@@ -168,42 +176,80 @@ struct Place {
     y: *mut f32,
     /// Floats from one block of the output to the next.
     y_block: usize,
-    ahead: Ahead,
+    ask: Ask,
 }
 
-/// The weights that a tile asks for while it computes, so that they are there when their turn comes: the tiles of some blocks of
-/// output channels share those of the next blocks evenly.
+/// What a tile asks memory for while it computes, so that it is there when its turn comes: the tiles of some blocks of output
+/// channels share what is read after them evenly.
 #[derive(Clone, Copy)]
-struct Ahead {
-    /// Floats from the weights in use to those that come next.
-    weights: usize,
-    /// Of the sixteen channels of each tap.
-    first: usize,
-    /// The one behind the last.
-    end: usize,
+struct Ask {
+    /// Where the sixteen channels that are multiplied first begin to ask.
+    at: *const f32,
+    /// Floats from there to where the next ones do.
+    step: usize,
+    /// Floats to what is asked for in the same step for the next block.
+    block: usize,
+    /// Which lines of sixteen floats: the first, and the one behind the last.
+    lines: (usize, usize),
 }
 
-impl Ahead {
-    const NOTHING: Self = Self { weights: 0, first: 0, end: 0 };
+impl Ask {
+    const NOTHING: Self = Self { at: core::ptr::null(), step: 0, block: 0, lines: (0, 0) };
 
-    /// The share of a tile among all that use the same weights.
+    /// The share of the tile `of.0` of `of.1` that use the weights of blocks from `block` on, which are at `w`; those after them
+    /// are `next` floats on.
     #[inline(always)]
-    fn share(weights: usize, tile: usize, tiles: usize) -> Self {
-        let each = BLOCK.div_ceil(tiles);
-        Self { weights, first: (tile * each).min(BLOCK), end: ((tile + 1) * each).min(BLOCK) }
+    fn share(tile: &Tile<'_>, block: usize, w: *const f32, next: usize, of: (usize, usize)) -> Self {
+        let (index, tiles) = of;
+        match tile.next {
+            Next::Memory(parts) => {
+                let [first, second] = parts.map(<[f32]>::as_ptr);
+                let at = if block == 0 { first } else { second };
+                let steps = tile.channels.div_ceil(BLOCK) * tile.taps.len();
+                let lines = (parts[0].len() / BLOCK).div_ceil(tiles * steps);
+                let at = at.wrapping_add(index * steps * lines * BLOCK);
+                let block = second.addr().wrapping_sub(first.addr()) / size_of::<f32>();
+                Self { at, step: lines * BLOCK, block, lines: (0, lines) }
+            }
+            Next::Weights(_) => {
+                let each = BLOCK.div_ceil(tiles);
+                let lines = ((index * each).min(BLOCK), ((index + 1) * each).min(BLOCK));
+                Self { at: w.wrapping_add(next), step: BLOCK * BLOCK, block: tile.w_block, lines }
+            }
+        }
     }
 
-    /// Asks for the weights of `M` blocks, `w_block` floats apart, that come after those at `w`.
+    /// Asks for what is to be there for `M` blocks, and goes on to what the next channels ask for.
     ///
     /// # Safety
     /// The vector's instructions are there.
     #[inline(always)]
-    unsafe fn ask<V: Vector, const M: usize>(self, w: *const f32, w_block: usize) {
-        for lane in self.first..self.end {
+    unsafe fn step<V: Vector, const M: usize>(&mut self) {
+        for line in self.lines.0..self.lines.1 {
             for m in 0..M {
                 // SAFETY: the caller's promise; nothing is read.
-                unsafe { V::prefetch_second(w.wrapping_add(self.weights.wrapping_add(m * w_block + lane * BLOCK))) };
+                unsafe {
+                    V::prefetch_second(self.at.wrapping_add(m.wrapping_mul(self.block).wrapping_add(line * BLOCK)))
+                };
             }
+        }
+        self.at = self.at.wrapping_add(self.step);
+    }
+}
+
+impl<'a> Next<'a> {
+    /// Part `index` of `parts` equal ones of other memory, for calls that ask for one after the other.
+    pub fn part(memory: [&'a [f32]; 2], index: usize, parts: usize) -> Self {
+        Self::Memory(memory.map(|floats| &floats[floats.len() * index / parts..floats.len() * (index + 1) / parts]))
+    }
+}
+
+impl Tile<'_> {
+    /// Floats from the weights of the last block to those that come next, where these are weights.
+    fn behind(&self) -> usize {
+        match self.next {
+            Next::Weights(floats) => floats,
+            Next::Memory(_) => 0,
         }
     }
 }

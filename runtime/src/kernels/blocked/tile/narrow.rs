@@ -1,6 +1,6 @@
 //! Tiles where registers are fewer: one block of output channels, and a few pixels that lie anywhere.
 
-use super::{Ahead, MOST, NARROW, Place, Sums, Tile, each_pixel, write};
+use super::{Ask, MOST, NARROW, Place, Sums, Tile, each_pixel, write};
 use crate::kernels::blocked::BLOCK;
 use crate::simd::Vector;
 
@@ -14,12 +14,12 @@ pub(super) unsafe fn narrow<V: Vector, const G: usize>(tile: &Tile<'_>, rows: us
     let pixels = rows * tile.columns;
     let tiles = pixels.div_ceil(V::PIXELS);
     for block in 0..blocks {
-        let next = if block + 1 < blocks { tile.w_block } else { tile.w_next };
+        let next = if block + 1 < blocks { tile.w_block } else { tile.behind() };
         let mut place = place.blocks(block, tile.w_block);
         let (mut column, mut left) = (0, pixels);
         for rest in (1..=tiles).rev() {
             let width = left.div_ceil(rest);
-            place.ahead = Ahead::share(next, tiles - rest, tiles);
+            place.ask = Ask::share(tile, block, place.w, next, (tiles - rest, tiles));
             let seen = tile.seen(place.x, column, width);
             macro_rules! widths {
                 ($($n:literal)*) => {
@@ -62,7 +62,7 @@ unsafe fn scattered<V: Vector, const G: usize, const N: usize, const LANES: usiz
         };
         let start: [V; G] = core::array::from_fn(start);
         let mut sums: Sums<V, 1, G> = [[start]; MOST];
-        let (mut w, mut offset, mut left) = (place.w, 0, tile.channels);
+        let (mut w, mut ask, mut offset, mut left) = (place.w, place.ask, 0, tile.channels);
         loop {
             if LANES == BLOCK {
                 each_pixel!(N, PIXEL, {
@@ -83,7 +83,7 @@ unsafe fn scattered<V: Vector, const G: usize, const N: usize, const LANES: usiz
                     });
                 }
                 if LANES == BLOCK {
-                    place.ahead.ask::<V, 1>(w, tile.w_block);
+                    ask.step::<V, 1>();
                 }
                 w = w.wrapping_add(LANES * BLOCK);
             }

@@ -1,6 +1,6 @@
 //! Tiles of AVX-512: pairs of blocks of output channels, in 28 of 32 registers.
 
-use super::{Ahead, MOST, Place, Sums, Tile, each_pixel, write};
+use super::{Ask, MOST, Place, Sums, Tile, each_pixel, write};
 use crate::kernels::blocked::BLOCK;
 use crate::simd::Vector;
 use crate::simd::avx512::F32x16;
@@ -15,11 +15,11 @@ pub(super) unsafe fn wide(tile: &Tile<'_>, rows: usize, blocks: usize, place: Pl
     unsafe {
         for pair in 0..blocks / 2 {
             let last = 2 * pair + 2 == blocks;
-            let next = if last { tile.w_block.wrapping_add(tile.w_next) } else { 2 * tile.w_block };
-            wide_rows::<2>(tile, rows, place.blocks(2 * pair, tile.w_block), next);
+            let next = if last { tile.w_block.wrapping_add(tile.behind()) } else { 2 * tile.w_block };
+            wide_rows::<2>(tile, rows, 2 * pair, place, next);
         }
         if blocks % 2 == 1 {
-            wide_rows::<1>(tile, rows, place.blocks(blocks - 1, tile.w_block), tile.w_next);
+            wide_rows::<1>(tile, rows, blocks - 1, place, tile.behind());
         }
     }
 }
@@ -27,10 +27,11 @@ pub(super) unsafe fn wide(tile: &Tile<'_>, rows: usize, blocks: usize, place: Pl
 /// Covers rows with tiles of equal size, as far as that is possible; several rows at once where they are narrow.
 ///
 /// # Safety
-/// As [`wide`], for `M` blocks, `next` floats before those whose weights are read next.
+/// As [`wide`], for `M` blocks from `block` on, `next` floats before those whose weights are read next.
 #[inline(always)]
-unsafe fn wide_rows<const M: usize>(tile: &Tile<'_>, rows: usize, mut place: Place, next: usize) {
+unsafe fn wide_rows<const M: usize>(tile: &Tile<'_>, rows: usize, block: usize, place: Place, next: usize) {
     let widest = MOST / M;
+    let mut place = place.blocks(block, tile.w_block);
     macro_rules! shapes {
         ($rows:expr, $columns:expr, $place:expr; $lanes:ident: $($r:literal: $($c:literal)*;)*) => {
             match ($rows, $columns) {
@@ -58,7 +59,7 @@ unsafe fn wide_rows<const M: usize>(tile: &Tile<'_>, rows: usize, mut place: Pla
             let (groups, mut left) = (rows.div_ceil(together), rows);
             for rest in (1..=groups).rev() {
                 let now = left.div_ceil(rest);
-                place.ahead = Ahead::share(next, groups - rest, groups);
+                place.ask = Ask::share(tile, block, place.w, next, (groups - rest, groups));
                 shapes! { now, tile.columns, place; BLOCK:
                     1: 1 2 3 4 5 6 7;
                     2: 1 2 3 4 5 6 7;
@@ -75,7 +76,7 @@ unsafe fn wide_rows<const M: usize>(tile: &Tile<'_>, rows: usize, mut place: Pla
             let (mut row, mut left) = (place, tile.columns);
             for rest in (1..=tiles).rev() {
                 let width = left.div_ceil(rest);
-                row.ahead = Ahead::share(next, at * tiles + tiles - rest, rows * tiles);
+                row.ask = Ask::share(tile, block, place.w, next, (at * tiles + tiles - rest, rows * tiles));
                 if tile.lanes == BLOCK {
                     row_of!(width, row; BLOCK);
                 } else {
@@ -105,13 +106,13 @@ unsafe fn tile512<const M: usize, const R: usize, const C: usize, const LANES: u
         };
         let start: [[F32x16; 1]; M] = core::array::from_fn(|m| [start(m)]);
         let mut sums: Sums<F32x16, M, 1> = [start; MOST];
-        let (mut x, mut w) = (place.x, place.w);
+        let (mut x, mut w, mut ask) = (place.x, place.w, place.ask);
         let mut left = tile.channels;
         loop {
             let lanes = if left < LANES { left } else { LANES };
             for tap in tile.taps {
                 if LANES == BLOCK {
-                    place.ahead.ask::<F32x16, M>(w, tile.w_block);
+                    ask.step::<F32x16, M>();
                 }
                 let (mut x, mut now) = (x.add(*tap), w);
                 for _ in 0..lanes {

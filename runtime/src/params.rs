@@ -1,0 +1,108 @@
+//! The weights and buffers of a network.
+
+use core::ops::{Deref, DerefMut, Range};
+
+use crate::{Buffer, Options, Spec};
+
+/// Weights and buffers in one vector, of which deployment may give back what it has made something else of.
+#[derive(Debug)]
+pub struct Params {
+    values: Buffer,
+    keep: bool,
+    given_back: bool,
+}
+
+impl Params {
+    /// Random ones, or blank ones. Networks that train keep theirs, whatever the options say.
+    pub fn new(spec: &Spec, options: &Options) -> Self {
+        let mut values = Buffer::zeroed(spec.param_floats);
+        crate::init::fill(&mut values, spec.params, options);
+        Self { values, keep: options.keep_weights || spec.trains, given_back: false }
+    }
+
+    /// All of them; none once some were given back.
+    pub fn kept(&self) -> &[f32] {
+        if self.given_back { &[] } else { &self.values }
+    }
+
+    /// All of them, to be written. Those that were given back are arbitrary numbers until then.
+    pub fn to_write(&mut self) -> &mut [f32] {
+        self.given_back = false;
+        &mut self.values
+    }
+
+    /// Says that some are not needed any more: unless all are kept, the system has their memory back.
+    pub fn give_back(&mut self, range: Range<usize>) {
+        if !self.keep {
+            self.values.give_back(range);
+            self.given_back = true;
+        }
+    }
+}
+
+/// What steps are given that make something of weights alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Weights<'a> {
+    /// Weights and buffers.
+    pub params: &'a [f32],
+}
+
+/// What steps read, which is never what was given back.
+impl Deref for Params {
+    type Target = [f32];
+
+    #[inline]
+    fn deref(&self) -> &[f32] {
+        &self.values
+    }
+}
+
+impl DerefMut for Params {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.values
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Init, ParamKind, ParamSpec, Role};
+
+    const LEN: usize = 3 << 20;
+
+    static PARAMS: [ParamSpec; 1] = [ParamSpec {
+        name: "w",
+        shape: &[LEN],
+        kind: ParamKind::Other,
+        role: Role::Trained,
+        init: Init::Constant(2.0),
+        range: 0..LEN,
+    }];
+
+    fn spec(trains: bool) -> Spec {
+        let (inputs, targets, outputs) = (&[], &[], &[]);
+        let (name, compiler) = ("net", "");
+        Spec { name, compiler, inputs, targets, outputs, params: &PARAMS, trained: LEN, param_floats: LEN, trains }
+    }
+
+    #[test]
+    fn what_is_given_back_is_gone_and_the_rest_stays() {
+        let mut params = Params::new(&spec(false), &Options { keep_weights: false, ..Options::default() });
+        assert!(params.kept().len() == LEN && params.kept().iter().all(|x| *x == 2.0));
+        params.give_back(1000..LEN - 1000);
+        assert!(params.kept().is_empty());
+        assert!(params[..1000].iter().chain(&params[LEN - 1000..]).all(|x| *x == 2.0));
+        params.to_write().fill(3.0);
+        assert!(params.kept().len() == LEN && params.kept().iter().all(|x| *x == 3.0));
+    }
+
+    #[test]
+    fn networks_that_train_and_those_that_are_told_to_keep_weights() {
+        for (trains, keep_weights) in [(true, false), (false, true)] {
+            let mut params = Params::new(&spec(trains), &Options { keep_weights, ..Options::default() });
+            params.give_back(0..LEN);
+            assert!(params.kept().len() == LEN && params.kept().iter().all(|x| *x == 2.0));
+        }
+    }
+}
