@@ -38,7 +38,8 @@ pub enum Layout {
         /// As in `Packed`.
         lanes: usize,
     },
-    /// Weights of a window 3×3 or 5×5 in Winograd's space of products: `[filters / 16][points²][channels][16]`.
+    /// Weights of a window 3×3 or 5×5 in Winograd's space of products: `[filters / 16][points²][channels + 1][16]`. Without the cache
+    /// line behind the channels of a point, the numbers of a weight would fall into one set of the cache, and be written as slowly.
     WinogradWeights {
         /// Points a side: 6 or 4.
         points: usize,
@@ -114,7 +115,9 @@ impl Type {
             Layout::PackedPairs { lanes } => {
                 blocks.next_multiple_of(2) * BLOCK * inner.next_multiple_of(lanes) * window.iter().product::<usize>()
             }
-            Layout::WinogradWeights { points } => blocks * BLOCK * inner.next_multiple_of(BLOCK) * points * points,
+            Layout::WinogradWeights { points } => {
+                blocks * points * points * (inner.next_multiple_of(BLOCK) + 1) * BLOCK
+            }
             Layout::WinogradTiles { points, tiles } => blocks * points * points * winograd_pitch(tiles) * BLOCK,
         }
     }

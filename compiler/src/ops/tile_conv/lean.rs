@@ -22,19 +22,26 @@ struct Portions {
     /// Blocks of channels, and how many of them have their weights transformed at a time.
     all_channels: usize,
     channels: usize,
-    /// Floats of the products of a block of filters, of an image.
-    block: usize,
     /// Images of a task.
     images: usize,
+    /// Floats of transformed weights from one point to the next, and of those of a block of filters.
+    step: usize,
+    transformed: usize,
+    /// Floats of products of a point of a block of filters, and of all points, of an image.
+    point: usize,
+    block: usize,
 }
 
 impl Portions {
     fn of(tiling: &Tiling, all_channels: usize) -> Self {
-        let block = tiling.products() * winograd_pitch(tiling.count()) * BLOCK;
+        let point = winograd_pitch(tiling.count()) * BLOCK;
+        let block = tiling.products() * point;
         let at_once = (WEIGHTS / (tiling.products() * 2 * BLOCK * BLOCK)).max(1);
         let channels = all_channels.div_ceil(all_channels.div_ceil(at_once));
         let images = if channels < all_channels { (SUMS / (4 * block)).clamp(1, IMAGES) } else { IMAGES };
-        Self { all_channels, channels, block, images }
+        // A cache line more, so that the numbers of a weight fall into different sets of the cache.
+        let step = (channels * BLOCK + 1) * BLOCK;
+        Self { all_channels, channels, images, step, transformed: tiling.products() * step, point, block }
     }
 
     /// Whether products are added to those of other channels.
@@ -46,44 +53,12 @@ impl Portions {
     fn room(&self) -> usize {
         if self.several() { 4 * self.images * self.block } else { 2 * self.block }
     }
-}
 
-/// Of filters and images of a task: two blocks of filters at a time, whose weights are transformed for some channels at a time.
-pub(super) fn kernel(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Kernel {
-    let (x, w, y) = (&cx.inputs[0], &cx.inputs[1], cx.output);
-    let pooling = Pooling::of(conv, y);
-    let tiling = Tiling::of(conv.algorithm, &conv.window, x, &conv.unpooled(x, w));
-    let cut = cut(y, tiling.output[0], conv.planes);
-    let portions = Portions::of(&tiling, x.blocks());
-    let (literal, rows, tiles) = (tiling.tokens(), tiling.rows(), tiling.count());
-    let (points, products, window) = (tiling.points, tiling.products(), conv.window.kernel[0]);
-    let Portions { all_channels, channels: some_channels, block: block_of_tiles, images } = portions;
-    let (run, point, pitch) = (tiles * BLOCK, block_of_tiles / products, winograd_pitch(tiles));
-    let weights = w.floats() / y.blocks();
-    // A cache line more, so that the numbers of a weight fall into different sets of the cache.
-    let step = (some_channels * BLOCK + 1) * BLOCK;
-    let transformed = products * step;
-    let channels = x.channels();
-    let plane = cut.plane;
-    let finish = conv.finish(&quote!(.image(image)[block * #plane..]));
-    let Written { to, pool, room: pixels } =
-        Written::of(&quote!(y.plane(image, block)), pooling.as_ref(), tiling.output[0]);
-    let activate = match conv.activate_floats(&quote!(y.plane(image, block))) {
-        activate if pooling.is_some() || activate.is_empty() => quote!(),
-        activate => quote! {
-            for image in y.images() {
-                for block in y.planes() {
-                    #activate
-                }
-            }
-        },
-    };
-    let (sums, room) = (2 * transformed, portions.room());
-    let split = match pooling {
-        None => quote!(let m = &mut rest[..#room];),
-        Some(_) => quote!(let (m, pixels) = rest.split_at_mut(#room);),
-    };
-    let multiply = |channels: TokenStream, finish: TokenStream| {
+    /// Multiplies the tiles `v` of an image, the one of this `index` among the task's, with transformed weights: `m` has room for
+    /// the products.
+    fn multiply(&self, tiling: &Tiling, channels: &TokenStream, finish: &TokenStream) -> TokenStream {
+        let Self { step, transformed, point, block, .. } = self;
+        let (products, tiles, run) = (tiling.products(), tiling.count(), tiling.count() * BLOCK);
         quote! {
             // While the first image is multiplied, the weights that come next are on their way.
             let next = if index == 0 { next } else { [&[][..]; 2] };
@@ -91,7 +66,7 @@ pub(super) fn kernel(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
                 let tile = rt::Tile {
                     channels: #channels,
                     lanes: 16,
-                    block: #block_of_tiles,
+                    block: #block,
                     taps: &[0],
                     columns: #tiles,
                     x_row: 0,
@@ -99,24 +74,40 @@ pub(super) fn kernel(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
                     next: rt::Next::part(next, point, #products),
                 };
                 let at = point * #point;
-                let mut products = rt::Strip::of(m, #block_of_tiles, at..at + #run);
+                let mut products = rt::Strip::of(m, #block, at..at + #run);
                 isa.convolve(&tile, 1, &v[at..], &u[point * #step..], &#finish, &mut products);
             }
         }
-    };
-    let write = quote! {
-        for (m, block) in m.chunks_exact(#block_of_tiles).zip(blocks.clone()) {
-            let finish = #finish;
-            isa.winograd_output(&TILES, 0, #rows, #pitch, m, &finish, #to);
-            #pool
+    }
+
+    /// All channels at once: `write` has the products `m` of an image.
+    fn at_once(&self, tiling: &Tiling, window: usize, channels: usize, write: &TokenStream) -> TokenStream {
+        let Self { step, transformed, block, .. } = self;
+        let (points, all) = (tiling.points, quote!(#channels));
+        let multiply = self.multiply(tiling, &all, &quote!(rt::Finish::default()));
+        quote! {
+            for (u, w) in u.chunks_exact_mut(#transformed).zip(pair(first, 0)) {
+                isa.winograd_weights(#points, #window, w, #step, u);
+            }
+            let next = pair(first + 2, 0);
+            for (index, image) in y.images().enumerate() {
+                let v = x0.image(image);
+                let m = &mut m[..blocks.len() * #block];
+                #multiply
+                #write
+            }
         }
-    };
-    let (parts, of_part) = (all_channels.div_ceil(some_channels), some_channels * block_of_tiles);
-    let part_weights = weights / all_channels * some_channels;
-    let of_filters = if portions.several() {
-        let (half, of_image) = (room / 2, 2 * block_of_tiles);
+    }
+
+    /// Some channels at a time, whose products are added to those of the channels before.
+    fn one_after_the_other(&self, tiling: &Tiling, window: usize, channels: usize, write: &TokenStream) -> TokenStream {
+        let Self { all_channels, channels: some, step, transformed, block, .. } = self;
+        let (parts, of_part) = (all_channels.div_ceil(*some), some * block);
+        let (half, of_image, points) = (self.room() / 2, 2 * block, tiling.points);
+        let some_channels = some * BLOCK;
+        let left = quote!(usize::min(#some_channels, #channels - part * #some_channels));
         let add = quote!(rt::Finish { add: (part > 0).then_some(&before[at..]), ..rt::Finish::default() });
-        let multiply = multiply(quote!(usize::min(#some_channels * 16, #channels - part * #some_channels * 16)), add);
+        let multiply = self.multiply(tiling, &left, &add);
         quote! {
             // Products of the channels so far, and with those of some more.
             let (mut before, mut now) = m.split_at_mut(#half);
@@ -129,39 +120,73 @@ pub(super) fn kernel(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
                 for (index, image) in y.images().enumerate() {
                     let v = &x0.image(image)[part * #of_part..];
                     let before = &before[index * #of_image..];
-                    let m = &mut now[index * #of_image..][..blocks.len() * #block_of_tiles];
+                    let m = &mut now[index * #of_image..][..blocks.len() * #block];
                     #multiply
                 }
             }
             for (index, image) in y.images().enumerate() {
-                let m = &now[index * #of_image..][..blocks.len() * #block_of_tiles];
+                let m = &now[index * #of_image..][..blocks.len() * #block];
                 #write
             }
         }
-    } else {
-        let multiply = multiply(quote!(#channels), quote!(rt::Finish::default()));
-        quote! {
-            for (u, w) in u.chunks_exact_mut(#transformed).zip(pair(first, 0)) {
-                isa.winograd_weights(#points, #window, w, #step, u);
+    }
+}
+
+/// What a convolution applies to planes of all images of a task, if that is left to do.
+fn activate(conv: &TileConv) -> TokenStream {
+    let activate = conv.activate_floats(&quote!(y.plane(image, block)));
+    if conv.pool.is_some() || activate.is_empty() {
+        return quote!();
+    }
+    quote! {
+        for image in y.images() {
+            for block in y.planes() {
+                #activate
             }
-            let next = pair(first + 2, 0);
-            for (index, image) in y.images().enumerate() {
-                let v = x0.image(image);
-                let m = &mut m[..blocks.len() * #block_of_tiles];
-                #multiply
-                #write
-            }
+        }
+    }
+}
+
+/// Two blocks of filters at a time, of all images of a task.
+pub(super) fn kernel(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Kernel {
+    let (x, w, y) = (&cx.inputs[0], &cx.inputs[1], cx.output);
+    let pooling = Pooling::of(conv, y);
+    let tiling = Tiling::of(conv.algorithm, &conv.window, x, &conv.unpooled(x, w));
+    let portions = Portions::of(&tiling, x.blocks());
+    let (literal, rows, pitch) = (tiling.tokens(), tiling.rows(), winograd_pitch(tiling.count()));
+    let (block, room, images) = (portions.block, portions.room(), portions.images);
+    let cut = cut(y, tiling.output[0], conv.planes);
+    let plane = cut.plane;
+    let finish = conv.finish(&quote!(.image(image)[block * #plane..]));
+    let Written { to, pool, room: pixels } =
+        Written::of(&quote!(y.plane(image, block)), pooling.as_ref(), tiling.output[0]);
+    let write = quote! {
+        for (m, block) in m.chunks_exact(#block).zip(blocks.clone()) {
+            let finish = #finish;
+            isa.winograd_output(&TILES, 0, #rows, #pitch, m, &finish, #to);
+            #pool
         }
     };
+    let of_filters = match portions.several() {
+        true => portions.one_after_the_other(&tiling, conv.window.kernel[0], x.channels(), &write),
+        false => portions.at_once(&tiling, conv.window.kernel[0], x.channels(), &write),
+    };
+    let weights = w.floats() / y.blocks();
+    let (of_pair, of_part) = (2 * portions.transformed, weights / portions.all_channels * portions.channels);
+    let split = match pooling {
+        None => quote!(let m = &mut rest[..#room];),
+        Some(_) => quote!(let (m, pixels) = rest.split_at_mut(#room);),
+    };
+    let activate = activate(conv);
     let body = quote! {
         const TILES: rt::Tiles = #literal;
-        let (u, rest) = scratch.split_at_mut(#sums);
+        let (u, rest) = scratch.split_at_mut(#of_pair);
         #split
         // Weights of two blocks of filters, as far as they are this task's, for a part of the channels.
         let filters = y.planes();
         let pair = |first: usize, part: usize| {
             [first, first + 1].map(|block| match filters.contains(&block) {
-                true => x1[block * #weights..][..#weights].chunks(#part_weights).nth(part).unwrap_or(&[]),
+                true => x1[block * #weights..][..#weights].chunks(#of_part).nth(part).unwrap_or(&[]),
                 false => &[],
             })
         };
@@ -173,5 +198,5 @@ pub(super) fn kernel(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
         #activate
     };
     let cut = Cut { strip: cut.plane, ..cut };
-    Kernel::new(name, Split::Stacks { cut, images }, body).scratch(sums + room + pixels)
+    Kernel::new(name, Split::Stacks { cut, images }, body).scratch(of_pair + room + pixels)
 }
