@@ -25,7 +25,7 @@ pub trait Network: Send {
     /// not [kept](crate::Options::keep_weights) and a pass has run, they are arbitrary numbers, and all must be written.
     fn params_mut(&mut self) -> &mut [f32];
 
-    /// Both at once, for an optimizer: weights to be written, gradients and threads.
+    /// Both at once, for an optimizer: weights to be written, as in [`params_mut`](Self::params_mut), gradients and threads.
     fn params_and_memory(&mut self) -> (&mut [f32], &mut Memory);
 
     /// The largest batch it was constructed for.

@@ -92,6 +92,8 @@ mod tests {
         assert!(params.kept().len() == LEN && params.kept().iter().all(|x| *x == 2.0));
         params.give_back(1000..LEN - 1000);
         assert!(params.kept().is_empty());
+        #[cfg(target_os = "linux")]
+        assert!(params[LEN / 2] == 0.0, "the page is gone");
         assert!(params[..1000].iter().chain(&params[LEN - 1000..]).all(|x| *x == 2.0));
         params.to_write().fill(3.0);
         assert!(params.kept().len() == LEN && params.kept().iter().all(|x| *x == 3.0));

@@ -270,7 +270,7 @@ impl<'a> StepWriter<'a> {
         let (share, method) = match split {
             Split::Images => ("i", "images"),
             Split::Strips(_) | Split::Rectangles { .. } => ("i", "strips"),
-            Split::Stacks { .. } => ("first", "stacks"),
+            Split::Stacks { .. } => ("_", "stacks"),
             Split::Pieces(_) => ("piece", "pieces"),
             Split::Groups => ("images", "groups"),
             Split::Blocks(_) => ("first", "blocks"),
@@ -294,9 +294,8 @@ impl<'a> StepWriter<'a> {
         let (bindings, part) = self.division(step, borrows[0].from);
         let work = list(8, &format!("kernels::{}(", function.name), &arguments, ");");
         let of = if borrows[0].from == Vector::Gradient { "y" } else { "memory.pool" };
-        format!(
-            "{bindings}    {of}.{method}({part}, &mut memory.scratch, &|{share}, y, {scratch}| {{\n{work}    }});\n"
-        )
+        let share = if matches!(split, Split::Stacks { .. }) { String::new() } else { format!("{share}, ") };
+        format!("{bindings}    {of}.{method}({part}, &mut memory.scratch, &|{share}y, {scratch}| {{\n{work}    }});\n")
     }
 
     /// What is divided into how large parts: statements that say so where it takes many words, and arguments of the pool.

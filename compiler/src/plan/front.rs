@@ -69,9 +69,9 @@ impl Front {
     }
 }
 
-/// Whether a step does for some images what it does for all.
+/// Whether a step does for some images what it does for all, at the same cost.
 fn goes_by_image(graph: &Graph, step: &Step) -> bool {
-    graph.ty(step.value).batched && matches!(step.kernel.split, Split::Images | Split::Strips(_) | Split::Stacks { .. })
+    graph.ty(step.value).batched && matches!(step.kernel.split, Split::Images | Split::Strips(_))
 }
 
 /// Floats of values, per image, and of weights that a step reads and writes.

@@ -27,8 +27,8 @@ pub type Work<'a> = dyn Fn(usize, &mut [f32], &mut [f32]) + Sync + 'a;
 /// What is done with a strip: the number of its image, the strip, working memory.
 pub type StripWork<'a> = dyn Fn(usize, &mut Strip<'_>, &mut [f32]) + Sync + 'a;
 
-/// What is done with a stack: the number of its first image, the stack, working memory.
-pub type StackWork<'a> = dyn Fn(usize, &mut Stack<'_>, &mut [f32]) + Sync + 'a;
+/// What is done with a stack, which says where it is: the stack, working memory.
+pub type StackWork<'a> = dyn Fn(&mut Stack<'_>, &mut [f32]) + Sync + 'a;
 
 /// What is done with a group of images: which they are, the sums to add to, working memory.
 pub type GroupWork<'a> = dyn Fn(Range<usize>, &mut [f32], &mut [f32]) + Sync + 'a;
@@ -111,14 +111,13 @@ impl Pool {
         });
     }
 
-    /// Calls `work(first image, stack, scratch)` for stacks: the planes of a group of `cut`, whole, of `images` images or of
+    /// Calls `work(stack, scratch)` for stacks: the planes of a group of `cut`, whole, of `images` images or of
     /// what is left of them. What a task makes of the weights of its planes serves all of its images.
     pub fn stacks(&self, y: BatchMut<'_>, cut: &Cut, images: usize, scratch: &mut Scratch, work: &StackWork<'_>) {
         let strips = Strips::new(y, cut);
         self.run(Parts::indices(strips.stacks(images)), scratch, &|index, [], scratch| {
             // SAFETY: every index below the count is passed to one call only.
-            let mut stack = unsafe { strips.stack(index, images) };
-            work(stack.images().start, &mut stack, scratch);
+            work(&mut unsafe { strips.stack(index, images) }, scratch);
         });
     }
 

@@ -55,8 +55,8 @@ fn every_plane_is_in_one_stack() {
             // Images of five planes of three floats, between others.
             let mut data = vec![0.0; count * 20];
             let cut = Cut { plane: 3, strip: 3, planes: 2 };
-            pool.stacks(BatchMut::part(&mut data, 20, 4..19), &cut, 4, scratch, &|first, y, scratch| {
-                assert!(first.is_multiple_of(4) && y.images().start == first && y.images().len() <= 4);
+            pool.stacks(BatchMut::part(&mut data, 20, 4..19), &cut, 4, scratch, &|y, scratch| {
+                assert!(y.images().start.is_multiple_of(4) && y.images().len() <= 4);
                 assert!(y.planes().start.is_multiple_of(2) && y.planes().len() <= 2);
                 scratch.fill(1.0);
                 for image in y.images() {
@@ -80,7 +80,7 @@ fn planes_of_other_stacks_are_refused() {
     let mut data = vec![0.0; 12];
     let cut = Cut { plane: 3, strip: 3, planes: 2 };
     Pool::new(1)
-        .stacks(BatchMut::dense(&mut data, 12), &cut, 1, &mut Scratch::new(1, 0), &|_, y, _| y.plane(0, 2).fill(1.0));
+        .stacks(BatchMut::dense(&mut data, 12), &cut, 1, &mut Scratch::new(1, 0), &|y, _| y.plane(0, 2).fill(1.0));
 }
 
 /// Values whose sum depends on the order of the additions.

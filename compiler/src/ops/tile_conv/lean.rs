@@ -1,5 +1,5 @@
-//! Winograd's algorithm on tiles, of weights as they are packed: every task transforms those of its filters where it needs them. A
-//! quarter of what is multiplied comes from memory, or of F(2×2, 3×3) nine sixteenths, and the rest is made in the cache.
+//! Winograd's algorithm on tiles, of weights as they are packed: every task transforms those of its filters where it needs them. Of
+//! what is multiplied a quarter comes from memory, of F(2×2, 3×3) nine sixteenths, of F(2×2, 5×5) 25 of 36; the rest is made in the cache.
 
 use proc_macro2::TokenStream;
 use quote::quote;

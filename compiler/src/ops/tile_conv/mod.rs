@@ -61,8 +61,8 @@ pub enum Algorithm {
     /// The same in tiles of 2×2 pixels, F(2×2, 3×3): more products, but less than half of the weights to bring from memory, and
     /// where maps are small more tiles, which hide the latency of multiply-adds.
     WinogradSmallTiles,
-    /// As `WinogradTiles`, but every task transforms the weights of its filters itself: a quarter of the memory, and for one image
-    /// some more time; all images of a batch share that.
+    /// As `WinogradTiles`, but every task transforms the weights of its filters itself: at best a quarter of the memory, and for
+    /// one image some more time; all images of a batch share that.
     WinogradTilesLean,
     /// As `WinogradSmallTiles`, likewise.
     WinogradSmallTilesLean,

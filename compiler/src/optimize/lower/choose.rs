@@ -36,7 +36,7 @@ const TRANSFORM: f64 = 5.5;
 /// Cycles in which sixteen transformed weights are made.
 const TRANSFORM_WEIGHTS: f64 = 3.0;
 /// Alternatives of a workload that are measured at most: enough for the cuts of one algorithm and one of each other.
-const CANDIDATES: usize = 10;
+const CANDIDATES: usize = 12;
 
 /// A convolution as the model sees it.
 struct Layer {
@@ -110,8 +110,8 @@ fn model(workload: &Workload, mode: Mode, exact: bool) -> Choice {
 pub fn candidates(workload: &Workload, mode: Mode, exact: bool) -> Vec<Choice> {
     let layer = Layer::of(workload, mode);
     let first = model(workload, mode, exact);
-    let others = Algorithm::ALL.into_iter().filter(|a| *a != first.algorithm && layer.offers(*a));
-    let others = others.filter(|a| allowed(workload, *a, exact));
+    let others = Algorithm::ALL.into_iter().filter(|a| *a != first.algorithm && allowed(workload, *a, exact));
+    let others = others.filter(|a| mode == Mode::Inference || layer.offers(*a));
     let others = others.filter(|a| !a.takes_tiles() || layer.transformed(*a) <= 16 * CACHE);
     let others: Vec<Choice> = others.map(|a| layer.cut(a)).collect();
     let mut all = vec![first];
@@ -133,19 +133,19 @@ pub struct Lighter {
     pub choice: Choice,
     /// How much longer the model takes it to be, in cycles of all cores; less than nothing where it is faster.
     pub cycles: f64,
-    /// How many floats of weights it saves.
+    /// How many floats it saves, of weights and of transformed values.
     pub floats: usize,
 }
 
-/// Other choices of deployment for a workload, whose weights take less memory than those of a given one.
+/// Other choices of deployment for a workload, whose weights and transformed values take less memory than those of a given one.
 pub fn lighter(workload: &Workload, than: Choice, exact: bool) -> Vec<Lighter> {
     let layer = Layer::of(workload, Mode::Inference);
-    let (cycles, weights) = (layer.cycles(than.algorithm), layer.weights(than.algorithm));
-    let others = Algorithm::ALL.into_iter().filter(|a| layer.weights(*a) < weights && allowed(workload, *a, exact));
+    let (cycles, floats) = (layer.cycles(than.algorithm), layer.floats(than.algorithm));
+    let others = Algorithm::ALL.into_iter().filter(|a| allowed(workload, *a, exact) && layer.floats(*a) < floats);
     let offer = |algorithm| Lighter {
         choice: layer.cut(algorithm),
         cycles: layer.cycles(algorithm) - cycles,
-        floats: weights - layer.weights(algorithm),
+        floats: floats - layer.floats(algorithm),
     };
     others.map(offer).collect()
 }
@@ -224,9 +224,15 @@ impl Layer {
         self.overlap(pixels * weights as f64 / BLOCK as f64, weights)
     }
 
-    /// Whether an algorithm may pay: weights that change with each step are transformed where they are used.
+    /// Whether the model looks at an algorithm: weights that change with each step are transformed where they are used, those of
+    /// deployment once.
     fn offers(&self, algorithm: Algorithm) -> bool {
-        !self.batches || algorithm.is_lean() || !algorithm.takes_tiles()
+        !algorithm.takes_tiles() || algorithm.is_lean() == self.batches
+    }
+
+    /// Floats that an algorithm keeps: of weights, and of values that it has transformed as a whole.
+    fn floats(&self, algorithm: Algorithm) -> usize {
+        self.weights(algorithm) + if algorithm.takes_tiles() { self.transformed(algorithm) } else { 0 }
     }
 
     /// Rows and columns of Winograd's tiles.
@@ -298,7 +304,9 @@ impl Layer {
     fn tiles_cut(&self, algorithm: Algorithm) -> (usize, usize) {
         let [rows, columns] = self.tiles(algorithm);
         let accumulators = products(algorithm) * rows * columns * BLOCK;
-        let planes = (CACHE / 2 / accumulators).min(4).min(self.blocks().div_ceil(self.tasks())).max(1);
+        // Those of a batch, whose tasks have several images, come two at a time.
+        let most = if self.batches { 2 } else { 4 };
+        let planes = (CACHE / 2 / accumulators).min(most).min(self.blocks().div_ceil(self.tasks())).max(1);
         (rows, planes.next_multiple_of(2))
     }
 

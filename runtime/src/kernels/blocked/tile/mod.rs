@@ -206,8 +206,12 @@ impl Ask {
                 let [first, second] = parts.map(<[f32]>::as_ptr);
                 let at = if block == 0 { first } else { second };
                 let steps = tile.channels.div_ceil(BLOCK) * tile.taps.len();
-                let lines = (parts[0].len() / BLOCK).div_ceil(tiles * steps);
-                let at = at.wrapping_add(index * steps * lines * BLOCK);
+                let all = parts[0].len() / BLOCK;
+                let lines = all.div_ceil(tiles * steps);
+                let before = index * steps * lines;
+                let at = at.wrapping_add(before * BLOCK);
+                // The last tiles may have nothing left to ask for.
+                let lines = if before < all { lines } else { 0 };
                 let block = second.addr().wrapping_sub(first.addr()) / size_of::<f32>();
                 Self { at, step: lines * BLOCK, block, lines: (0, lines) }
             }
