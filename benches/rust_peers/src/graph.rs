@@ -216,8 +216,11 @@ fn window(node: &NodeProto) -> Result<Window> {
     };
     let pair = |name: &str| <[usize; 2]>::try_from(numbers(name)).map_err(|_| format!("{}: no `{name}`", node.name));
     let plain = numbers("dilations").iter().all(|d| *d == 1) && attribute(node, "group").is_none_or(|a| a.i == 1);
-    let [top, left, bottom, right] = numbers("pads")[..] else {
-        return Err(format!("{}: no `pads`", node.name).into());
+    let [top, left, bottom, right] = match numbers("pads")[..] {
+        [top, left, bottom, right] => [top, left, bottom, right],
+        // ONNX: none where they are not said.
+        [] => [0; 4],
+        _ => return Err(format!("{}: `pads` of other than two axes", node.name).into()),
     };
     if !plain {
         return Err(format!("{}: neither groups nor dilations", node.name).into());
