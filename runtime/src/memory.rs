@@ -21,7 +21,7 @@ pub struct Options {
     /// it is read and written.
     pub keep_gradients: bool,
     /// Whether weights stay as they were loaded. Without, a network that was compiled for inference alone gives those back to the
-    /// system that it has made others of (folded, packed, transformed): a quarter to a third of its memory. They cannot be looked at or
+    /// system that it has made others of (folded, packed, transformed): up to a third of its memory. They cannot be looked at or
     /// saved any more, and are loaded all or not at all.
     pub keep_weights: bool,
     /// Threads, or 0 for one on each core. Results do not depend on it.
