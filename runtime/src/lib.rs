@@ -20,6 +20,7 @@ mod batch;
 #[cfg(feature = "std")]
 pub mod boxes;
 mod buffer;
+mod cache;
 mod check;
 #[cfg(feature = "data")]
 pub mod data;

@@ -55,17 +55,18 @@ fn multiply_adds(body: &[(u64, &str)], register: &str) -> usize {
 }
 
 impl<'a> Function<'a> {
-    /// Loops without loops in them that multiply and add.
+    /// Loops that multiply and add, without others in them that do.
     fn hot_loops(&self) -> Vec<&[(u64, &'a str)]> {
         let first = self.code.first().map_or(0, |(address, _)| *address);
         let backwards = |at: usize| {
             let start = target(self.code[at].1).filter(|to| (first..=self.code[at].0).contains(to))?;
             Some((self.code.partition_point(|(address, _)| *address < start), at))
         };
-        let loops: Vec<(usize, usize)> = (0..self.code.len()).filter_map(backwards).collect();
+        let multiplies = |(from, to): &(usize, usize)| multiply_adds(&self.code[*from..=*to], "mm") > 0;
+        let loops: Vec<(usize, usize)> = (0..self.code.len()).filter_map(backwards).filter(multiplies).collect();
         let holds = |a: (usize, usize), b: (usize, usize)| a != b && a.0 <= b.0 && b.1 <= a.1;
         let innermost = loops.iter().filter(|a| !loops.iter().any(|b| holds(**a, *b)));
-        innermost.map(|(from, to)| &self.code[*from..=*to]).filter(|body| multiply_adds(body, "mm") > 0).collect()
+        innermost.map(|(from, to)| &self.code[*from..=*to]).collect()
     }
 
     /// Vectors that a loop keeps on the stack.

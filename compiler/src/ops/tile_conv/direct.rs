@@ -233,6 +233,8 @@ pub(super) fn kernel(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
             (work, cut.planes * room)
         }
     };
+    // Strips of the value itself share in asking for the weights behind; rows that are pooled say nothing of their place.
+    let next = if pooling.is_none() { quote!(Shared) } else { quote!(Weights) };
     let body = quote! {
         #bindings
         let tile = rt::Tile {
@@ -243,7 +245,7 @@ pub(super) fn kernel(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
             columns: #columns,
             x_row: #x_row,
             w_block: #weights,
-            next: rt::Next::Weights(#weights),
+            next: rt::Next::#next(#weights),
         };
         let block = y.planes().start;
         let finish = #finish;

@@ -27,6 +27,8 @@ const TASKS_OF_DIRECT: usize = 32;
 const TASKS_OF_STAGED: usize = 16;
 /// Pixels of a strip that is long enough to bring a task's weights for.
 const STRIP: usize = 56;
+/// Blocks of filters that register tiles have at a time where loads hold cores up.
+const TOGETHER: usize = 4;
 /// Multiply-adds of a task that is worth the hand-over.
 const TASK: u64 = 100_000;
 /// Multiply-adds of a task of direct convolution, where there would be more than [`TASKS`].
@@ -340,10 +342,12 @@ impl Layer {
             // What is laid out for some filters would have to be again for others.
             if self.staged && rows > 1 && rows.div_ceil(2) * self.columns >= STRIP {
                 rows = rows.div_ceil(2);
-            } else if planes > 2 {
+            } else if planes > TOGETHER {
                 planes = pairs(planes);
             } else if rows > 1 {
                 rows = rows.div_ceil(2);
+            } else if planes > 2 {
+                planes = pairs(planes);
             } else {
                 break;
             }
@@ -352,7 +356,7 @@ impl Layer {
     }
 }
 
-/// Half of some blocks of filters; register tiles have two of them at a time.
+/// Half of some blocks of filters; register tiles have two or four of them at a time.
 fn pairs(planes: usize) -> usize {
     planes.div_ceil(2).next_multiple_of(2)
 }

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use proptest::prelude::*;
 
+use crate::kernels::blocked::tile::Core;
 use crate::kernels::blocked::*;
 use crate::kernels::checks::{assert_within, everywhere, numbers};
 use crate::{Isa, Strip};
@@ -35,7 +36,7 @@ fn cases() -> impl Strategy<Value = Case> {
     // Widths around the sizes of tiles, rows that are taken several at a time.
     let pixels = (1_usize..10, prop_oneof![1_usize..9, 1_usize..70]);
     let distances = (0_usize..200, prop::collection::vec(0_usize..100, 1..10), 0_usize..400, 0_usize..40);
-    let output = (1_usize..4, [0_usize..40, 0_usize..40]);
+    let output = (1_usize..7, [0_usize..40, 0_usize..40]);
     let slope = prop_oneof![Just(Slope::One), Just(Slope::Relu), Just(Slope::Leaky(0.25))];
     (channels, pixels, distances, output, slope, any::<bool>(), any::<bool>()).prop_map(
         |((channels, lanes), (rows, columns), distances, (blocks, around), slope, biased, added)| {
@@ -116,18 +117,30 @@ proptest! {
             let [x, w, bias, add] = [&x, &w, &bias, &add].map(|values| edge.of(values));
             let finish =
                 Finish { bias: case.biased.then_some(&bias), add: case.added.then_some(&add), slope: case.slope };
-            let mut y = edge.of(&vec![9.0; case.blocks * plane]);
             let range = case.around[0]..case.around[0] + floats;
             // What is asked for ahead changes nothing, wherever it is.
-            let next = if case.biased { case.tile().next } else { Next::part([&x, &w], 1, 3) };
+            let next = match (case.biased, case.added) {
+                (true, true) => Next::Shared(case.w_block),
+                (true, false) => Next::Weights(case.w_block),
+                (false, _) => Next::part([&x, &w], 1, 3),
+            };
             let tile = Tile { next, ..case.tile() };
-            isa.convolve(&tile, case.rows, &x, &w, &finish, &mut Strip::of(&mut y, plane, range.clone()));
+            let on = |core| {
+                let mut y = edge.of(&vec![9.0; case.blocks * plane]);
+                let mut strip = Strip::of(&mut y, plane, range.clone());
+                isa.convolve_on(core, &tile, case.rows, &x, &w, &finish, &mut strip);
+                y.to_vec()
+            };
+            let y = on(Core::SMALL);
             let expected = case.expected(&x, &w, &finish);
             for (y, expected) in y.chunks_exact(plane).zip(expected.chunks_exact(floats)) {
                 assert_within(&y[range.clone()], expected, 1e-5, 1.0, &format!("{isa:?}"));
                 let beside = y[..range.start].iter().chain(&y[range.end..]);
                 prop_assert!(beside.into_iter().all(|y| *y == 9.0), "{:?} wrote beside the strip", isa);
             }
+            // Parts of sixteen channels at least, of four blocks at most: the same to the last bit.
+            let bits = |y: &[f32]| y.iter().map(|y| y.to_bits()).collect::<Vec<_>>();
+            prop_assert_eq!(bits(&y), bits(&on(Core { together: 4, part: 5000 })), "{:?}", isa);
         }
     }
 }

@@ -1,14 +1,15 @@
 //! The register tile under every blocked convolution and matrix product.
 //!
-//! A tile holds one or two blocks of sixteen output channels of up to 14 pixels in registers while it walks all input channels
-//! and taps: each step loads the weights of a block and multiplies them with one number of each pixel. Everything is written
-//! once, after bias, sum and activation. See Georganas et al. 2018, "Anatomy of high-performance deep learning convolutions".
+//! A tile holds one, two or four blocks of sixteen output channels of up to 28, 14 or 6 pixels in registers while it walks input
+//! channels and taps: each step loads the weights of a block and multiplies them with one number of each pixel. Where it walks
+//! all of them at once everything is written once, after bias, sum and activation. See Georganas et al. 2018, "Anatomy of high-performance deep learning convolutions".
 
 #![cfg_attr(
     not(any(all(feature = "std", target_arch = "x86_64"), target_arch = "aarch64")),
     allow(dead_code, unused_macros, reason = "portable code has loops of its own")
 )]
 
+mod ask;
 #[cfg(any(all(feature = "std", target_arch = "x86_64"), target_arch = "aarch64"))]
 mod narrow;
 mod portable;
@@ -16,9 +17,11 @@ mod portable;
 mod wide;
 
 use super::{BLOCK, extent};
-use crate::Strip;
 use crate::isa::Level;
 use crate::simd::Vector;
+use crate::{Strip, cache};
+use ask::Ask;
+pub use ask::Next;
 
 /// What one call computes: rows of pixels of some blocks of output channels.
 #[derive(Clone, Copy, Debug)]
@@ -39,15 +42,6 @@ pub struct Tile<'a> {
     pub w_block: usize,
     /// What comes next, which some tiles ask memory for meanwhile.
     pub next: Next<'a>,
-}
-
-/// What is read after a call.
-#[derive(Clone, Copy, Debug)]
-pub enum Next<'a> {
-    /// As many weights, so many floats behind those of the last block, wrapping where they stand before it.
-    Weights(usize),
-    /// Other memory: some for the first and some for the second of two blocks of output channels.
-    Memory([&'a [f32]; 2]),
 }
 
 /// What happens to a sum of products before it is written.
@@ -111,6 +105,30 @@ impl Tile<'_> {
     }
 }
 
+/// What a core's first-level cache is for tiles of AVX-512. Results do not depend on it, not in a bit.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::kernels::blocked) struct Core {
+    /// Blocks of output channels at a time: four have fewer pixels to load for as many sums, but read more weights.
+    pub together: usize,
+    /// Bytes of weights that stay in the cache while all pixels of a call meet them, so many input channels at a time; the
+    /// sums go through memory from part to part.
+    pub part: usize,
+}
+
+impl Core {
+    /// Reads weights from the second-level cache for every tile.
+    pub const SMALL: Self = Self { together: 2, part: usize::MAX };
+
+    /// This machine's. Cores of 48 KiB and more (Intel's since Ice Lake, AMD's since Zen 5) multiply twice as fast as those
+    /// before, and what they load is what holds them up, most of all where another thread runs on the same core.
+    fn here() -> Self {
+        match cache::first_level() {
+            ..0xC000 => Self::SMALL,
+            bytes => Self { together: 4, part: bytes / 2 },
+        }
+    }
+}
+
 impl crate::Isa {
     /// The blocks of output channels that are the planes of `y`, `rows` rows of pixels which follow each other without gaps.
     /// Weights of a block are `[input blocks][taps][lanes][16]`; weights, bias and shortcut begin with those of the first
@@ -119,6 +137,21 @@ impl crate::Isa {
     /// # Panics
     /// If a slice is shorter than what the numbers say.
     pub fn convolve(self, tile: &Tile<'_>, rows: usize, x: &[f32], w: &[f32], finish: &Finish<'_>, y: &mut Strip<'_>) {
+        self.convolve_on(Core::here(), tile, rows, x, w, finish, y);
+    }
+
+    /// [`convolve`](Self::convolve) as is best for some core.
+    #[allow(clippy::too_many_arguments, reason = "those of `convolve`")]
+    pub(super) fn convolve_on(
+        self,
+        core: Core,
+        tile: &Tile<'_>,
+        rows: usize,
+        x: &[f32],
+        w: &[f32],
+        finish: &Finish<'_>,
+        y: &mut Strip<'_>,
+    ) {
         tile.check(rows, x, w, finish, y);
         let (y_block, blocks) = (y.pitch(), y.planes().len());
         let place = Place {
@@ -129,14 +162,20 @@ impl crate::Isa {
             slope: finish.slope,
             y: y.start(),
             y_block,
+            sharing: match tile.next {
+                Next::Shared(_) => [y.offset() / BLOCK, y_block / BLOCK],
+                Next::Weights(_) | Next::Memory(_) => [0, rows * tile.columns],
+            },
             ask: Ask::NOTHING,
+            channels: tile.channels,
+            resumed: false,
         };
         // SAFETY: an `Isa` of a level is only made where detection found its features; the slices were measured above, and
         // `y` lends its planes to this call alone.
         unsafe {
             match self.0 {
                 #[cfg(all(feature = "std", target_arch = "x86_64"))]
-                Level::Avx512 => avx512(tile, rows, blocks, place),
+                Level::Avx512 => avx512(core, tile, rows, blocks, place),
                 #[cfg(all(feature = "std", target_arch = "x86_64"))]
                 Level::Avx2 => avx2(tile, rows, blocks, place),
                 #[cfg(target_arch = "aarch64")]
@@ -151,9 +190,9 @@ impl crate::Isa {
 /// The processor has these features; see [`wide::wide`].
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-unsafe fn avx512(tile: &Tile<'_>, rows: usize, blocks: usize, place: Place) {
+unsafe fn avx512(core: Core, tile: &Tile<'_>, rows: usize, blocks: usize, place: Place) {
     // SAFETY: the caller's promises.
-    unsafe { wide::wide(tile, rows, blocks, place) }
+    unsafe { wide::wide(core, tile, rows, blocks, place) }
 }
 
 /// # Safety
@@ -176,86 +215,13 @@ struct Place {
     y: *mut f32,
     /// Floats from one block of the output to the next.
     y_block: usize,
+    /// Pixels that share in asking memory for what comes next: how many are before the first one, and all of them.
+    sharing: [usize; 2],
     ask: Ask,
-}
-
-/// What a tile asks memory for while it computes, so that it is there when its turn comes: the tiles of some blocks of output
-/// channels share what is read after them evenly.
-#[derive(Clone, Copy)]
-struct Ask {
-    /// Where the sixteen channels that are multiplied first begin to ask.
-    at: *const f32,
-    /// Floats from there to where the next ones do.
-    step: usize,
-    /// Floats to what is asked for in the same step for the next block.
-    block: usize,
-    /// Which lines of sixteen floats: the first, and the one behind the last.
-    lines: (usize, usize),
-}
-
-impl Ask {
-    const NOTHING: Self = Self { at: core::ptr::null(), step: 0, block: 0, lines: (0, 0) };
-
-    /// The share of the tile `of.0` of `of.1` that use the weights of blocks from `block` on, which are at `w`; those after them
-    /// are `next` floats on.
-    #[inline(always)]
-    fn share(tile: &Tile<'_>, block: usize, w: *const f32, next: usize, of: (usize, usize)) -> Self {
-        let (index, tiles) = of;
-        match tile.next {
-            Next::Memory(parts) => {
-                let [first, second] = parts.map(<[f32]>::as_ptr);
-                let at = if block == 0 { first } else { second };
-                let steps = tile.channels.div_ceil(BLOCK) * tile.taps.len();
-                let all = parts[0].len() / BLOCK;
-                let lines = all.div_ceil(tiles * steps);
-                let before = index * steps * lines;
-                let at = at.wrapping_add(before * BLOCK);
-                // The last tiles may have nothing left to ask for.
-                let lines = if before < all { lines } else { 0 };
-                let block = second.addr().wrapping_sub(first.addr()) / size_of::<f32>();
-                Self { at, step: lines * BLOCK, block, lines: (0, lines) }
-            }
-            Next::Weights(_) => {
-                let each = BLOCK.div_ceil(tiles);
-                let lines = ((index * each).min(BLOCK), ((index + 1) * each).min(BLOCK));
-                Self { at: w.wrapping_add(next), step: BLOCK * BLOCK, block: tile.w_block, lines }
-            }
-        }
-    }
-
-    /// Asks for what is to be there for `M` blocks, and goes on to what the next channels ask for.
-    ///
-    /// # Safety
-    /// The vector's instructions are there.
-    #[inline(always)]
-    unsafe fn step<V: Vector, const M: usize>(&mut self) {
-        for line in self.lines.0..self.lines.1 {
-            for m in 0..M {
-                // SAFETY: the caller's promise; nothing is read.
-                unsafe {
-                    V::prefetch_second(self.at.wrapping_add(m.wrapping_mul(self.block).wrapping_add(line * BLOCK)))
-                };
-            }
-        }
-        self.at = self.at.wrapping_add(self.step);
-    }
-}
-
-impl<'a> Next<'a> {
-    /// Part `index` of `parts` equal ones of other memory, for calls that ask for one after the other.
-    pub fn part(memory: [&'a [f32]; 2], index: usize, parts: usize) -> Self {
-        Self::Memory(memory.map(|floats| &floats[floats.len() * index / parts..floats.len() * (index + 1) / parts]))
-    }
-}
-
-impl Tile<'_> {
-    /// Floats from the weights of the last block to those that come next, where these are weights.
-    fn behind(&self) -> usize {
-        match self.next {
-            Next::Weights(floats) => floats,
-            Next::Memory(_) => 0,
-        }
-    }
+    /// Input channels that are multiplied.
+    channels: usize,
+    /// Whether the sums of other channels are in the output already.
+    resumed: bool,
 }
 
 impl Place {

@@ -1,6 +1,7 @@
 //! Tiles where registers are fewer: one block of output channels, and a few pixels that lie anywhere.
 
-use super::{Ask, MOST, NARROW, Place, Sums, Tile, each_pixel, write};
+use super::ask::{Asked, STRIDE};
+use super::{MOST, NARROW, Place, Sums, Tile, each_pixel, write};
 use crate::kernels::blocked::BLOCK;
 use crate::simd::Vector;
 
@@ -17,9 +18,12 @@ pub(super) unsafe fn narrow<V: Vector, const G: usize>(tile: &Tile<'_>, rows: us
         let next = if block + 1 < blocks { tile.w_block } else { tile.behind() };
         let mut place = place.blocks(block, tile.w_block);
         let (mut column, mut left) = (0, pixels);
+        let [mut before, sharing] = place.sharing;
+        let asked = Asked::of::<1>(tile, (block, place.w, next), place.channels, V::PIXELS, sharing);
         for rest in (1..=tiles).rev() {
             let width = left.div_ceil(rest);
-            place.ask = Ask::share(tile, block, place.w, next, (tiles - rest, tiles));
+            place.ask = asked.share(before, width);
+            before += width;
             let seen = tile.seen(place.x, column, width);
             macro_rules! widths {
                 ($($n:literal)*) => {
@@ -73,6 +77,9 @@ unsafe fn scattered<V: Vector, const G: usize, const N: usize, const LANES: usiz
             for tap in tile.taps {
                 let at = offset + tap;
                 for lane in 0..lanes {
+                    if LANES == BLOCK && lane % STRIDE == 0 {
+                        ask.step::<V>();
+                    }
                     let now = w.add(lane * BLOCK);
                     let weights: [V; G] = core::array::from_fn(|g| V::load(now.add(g * V::LANES)));
                     each_pixel!(N, PIXEL, {
@@ -81,9 +88,6 @@ unsafe fn scattered<V: Vector, const G: usize, const N: usize, const LANES: usiz
                             sums[PIXEL][0][g] = sums[PIXEL][0][g].fma(x, weights[g]);
                         }
                     });
-                }
-                if LANES == BLOCK {
-                    ask.step::<V, 1>();
                 }
                 w = w.wrapping_add(LANES * BLOCK);
             }

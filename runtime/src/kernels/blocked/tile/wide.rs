@@ -1,26 +1,80 @@
-//! Tiles of AVX-512: pairs of blocks of output channels, in 28 of 32 registers.
+//! Tiles of AVX-512: two or four blocks of output channels, in 28 or 24 of 32 registers.
 
-use super::{Ask, MOST, Place, Sums, Tile, each_pixel, write};
+use super::ask::{Asked, STRIDE};
+use super::{Core, MOST, Place, Slope, Sums, Tile, each_pixel, write};
 use crate::kernels::blocked::BLOCK;
 use crate::simd::Vector;
 use crate::simd::avx512::F32x16;
 
-/// Two blocks of output channels at a time, 14 pixels wide: 28 of 32 registers hold sums.
+/// Two blocks of output channels at a time, 14 pixels wide, or four and 6 wide: 28 or 24 of 32 registers hold sums.
 ///
 /// # Safety
 /// The vector's instructions are there, registers hold a block, and memory holds what [`Tile::check`] asks for.
 #[inline(always)]
-pub(super) unsafe fn wide(tile: &Tile<'_>, rows: usize, blocks: usize, place: Place) {
-    // SAFETY: pairs of blocks, and one that is left over, are each covered once.
-    unsafe {
-        for pair in 0..blocks / 2 {
-            let last = 2 * pair + 2 == blocks;
-            let next = if last { tile.w_block.wrapping_add(tile.behind()) } else { 2 * tile.w_block };
-            wide_rows::<2>(tile, rows, 2 * pair, place, next);
+pub(super) unsafe fn wide(core: Core, tile: &Tile<'_>, rows: usize, blocks: usize, place: Place) {
+    // Several taps read their pixels from the first-level cache anyway; narrow rows are taken several at a time.
+    let quads = core.together == 4 && tile.lanes == BLOCK && tile.taps.len() == 1 && (rows == 1 || tile.columns > 7);
+    let mut block = 0;
+    while block < blocks {
+        let left = blocks - block;
+        let together = if quads && left >= 4 { 4 } else { left.min(2) };
+        let next = if together == left {
+            (left - 1).wrapping_mul(tile.w_block).wrapping_add(tile.behind())
+        } else {
+            together * tile.w_block
+        };
+        // SAFETY: these blocks are covered once.
+        unsafe {
+            match together {
+                4 => in_parts::<4>(core, tile, rows, block, place, next),
+                2 => in_parts::<2>(core, tile, rows, block, place, next),
+                _ => in_parts::<1>(core, tile, rows, block, place, next),
+            }
         }
-        if blocks % 2 == 1 {
-            wide_rows::<1>(tile, rows, blocks - 1, place, tile.behind());
-        }
+        block += together;
+    }
+}
+
+/// The widest tile of `M` blocks of output channels.
+const fn widest<const M: usize>() -> usize {
+    if M == 4 { 6 } else { MOST / M }
+}
+
+/// Walks the input channels in parts, if all their weights are too many for the first-level cache.
+///
+/// # Safety
+/// As [`wide_rows`].
+#[inline(always)]
+unsafe fn in_parts<const M: usize>(
+    core: Core,
+    tile: &Tile<'_>,
+    rows: usize,
+    block: usize,
+    mut place: Place,
+    next: usize,
+) {
+    // Weights of sixteen channels, in bytes; and so many channels that their weights stay in the cache.
+    let bytes = M * BLOCK * BLOCK * size_of::<f32>() * tile.taps.len();
+    let most = (core.part / bytes).max(1) * BLOCK;
+    let one_tile = rows == 1 && tile.columns <= widest::<M>();
+    if one_tile || tile.lanes < BLOCK || tile.channels < most + most / 2 {
+        // SAFETY: the caller's promise.
+        return unsafe { wide_rows::<M>(tile, rows, block, place, next) };
+    }
+    let parts = tile.channels.div_ceil(most);
+    let each = tile.channels.div_ceil(parts).next_multiple_of(BLOCK);
+    let weights = each * tile.taps.len() * BLOCK;
+    let (pixels, [before, sharing], Place { add, slope, .. }) = (rows * tile.columns, place.sharing, place);
+    for (part, from) in (0..tile.channels).step_by(each).enumerate() {
+        let left = tile.channels - from;
+        place.channels = left.min(each);
+        place.resumed = part > 0;
+        place.sharing = [before * parts + part * pixels, sharing * parts];
+        (place.add, place.slope) = if left <= each { (add, slope) } else { (None, Slope::One) };
+        // SAFETY: the caller's promise; these are some of the channels, and what was written of others is the output's.
+        unsafe { wide_rows::<M>(tile, rows, block, place, next.wrapping_sub(part * weights)) };
+        place.x = place.x.wrapping_add(each / BLOCK * tile.block);
+        place.w = place.w.wrapping_add(weights);
     }
 }
 
@@ -30,8 +84,10 @@ pub(super) unsafe fn wide(tile: &Tile<'_>, rows: usize, blocks: usize, place: Pl
 /// As [`wide`], for `M` blocks from `block` on, `next` floats before those whose weights are read next.
 #[inline(always)]
 unsafe fn wide_rows<const M: usize>(tile: &Tile<'_>, rows: usize, block: usize, place: Place, next: usize) {
-    let widest = MOST / M;
+    let widest = widest::<M>();
     let mut place = place.blocks(block, tile.w_block);
+    let [mut before, sharing] = place.sharing;
+    let asked = Asked::of::<M>(tile, (block, place.w, next), place.channels, widest, sharing);
     macro_rules! shapes {
         ($rows:expr, $columns:expr, $place:expr; $lanes:ident: $($r:literal: $($c:literal)*;)*) => {
             match ($rows, $columns) {
@@ -42,7 +98,9 @@ unsafe fn wide_rows<const M: usize>(tile: &Tile<'_>, rows: usize, block: usize, 
     }
     macro_rules! row_of {
         ($columns:expr, $place:expr; $lanes:ident) => {
-            if M == 2 {
+            if M == 4 {
+                shapes! { 1, $columns, $place; $lanes: 1: 1 2 3 4 5 6; }
+            } else if M == 2 {
                 shapes! { 1, $columns, $place; $lanes: 1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14; }
             } else {
                 shapes! { 1, $columns, $place; $lanes:
@@ -54,12 +112,13 @@ unsafe fn wide_rows<const M: usize>(tile: &Tile<'_>, rows: usize, block: usize, 
     const PLANES: usize = 1;
     // SAFETY: tiles cover the rows and columns that were checked, each once.
     unsafe {
-        if tile.columns <= 7 && rows > 1 && tile.lanes == BLOCK {
+        if M < 4 && tile.columns <= 7 && rows > 1 && tile.lanes == BLOCK {
             let together = (14 / tile.columns).min(4);
             let (groups, mut left) = (rows.div_ceil(together), rows);
             for rest in (1..=groups).rev() {
                 let now = left.div_ceil(rest);
-                place.ask = Ask::share(tile, block, place.w, next, (groups - rest, groups));
+                place.ask = asked.share(before, now * tile.columns);
+                before += now * tile.columns;
                 shapes! { now, tile.columns, place; BLOCK:
                     1: 1 2 3 4 5 6 7;
                     2: 1 2 3 4 5 6 7;
@@ -72,12 +131,13 @@ unsafe fn wide_rows<const M: usize>(tile: &Tile<'_>, rows: usize, block: usize, 
             return;
         }
         let tiles = tile.columns.div_ceil(widest);
-        for at in 0..rows {
+        for _ in 0..rows {
             let (mut row, mut left) = (place, tile.columns);
             for rest in (1..=tiles).rev() {
                 let width = left.div_ceil(rest);
-                row.ask = Ask::share(tile, block, place.w, next, (at * tiles + tiles - rest, rows * tiles));
-                if tile.lanes == BLOCK {
+                row.ask = asked.share(before, width);
+                before += width;
+                if M == 4 || tile.lanes == BLOCK {
                     row_of!(width, row; BLOCK);
                 } else {
                     row_of!(width, row; PLANES);
@@ -106,16 +166,23 @@ unsafe fn tile512<const M: usize, const R: usize, const C: usize, const LANES: u
         };
         let start: [[F32x16; 1]; M] = core::array::from_fn(|m| [start(m)]);
         let mut sums: Sums<F32x16, M, 1> = [start; MOST];
+        if place.resumed {
+            each_pixel!(R * C, PIXEL, {
+                for m in 0..M {
+                    sums[PIXEL][m][0] = F32x16::load(place.y.add(m * place.y_block + PIXEL * BLOCK));
+                }
+            });
+        }
         let (mut x, mut w, mut ask) = (place.x, place.w, place.ask);
-        let mut left = tile.channels;
+        let mut left = place.channels;
         loop {
             let lanes = if left < LANES { left } else { LANES };
             for tap in tile.taps {
-                if LANES == BLOCK {
-                    ask.step::<F32x16, M>();
-                }
                 let (mut x, mut now) = (x.add(*tap), w);
-                for _ in 0..lanes {
+                for lane in 0..lanes {
+                    if LANES == BLOCK && lane % STRIDE == 0 {
+                        ask.step::<F32x16>();
+                    }
                     sums = step::<M, R, C, LANES>(sums, tile, x, now);
                     x = x.wrapping_add(1);
                     now = now.wrapping_add(BLOCK);
