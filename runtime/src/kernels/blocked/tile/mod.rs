@@ -107,6 +107,7 @@ impl Tile<'_> {
 
 /// What a core's first-level cache is for tiles of AVX-512. Results do not depend on it, not in a bit.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "other tiles are the same for all cores"))]
 pub(in crate::kernels::blocked) struct Core {
     /// Blocks of output channels at a time: four have fewer pixels to load for as many sums, but read more weights.
     pub together: usize,
@@ -169,13 +170,14 @@ impl crate::Isa {
             ask: Ask::NOTHING,
             channels: tile.channels,
             resumed: false,
+            core,
         };
         // SAFETY: an `Isa` of a level is only made where detection found its features; the slices were measured above, and
         // `y` lends its planes to this call alone.
         unsafe {
             match self.0 {
                 #[cfg(all(feature = "std", target_arch = "x86_64"))]
-                Level::Avx512 => avx512(core, tile, rows, blocks, place),
+                Level::Avx512 => avx512(tile, rows, blocks, place),
                 #[cfg(all(feature = "std", target_arch = "x86_64"))]
                 Level::Avx2 => avx2(tile, rows, blocks, place),
                 #[cfg(target_arch = "aarch64")]
@@ -190,9 +192,9 @@ impl crate::Isa {
 /// The processor has these features; see [`wide::wide`].
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-unsafe fn avx512(core: Core, tile: &Tile<'_>, rows: usize, blocks: usize, place: Place) {
+unsafe fn avx512(tile: &Tile<'_>, rows: usize, blocks: usize, place: Place) {
     // SAFETY: the caller's promises.
-    unsafe { wide::wide(core, tile, rows, blocks, place) }
+    unsafe { wide::wide(tile, rows, blocks, place) }
 }
 
 /// # Safety
@@ -221,7 +223,10 @@ struct Place {
     /// Input channels that are multiplied.
     channels: usize,
     /// Whether the sums of other channels are in the output already.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "as of `Core`"))]
     resumed: bool,
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "as of `Core`"))]
+    core: Core,
 }
 
 impl Place {

@@ -1,7 +1,7 @@
 //! Tiles of AVX-512: two or four blocks of output channels, in 28 or 24 of 32 registers.
 
 use super::ask::{Asked, STRIDE};
-use super::{Core, MOST, Place, Slope, Sums, Tile, each_pixel, write};
+use super::{MOST, Place, Slope, Sums, Tile, each_pixel, write};
 use crate::kernels::blocked::BLOCK;
 use crate::simd::Vector;
 use crate::simd::avx512::F32x16;
@@ -11,9 +11,10 @@ use crate::simd::avx512::F32x16;
 /// # Safety
 /// The vector's instructions are there, registers hold a block, and memory holds what [`Tile::check`] asks for.
 #[inline(always)]
-pub(super) unsafe fn wide(core: Core, tile: &Tile<'_>, rows: usize, blocks: usize, place: Place) {
+pub(super) unsafe fn wide(tile: &Tile<'_>, rows: usize, blocks: usize, place: Place) {
     // Several taps read their pixels from the first-level cache anyway; narrow rows are taken several at a time.
-    let quads = core.together == 4 && tile.lanes == BLOCK && tile.taps.len() == 1 && (rows == 1 || tile.columns > 7);
+    let quads =
+        place.core.together == 4 && tile.lanes == BLOCK && tile.taps.len() == 1 && (rows == 1 || tile.columns > 7);
     let mut block = 0;
     while block < blocks {
         let left = blocks - block;
@@ -26,9 +27,9 @@ pub(super) unsafe fn wide(core: Core, tile: &Tile<'_>, rows: usize, blocks: usiz
         // SAFETY: these blocks are covered once.
         unsafe {
             match together {
-                4 => in_parts::<4>(core, tile, rows, block, place, next),
-                2 => in_parts::<2>(core, tile, rows, block, place, next),
-                _ => in_parts::<1>(core, tile, rows, block, place, next),
+                4 => in_parts::<4>(tile, rows, block, place, next),
+                2 => in_parts::<2>(tile, rows, block, place, next),
+                _ => in_parts::<1>(tile, rows, block, place, next),
             }
         }
         block += together;
@@ -45,17 +46,10 @@ const fn widest<const M: usize>() -> usize {
 /// # Safety
 /// As [`wide_rows`].
 #[inline(always)]
-unsafe fn in_parts<const M: usize>(
-    core: Core,
-    tile: &Tile<'_>,
-    rows: usize,
-    block: usize,
-    mut place: Place,
-    next: usize,
-) {
+unsafe fn in_parts<const M: usize>(tile: &Tile<'_>, rows: usize, block: usize, mut place: Place, next: usize) {
     // Weights of sixteen channels, in bytes; and so many channels that their weights stay in the cache.
     let bytes = M * BLOCK * BLOCK * size_of::<f32>() * tile.taps.len();
-    let most = (core.part / bytes).max(1) * BLOCK;
+    let most = (place.core.part / bytes).max(1) * BLOCK;
     let one_tile = rows == 1 && tile.columns <= widest::<M>();
     if one_tile || tile.lanes < BLOCK || tile.channels < most + most / 2 {
         // SAFETY: the caller's promise.
@@ -168,8 +162,8 @@ unsafe fn tile512<const M: usize, const R: usize, const C: usize, const LANES: u
         let mut sums: Sums<F32x16, M, 1> = [start; MOST];
         if place.resumed {
             each_pixel!(R * C, PIXEL, {
-                for m in 0..M {
-                    sums[PIXEL][m][0] = F32x16::load(place.y.add(m * place.y_block + PIXEL * BLOCK));
+                for (m, sum) in sums[PIXEL].iter_mut().enumerate() {
+                    sum[0] = F32x16::load(place.y.add(m * place.y_block + PIXEL * BLOCK));
                 }
             });
         }
