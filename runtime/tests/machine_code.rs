@@ -77,26 +77,31 @@ impl<'a> Function<'a> {
     }
 }
 
-/// Every hot loop of some functions keeps its vectors in registers, and one has `count` multiply-adds.
+/// Every hot loop of some functions keeps its vectors in registers, and one has so many multiply-adds; and loads so many numbers
+/// for all lanes, if that is told.
 #[track_caller]
-fn check(text: &str, paths: &[&str], register: &str, count: usize) {
+fn check(text: &str, paths: &[&str], register: &str, count: usize, splats: Option<usize>) {
     let functions = functions(text, paths);
     let mut counts = Vec::new();
     for (function, body) in functions.iter().flat_map(|f| f.hot_loops().into_iter().map(move |body| (f, body))) {
         let spills = function.spills(body);
         assert!(spills.is_empty(), "{} keeps vectors on the stack at {:x}: {spills:#?}", function.name, body[0].0);
-        counts.push(multiply_adds(body, register));
+        counts
+            .push((multiply_adds(body, register), body.iter().filter(|(_, i)| i.starts_with("vbroadcastss")).count()));
     }
-    assert!(counts.contains(&count), "loops in {paths:?} have {counts:?} multiply-adds, none {count}");
+    let found = counts.iter().any(|found| found.0 == count && splats.is_none_or(|splats| found.1 == splats));
+    assert!(found, "loops in {paths:?} have {counts:?} multiply-adds and splats, none {count} and {splats:?}");
 }
 
 #[test]
 fn sums_stay_in_registers() {
     let text = disassembly();
     // Two blocks of channels by 14 pixels; one block in two registers by 6 pixels.
-    check(&text, &["7blocked4tile6avx512", "7blocked4tile4wide7tile512"], "%zmm", 28);
-    check(&text, &["7blocked4tile4avx2"], "%ymm", 12);
+    check(&text, &["7blocked4tile6avx512", "7blocked4tile4wide7tile512"], "%zmm", 28, None);
+    check(&text, &["7blocked4tile4avx2"], "%ymm", 12, None);
+    // Four blocks by six pixels.
+    check(&text, &["7blocked4tile4wide7tile512"], "%zmm", 24, Some(6));
     // Two blocks by eleven weights; one block in two registers by four.
-    check(&text, &["7blocked5outer6avx512", "7blocked5outer7sums512"], "%zmm", 22);
-    check(&text, &["7blocked5outer4avx2"], "%ymm", 8);
+    check(&text, &["7blocked5outer6avx512", "7blocked5outer7sums512"], "%zmm", 22, None);
+    check(&text, &["7blocked5outer4avx2"], "%ymm", 8, None);
 }

@@ -190,7 +190,7 @@ pub(super) fn kernel(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
                 false => &[],
             })
         };
-        // Two blocks of filters at a time, as register tiles have them.
+        // Two blocks of filters at a time: a pair that register tiles take together.
         for first in filters.clone().step_by(2) {
             let blocks = first..usize::min(first + 2, filters.end);
             #of_filters

@@ -156,7 +156,7 @@ pub(super) fn strips(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
         for block in 0..#blocks {
             isa.winograd_input(&TILES, first, rows, pitch, &x0[block * #plane_in..], &mut v[block * #room..]);
         }
-        // Two blocks of filters at a time, as register tiles have them.
+        // Two blocks of filters at a time: a pair that register tiles take together.
         for first_block in y.planes().step_by(2) {
             let blocks = first_block..usize::min(first_block + 2, y.planes().end);
             let tile = rt::Tile {

@@ -1,4 +1,5 @@
-//! What tiles ask memory for while they compute, so that it is there when its turn comes.
+//! What tiles ask memory for while they compute, so that it is in the second-level cache when its turn comes: of the core that
+//! asks, which is that of the next strip too, unless another thread helped out.
 
 use super::Tile;
 use crate::kernels::blocked::BLOCK;
@@ -32,8 +33,15 @@ impl Tile<'_> {
     }
 }
 
-/// What the tiles of some blocks of output channels ask memory for while they compute, so that it is there when its turn comes:
-/// runs of lines of sixteen floats, of which each tile asks for the share that its pixels are of all.
+/// Pixels that share in asking for what comes next: how many are before those at hand, and all of them.
+#[derive(Clone, Copy)]
+pub(super) struct Sharing {
+    pub before: usize,
+    pub all: usize,
+}
+
+/// What the tiles of some blocks of output channels ask memory for while they compute: runs of lines of sixteen floats, of which
+/// each tile asks for the share that its pixels are of all.
 #[derive(Clone, Copy)]
 pub(super) struct Asked {
     at: *const f32,
@@ -43,8 +51,8 @@ pub(super) struct Asked {
     /// Floats from the end of a run to the next one.
     gap: usize,
     /// Lines for each pixel, in units of 2⁻²⁴.
-    per_pixel: usize,
-    /// Lines that the widest tile asks for at a time.
+    per_pixel: u64,
+    /// Lines that a tile asks for at a time.
     at_once: usize,
 }
 
@@ -69,15 +77,15 @@ pub(super) const STRIDE: usize = 4;
 const DIGITS: u32 = 24;
 
 impl Asked {
-    /// By tiles of up to `widest` of the `sharing` pixels, which use the weights of `M` blocks from `block` on, which are at `w`;
-    /// those after them are `next` floats on.
+    /// By tiles of up to `widest` pixels that multiply so many channels with the weights of `M` blocks from `block` on, which are
+    /// at `w`; those after them are `next` floats on.
     #[inline(always)]
     pub(super) fn of<const M: usize>(
         tile: &Tile<'_>,
         (block, w, next): (usize, *const f32, usize),
         channels: usize,
         widest: usize,
-        sharing: usize,
+        sharing: Sharing,
     ) -> Self {
         let (at, run, stride) = match tile.next {
             Next::Memory([first, second]) => {
@@ -86,19 +94,26 @@ impl Asked {
             }
             Next::Weights(_) | Next::Shared(_) => (w.wrapping_add(next), tile.weights() / BLOCK, tile.w_block),
         };
-        let all = M * run;
+        let times = channels.div_ceil(STRIDE) * tile.taps.len();
+        Self::runs(at, [M, run, stride], sharing, widest, times)
+    }
+
+    /// So many runs of so many lines, so many floats apart, by tiles that ask so many `times`.
+    #[inline(always)]
+    fn runs(at: *const f32, [runs, run, stride]: [usize; 3], sharing: Sharing, widest: usize, times: usize) -> Self {
+        let all = runs * run;
         // Without a gap it is one run.
         let (run, gap) = if stride == run * BLOCK { (all, 0) } else { (run, stride.wrapping_sub(run * BLOCK)) };
-        let per_pixel = (all << DIGITS).div_ceil(sharing);
-        let times = channels.div_ceil(STRIDE) * tile.taps.len();
-        let at_once = ((widest * per_pixel) >> DIGITS).div_ceil(times).max(1);
-        Self { at, run, all, gap, per_pixel, at_once }
+        let per_pixel = ((all as u64) << DIGITS).div_ceil(sharing.all as u64);
+        // A share begins and ends anywhere within a line.
+        let most = ((widest as u64 * per_pixel) >> DIGITS) as usize + 1;
+        Self { at, run, all, gap, per_pixel, at_once: most.div_ceil(times) }
     }
 
     /// The share of `pixels` pixels from `first` on.
     #[inline(always)]
     pub(super) fn share(&self, first: usize, pixels: usize) -> Ask {
-        let line = |pixel: usize| ((pixel * self.per_pixel) >> DIGITS).min(self.all);
+        let line = |pixel: usize| (((pixel as u64 * self.per_pixel) >> DIGITS) as usize).min(self.all);
         let (from, to) = (line(first), line(first + pixels));
         let (mut at, mut of_run) = (self.at.wrapping_add(from * BLOCK), self.run.wrapping_sub(from));
         if from > self.run {
@@ -113,26 +128,67 @@ impl Asked {
 impl Ask {
     pub(super) const NOTHING: Self = Self { at: core::ptr::null(), of_run: 0, left: 0, run: 0, gap: 0, at_once: 0 };
 
-    /// Asks for the next lines, if some are left.
-    ///
-    /// # Safety
-    /// The vector's instructions are there.
+    /// The next line, if one is left.
     #[inline(always)]
-    pub(super) unsafe fn step<V: Vector>(&mut self) {
+    fn line(&mut self) -> Option<*const f32> {
         if self.left == 0 {
-            return;
+            return None;
         }
         if self.of_run == 0 {
             self.at = self.at.wrapping_add(self.gap);
             self.of_run = self.run;
         }
-        let now = self.at_once.min(self.left).min(self.of_run);
-        for _ in 0..now {
+        let line = self.at;
+        self.at = self.at.wrapping_add(BLOCK);
+        self.of_run -= 1;
+        self.left -= 1;
+        Some(line)
+    }
+
+    /// Asks for the next lines.
+    ///
+    /// # Safety
+    /// The vector's instructions are there.
+    #[inline(always)]
+    pub(super) unsafe fn step<V: Vector>(&mut self) {
+        for _ in 0..self.at_once {
+            let Some(line) = self.line() else { return };
             // SAFETY: the caller's promise; nothing is read.
-            unsafe { V::prefetch_second(self.at) };
-            self.at = self.at.wrapping_add(BLOCK);
+            unsafe { V::prefetch_second(line) };
         }
-        self.of_run -= now;
-        self.left -= now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn tiles_ask_for_every_line_once_and_in_time(
+            [runs, run, apart] in [1_usize..5, 0_usize..300, 0_usize..3],
+            widths in prop::collection::vec(1_usize..15, 1..40),
+            times in 1_usize..50,
+        ) {
+            let stride = (run + apart) * BLOCK;
+            let sharing = Sharing { before: 0, all: widths.iter().sum() };
+            let widest = *widths.iter().max().expect("a tile");
+            let start = core::ptr::without_provenance(1 << 20);
+            let asked = Asked::runs(start, [runs, run, stride], sharing, widest, times);
+            let (mut first, mut lines) = (0, Vec::new());
+            for width in widths {
+                let mut ask = asked.share(first, width);
+                prop_assert!(ask.left <= times * ask.at_once, "{} lines, {times} times {}", ask.left, ask.at_once);
+                lines.extend(core::iter::from_fn(|| ask.line()).map(<*const f32>::addr));
+                first += width;
+            }
+            let line = |run: usize, line: usize| start.wrapping_add(run * stride + line * BLOCK).addr();
+            let all: Vec<usize> = (0..runs).flat_map(|r| (0..run).map(move |l| line(r, l))).collect();
+            prop_assert_eq!(lines, all);
+        }
     }
 }

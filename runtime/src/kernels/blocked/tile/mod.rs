@@ -20,8 +20,8 @@ use super::{BLOCK, extent};
 use crate::isa::Level;
 use crate::simd::Vector;
 use crate::{Strip, cache};
-use ask::Ask;
 pub use ask::Next;
+use ask::{Ask, Sharing};
 
 /// What one call computes: rows of pixels of some blocks of output channels.
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +93,11 @@ impl Tile<'_> {
         self.x_row.wrapping_sub(self.columns * self.lanes)
     }
 
+    /// The pixels of a call share in what the same call reads.
+    fn sharing(&self, rows: usize) -> Sharing {
+        Sharing { before: 0, all: rows * self.columns }
+    }
+
     /// What each of `width` pixels sees, of which the first is in `column` and sees `x`.
     #[inline(always)]
     fn seen(&self, x: *const f32, column: usize, width: usize) -> [*const f32; NARROW] {
@@ -105,27 +110,28 @@ impl Tile<'_> {
     }
 }
 
-/// What a core's first-level cache is for tiles of AVX-512. Results do not depend on it, not in a bit.
+/// What is best for a core, of tiles of AVX-512. Results do not depend on it, not in a bit.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "other tiles are the same for all cores"))]
 pub(in crate::kernels::blocked) struct Core {
-    /// Blocks of output channels at a time: four have fewer pixels to load for as many sums, but read more weights.
-    pub together: usize,
-    /// Bytes of weights that stay in the cache while all pixels of a call meet them, so many input channels at a time; the
-    /// sums go through memory from part to part.
+    /// Whether to take four blocks of output channels at a time: fewer pixels are loaded for as many sums, but more weights.
+    pub quads: bool,
+    /// Bytes of weights that stay in the first-level cache while all pixels of a call meet them, so many input channels at a
+    /// time; the sums go through memory from part to part.
     pub part: usize,
 }
 
 impl Core {
     /// Reads weights from the second-level cache for every tile.
-    pub const SMALL: Self = Self { together: 2, part: usize::MAX };
+    pub const SMALL: Self = Self { quads: false, part: usize::MAX };
 
-    /// This machine's. Cores of 48 KiB and more (Intel's since Ice Lake, AMD's since Zen 5) multiply twice as fast as those
-    /// before, and what they load is what holds them up, most of all where another thread runs on the same core.
+    /// This machine's. Most cores with a first-level cache of 48 KiB or more (of Intel's servers since Ice Lake, of AMD's since
+    /// Zen 5) do two multiply-adds of sixteen floats a cycle, so that loads hold them up, most of all where another thread runs
+    /// on the same core.
     fn here() -> Self {
         match cache::first_level() {
             ..0xC000 => Self::SMALL,
-            bytes => Self { together: 4, part: bytes / 2 },
+            bytes => Self { quads: true, part: bytes / 2 },
         }
     }
 }
@@ -164,8 +170,8 @@ impl crate::Isa {
             y: y.start(),
             y_block,
             sharing: match tile.next {
-                Next::Shared(_) => [y.offset() / BLOCK, y_block / BLOCK],
-                Next::Weights(_) | Next::Memory(_) => [0, rows * tile.columns],
+                Next::Shared(_) => Sharing { before: y.offset() / BLOCK, all: y_block / BLOCK },
+                Next::Weights(_) | Next::Memory(_) => tile.sharing(rows),
             },
             ask: Ask::NOTHING,
             channels: tile.channels,
@@ -217,8 +223,8 @@ struct Place {
     y: *mut f32,
     /// Floats from one block of the output to the next.
     y_block: usize,
-    /// Pixels that share in asking memory for what comes next: how many are before the first one, and all of them.
-    sharing: [usize; 2],
+    /// Who shares in asking for what comes after the last block.
+    sharing: Sharing,
     ask: Ask,
     /// Input channels that are multiplied.
     channels: usize,
@@ -254,7 +260,7 @@ impl Place {
     }
 }
 
-/// Pixels of the widest tile: of one block of output channels; of two it is half.
+/// Pixels of the widest tile: of one block of output channels; of two it is half, of four less, for registers to hold weights.
 const MOST: usize = 28;
 
 /// The same of narrow tiles.

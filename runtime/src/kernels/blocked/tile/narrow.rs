@@ -15,11 +15,13 @@ pub(super) unsafe fn narrow<V: Vector, const G: usize>(tile: &Tile<'_>, rows: us
     let pixels = rows * tile.columns;
     let tiles = pixels.div_ceil(V::PIXELS);
     for block in 0..blocks {
-        let next = if block + 1 < blocks { tile.w_block } else { tile.behind() };
+        let (next, sharing) =
+            if block + 1 < blocks { (tile.w_block, tile.sharing(rows)) } else { (tile.behind(), place.sharing) };
         let mut place = place.blocks(block, tile.w_block);
         let (mut column, mut left) = (0, pixels);
-        let [mut before, sharing] = place.sharing;
-        let asked = Asked::of::<1>(tile, (block, place.w, next), place.channels, V::PIXELS, sharing);
+        let mut before = sharing.before;
+        let most = V::PIXELS.min(pixels);
+        let asked = Asked::of::<1>(tile, (block, place.w, next), place.channels, most, sharing);
         for rest in (1..=tiles).rev() {
             let width = left.div_ceil(rest);
             place.ask = asked.share(before, width);
@@ -66,7 +68,7 @@ unsafe fn scattered<V: Vector, const G: usize, const N: usize, const LANES: usiz
         };
         let start: [V; G] = core::array::from_fn(start);
         let mut sums: Sums<V, 1, G> = [[start]; MOST];
-        let (mut w, mut ask, mut offset, mut left) = (place.w, place.ask, 0, tile.channels);
+        let (mut w, mut ask, mut offset, mut left) = (place.w, place.ask, 0, place.channels);
         loop {
             if LANES == BLOCK {
                 each_pixel!(N, PIXEL, {

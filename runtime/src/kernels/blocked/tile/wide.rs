@@ -1,7 +1,7 @@
 //! Tiles of AVX-512: two or four blocks of output channels, in 28 or 24 of 32 registers.
 
-use super::ask::{Asked, STRIDE};
-use super::{MOST, Place, Slope, Sums, Tile, each_pixel, write};
+use super::ask::{Asked, STRIDE, Sharing};
+use super::{MOST, Next, Place, Slope, Sums, Tile, each_pixel, write};
 use crate::kernels::blocked::BLOCK;
 use crate::simd::Vector;
 use crate::simd::avx512::F32x16;
@@ -12,18 +12,17 @@ use crate::simd::avx512::F32x16;
 /// The vector's instructions are there, registers hold a block, and memory holds what [`Tile::check`] asks for.
 #[inline(always)]
 pub(super) unsafe fn wide(tile: &Tile<'_>, rows: usize, blocks: usize, place: Place) {
-    // Several taps read their pixels from the first-level cache anyway; narrow rows are taken several at a time.
-    let quads =
-        place.core.together == 4 && tile.lanes == BLOCK && tile.taps.len() == 1 && (rows == 1 || tile.columns > 7);
+    let quads = place.core.quads && suits_quads(tile, rows);
     let mut block = 0;
     while block < blocks {
         let left = blocks - block;
         let together = if quads && left >= 4 { 4 } else { left.min(2) };
-        let next = if together == left {
-            (left - 1).wrapping_mul(tile.w_block).wrapping_add(tile.behind())
+        let (next, sharing) = if together == left {
+            ((left - 1).wrapping_mul(tile.w_block).wrapping_add(tile.behind()), place.sharing)
         } else {
-            together * tile.w_block
+            (together * tile.w_block, tile.sharing(rows))
         };
+        let place = Place { sharing, ..place };
         // SAFETY: these blocks are covered once.
         unsafe {
             match together {
@@ -36,9 +35,22 @@ pub(super) unsafe fn wide(tile: &Tile<'_>, rows: usize, blocks: usize, place: Pl
     }
 }
 
+/// Whether tiles of four blocks are made for this: those of several taps find their pixels in the first-level cache anyway, narrow
+/// rows are taken several at a time, and [`Next::Memory`] is for two blocks.
+fn suits_quads(tile: &Tile<'_>, rows: usize) -> bool {
+    let (narrow, memory) = (rows > 1 && tile.columns <= 7, matches!(tile.next, Next::Memory(_)));
+    tile.lanes == BLOCK && tile.taps.len() == 1 && !narrow && !memory
+}
+
 /// The widest tile of `M` blocks of output channels.
 const fn widest<const M: usize>() -> usize {
     if M == 4 { 6 } else { MOST / M }
+}
+
+/// How many rows are covered at once, which are narrow; `None` where tiles have pixels of one row.
+#[inline(always)]
+fn rows_together<const M: usize>(tile: &Tile<'_>, rows: usize) -> Option<usize> {
+    (M < 4 && tile.columns <= 7 && rows > 1 && tile.lanes == BLOCK).then(|| (14 / tile.columns).min(4))
 }
 
 /// Walks the input channels in parts, if all their weights are too many for the first-level cache.
@@ -49,21 +61,24 @@ const fn widest<const M: usize>() -> usize {
 unsafe fn in_parts<const M: usize>(tile: &Tile<'_>, rows: usize, block: usize, mut place: Place, next: usize) {
     // Weights of sixteen channels, in bytes; and so many channels that their weights stay in the cache.
     let bytes = M * BLOCK * BLOCK * size_of::<f32>() * tile.taps.len();
-    let most = (place.core.part / bytes).max(1) * BLOCK;
-    let one_tile = rows == 1 && tile.columns <= widest::<M>();
-    if one_tile || tile.lanes < BLOCK || tile.channels < most + most / 2 {
+    let most = place.core.part / bytes * BLOCK;
+    let tiles = match rows_together::<M>(tile, rows) {
+        Some(together) => rows.div_ceil(together),
+        None => rows * tile.columns.div_ceil(widest::<M>()),
+    };
+    if tiles == 1 || most == 0 || tile.lanes < BLOCK || tile.channels < most + most / 2 {
         // SAFETY: the caller's promise.
         return unsafe { wide_rows::<M>(tile, rows, block, place, next) };
     }
     let parts = tile.channels.div_ceil(most);
     let each = tile.channels.div_ceil(parts).next_multiple_of(BLOCK);
     let weights = each * tile.taps.len() * BLOCK;
-    let (pixels, [before, sharing], Place { add, slope, .. }) = (rows * tile.columns, place.sharing, place);
+    let (pixels, Place { sharing, add, slope, .. }) = (rows * tile.columns, place);
     for (part, from) in (0..tile.channels).step_by(each).enumerate() {
         let left = tile.channels - from;
         place.channels = left.min(each);
         place.resumed = part > 0;
-        place.sharing = [before * parts + part * pixels, sharing * parts];
+        place.sharing = Sharing { before: sharing.before * parts + part * pixels, all: sharing.all * parts };
         (place.add, place.slope) = if left <= each { (add, slope) } else { (None, Slope::One) };
         // SAFETY: the caller's promise; these are some of the channels, and what was written of others is the output's.
         unsafe { wide_rows::<M>(tile, rows, block, place, next.wrapping_sub(part * weights)) };
@@ -80,8 +95,9 @@ unsafe fn in_parts<const M: usize>(tile: &Tile<'_>, rows: usize, block: usize, m
 unsafe fn wide_rows<const M: usize>(tile: &Tile<'_>, rows: usize, block: usize, place: Place, next: usize) {
     let widest = widest::<M>();
     let mut place = place.blocks(block, tile.w_block);
-    let [mut before, sharing] = place.sharing;
-    let asked = Asked::of::<M>(tile, (block, place.w, next), place.channels, widest, sharing);
+    let mut before = place.sharing.before;
+    let most = widest.min(rows * tile.columns);
+    let asked = Asked::of::<M>(tile, (block, place.w, next), place.channels, most, place.sharing);
     macro_rules! shapes {
         ($rows:expr, $columns:expr, $place:expr; $lanes:ident: $($r:literal: $($c:literal)*;)*) => {
             match ($rows, $columns) {
@@ -106,8 +122,7 @@ unsafe fn wide_rows<const M: usize>(tile: &Tile<'_>, rows: usize, block: usize, 
     const PLANES: usize = 1;
     // SAFETY: tiles cover the rows and columns that were checked, each once.
     unsafe {
-        if M < 4 && tile.columns <= 7 && rows > 1 && tile.lanes == BLOCK {
-            let together = (14 / tile.columns).min(4);
+        if let Some(together) = rows_together::<M>(tile, rows) {
             let (groups, mut left) = (rows.div_ceil(together), rows);
             for rest in (1..=groups).rev() {
                 let now = left.div_ceil(rest);
