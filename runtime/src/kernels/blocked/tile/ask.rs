@@ -105,9 +105,9 @@ impl Asked {
         // Without a gap it is one run.
         let (run, gap) = if stride == run * BLOCK { (all, 0) } else { (run, stride.wrapping_sub(run * BLOCK)) };
         let per_pixel = ((all as u64) << DIGITS).div_ceil(sharing.all as u64);
-        // A share begins and ends anywhere within a line.
-        let most = ((widest as u64 * per_pixel) >> DIGITS) as usize + 1;
-        Self { at, run, all, gap, per_pixel, at_once: most.div_ceil(times) }
+        // A share may have one line more, which is not worth asking for more at a time.
+        let most = ((widest as u64 * per_pixel) >> DIGITS) as usize;
+        Self { at, run, all, gap, per_pixel, at_once: most.div_ceil(times).max(1) }
     }
 
     /// The share of `pixels` pixels from `first` on.
@@ -128,21 +128,18 @@ impl Asked {
 impl Ask {
     pub(super) const NOTHING: Self = Self { at: core::ptr::null(), of_run: 0, left: 0, run: 0, gap: 0, at_once: 0 };
 
-    /// The next line, if one is left.
+    /// The next lines of a run: where they start, and how many.
     #[inline(always)]
-    fn line(&mut self) -> Option<*const f32> {
-        if self.left == 0 {
-            return None;
-        }
-        if self.of_run == 0 {
+    fn lines(&mut self) -> (*const f32, usize) {
+        if self.of_run == 0 && self.left > 0 {
             self.at = self.at.wrapping_add(self.gap);
             self.of_run = self.run;
         }
-        let line = self.at;
-        self.at = self.at.wrapping_add(BLOCK);
-        self.of_run -= 1;
-        self.left -= 1;
-        Some(line)
+        let (start, now) = (self.at, self.at_once.min(self.left).min(self.of_run));
+        self.at = self.at.wrapping_add(now * BLOCK);
+        self.of_run -= now;
+        self.left -= now;
+        (start, now)
     }
 
     /// Asks for the next lines.
@@ -151,10 +148,12 @@ impl Ask {
     /// The vector's instructions are there.
     #[inline(always)]
     pub(super) unsafe fn step<V: Vector>(&mut self) {
-        for _ in 0..self.at_once {
-            let Some(line) = self.line() else { return };
-            // SAFETY: the caller's promise; nothing is read.
-            unsafe { V::prefetch_second(line) };
+        if self.left > 0 {
+            let (start, lines) = self.lines();
+            for line in 0..lines {
+                // SAFETY: the caller's promise; nothing is read.
+                unsafe { V::prefetch_second(start.wrapping_add(line * BLOCK)) };
+            }
         }
     }
 }
@@ -182,8 +181,11 @@ mod tests {
             let (mut first, mut lines) = (0, Vec::new());
             for width in widths {
                 let mut ask = asked.share(first, width);
-                prop_assert!(ask.left <= times * ask.at_once, "{} lines, {times} times {}", ask.left, ask.at_once);
-                lines.extend(core::iter::from_fn(|| ask.line()).map(<*const f32>::addr));
+                prop_assert!(ask.left <= times * ask.at_once + 1, "{} lines, {times} times {}", ask.left, ask.at_once);
+                while ask.left > 0 {
+                    let (start, count) = ask.lines();
+                    lines.extend((0..count).map(|line| start.wrapping_add(line * BLOCK).addr()));
+                }
                 first += width;
             }
             let line = |run: usize, line: usize| start.wrapping_add(run * stride + line * BLOCK).addr();
