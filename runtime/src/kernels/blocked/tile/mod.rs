@@ -129,9 +129,9 @@ impl Core {
     /// Zen 5) do two multiply-adds of sixteen floats a cycle, so that loads hold them up, most of all where another thread runs
     /// on the same core.
     fn here() -> Self {
-        match cache::first_level() {
-            ..0xC000 => Self::SMALL,
-            bytes => Self { quads: true, part: bytes / 2 },
+        match cache::first_level() / 1024 {
+            ..48 => Self::SMALL,
+            kib => Self { quads: true, part: kib * 1024 / 2 },
         }
     }
 }
