@@ -164,8 +164,8 @@ impl crate::Isa {
         let place = Place {
             x: x.as_ptr(),
             w: w.as_ptr(),
-            bias: finish.bias.map(<[f32]>::as_ptr),
-            add: finish.add.map(<[f32]>::as_ptr),
+            bias: finish.bias.map_or(core::ptr::null(), <[f32]>::as_ptr),
+            add: finish.add.map_or(core::ptr::null(), <[f32]>::as_ptr),
             slope: finish.slope,
             y: y.start(),
             y_block,
@@ -217,8 +217,11 @@ unsafe fn avx2(tile: &Tile<'_>, rows: usize, blocks: usize, place: Place) {
 struct Place {
     x: *const f32,
     w: *const f32,
-    bias: Option<*const f32>,
-    add: Option<*const f32>,
+    /// Null where there is none. (The pointer of an empty `Option` is undefined, and compilers test it ahead of loops that then
+    /// do not use it: harmless, but memory checkers say so.)
+    bias: *const f32,
+    /// The shortcut; null where there is none.
+    add: *const f32,
     slope: Slope,
     y: *mut f32,
     /// Floats from one block of the output to the next.
@@ -242,7 +245,7 @@ impl Place {
         Self {
             x: self.x.wrapping_add(x),
             y: self.y.wrapping_add(pixels * BLOCK),
-            add: self.add.map(|a| a.wrapping_add(pixels * BLOCK)),
+            add: further(self.add, pixels * BLOCK),
             ..self
         }
     }
@@ -253,11 +256,17 @@ impl Place {
         Self {
             w: self.w.wrapping_add(blocks * w_block),
             y: self.y.wrapping_add(blocks * self.y_block),
-            bias: self.bias.map(|b| b.wrapping_add(blocks * BLOCK)),
-            add: self.add.map(|a| a.wrapping_add(blocks * self.y_block)),
+            bias: further(self.bias, blocks * BLOCK),
+            add: further(self.add, blocks * self.y_block),
             ..self
         }
     }
+}
+
+/// So many floats further on, where there are any.
+#[inline(always)]
+fn further(at: *const f32, floats: usize) -> *const f32 {
+    if at.is_null() { at } else { at.wrapping_add(floats) }
 }
 
 /// Pixels of the widest tile: of one block of output channels; of two it is half, of four less, for registers to hold weights.
@@ -316,8 +325,8 @@ unsafe fn write<V: Vector, const M: usize, const G: usize, const R: usize, const
     }
     // SAFETY: the pixels are the tile's.
     unsafe {
-        if let Some(add) = place.add {
-            each!(|sum, at| sum.add(V::load(add.add(at))));
+        if !place.add.is_null() {
+            each!(|sum, at| sum.add(V::load(place.add.add(at))));
         }
         match place.slope {
             Slope::One => {}

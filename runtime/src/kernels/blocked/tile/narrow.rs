@@ -62,10 +62,7 @@ unsafe fn scattered<V: Vector, const G: usize, const N: usize, const LANES: usiz
     // SAFETY: the taps of these pixels, all weights of the block and their channels of each pixel exist. Nothing is read by
     // asking ahead.
     unsafe {
-        let start = |g: usize| match place.bias {
-            None => V::zero(),
-            Some(bias) => V::load(bias.add(g * V::LANES)),
-        };
+        let start = |g| if place.bias.is_null() { V::zero() } else { V::load(place.bias.add(g * V::LANES)) };
         let start: [V; G] = core::array::from_fn(start);
         let mut sums: Sums<V, 1, G> = [[start]; MOST];
         let (mut w, mut ask, mut offset, mut left) = (place.w, place.ask, 0, place.channels);

@@ -79,7 +79,7 @@ unsafe fn in_parts<const M: usize>(tile: &Tile<'_>, rows: usize, block: usize, m
         place.channels = left.min(each);
         place.resumed = part > 0;
         place.sharing = Sharing { before: sharing.before * parts + part * pixels, all: sharing.all * parts };
-        (place.add, place.slope) = if left <= each { (add, slope) } else { (None, Slope::One) };
+        (place.add, place.slope) = if left <= each { (add, slope) } else { (core::ptr::null(), Slope::One) };
         // SAFETY: the caller's promise; these are some of the channels, and what was written of others is the output's.
         unsafe { wide_rows::<M>(tile, rows, block, place, next.wrapping_sub(part * weights)) };
         place.x = place.x.wrapping_add(each / BLOCK * tile.block);
@@ -169,10 +169,7 @@ unsafe fn wide_rows<const M: usize>(tile: &Tile<'_>, rows: usize, block: usize, 
 unsafe fn tile512<const M: usize, const R: usize, const C: usize, const LANES: usize>(tile: &Tile<'_>, place: Place) {
     // SAFETY: the taps of these pixels, all weights of the blocks and their channels of each pixel exist.
     unsafe {
-        let start = |m: usize| match place.bias {
-            None => F32x16::zero(),
-            Some(bias) => F32x16::load(bias.add(m * BLOCK)),
-        };
+        let start = |m| if place.bias.is_null() { F32x16::zero() } else { F32x16::load(place.bias.add(m * BLOCK)) };
         let start: [[F32x16; 1]; M] = core::array::from_fn(|m| [start(m)]);
         let mut sums: Sums<F32x16, M, 1> = [start; MOST];
         if place.resumed {
