@@ -1,5 +1,6 @@
 //! The weights and buffers of a network.
 
+use alloc::vec::Vec;
 use core::ops::{Deref, DerefMut, Range};
 
 use crate::{Buffer, Options, Spec};
@@ -9,7 +10,8 @@ use crate::{Buffer, Options, Spec};
 pub struct Params {
     values: Buffer,
     keep: bool,
-    given_back: bool,
+    /// What was given back. The system takes whole pages only, so ranges that touch are one.
+    given_back: Vec<Range<usize>>,
 }
 
 impl Params {
@@ -17,26 +19,35 @@ impl Params {
     pub fn new(spec: &Spec, options: &Options) -> Self {
         let mut values = Buffer::zeroed(spec.param_floats);
         crate::init::fill(&mut values, spec.params, options);
-        Self { values, keep: options.keep_weights || spec.trains, given_back: false }
+        Self { values, keep: options.keep_weights || spec.trains, given_back: Vec::new() }
     }
 
     /// All of them; none once some were given back.
     pub fn kept(&self) -> &[f32] {
-        if self.given_back { &[] } else { &self.values }
+        if self.given_back.is_empty() { &self.values } else { &[] }
     }
 
     /// All of them, to be written. Those that were given back are arbitrary numbers until then.
     pub fn to_write(&mut self) -> &mut [f32] {
-        self.given_back = false;
+        self.given_back.clear();
         &mut self.values
     }
 
     /// Says that some are not needed any more: unless all are kept, the system has their memory back.
     pub fn give_back(&mut self, range: Range<usize>) {
-        if !self.keep {
-            self.values.give_back(range);
-            self.given_back = true;
+        if self.keep {
+            return;
         }
+        let mut whole = range;
+        self.given_back.retain(|other| {
+            let apart = other.end != whole.start && whole.end != other.start;
+            if !apart {
+                whole = whole.start.min(other.start)..whole.end.max(other.end);
+            }
+            apart
+        });
+        self.values.give_back(whole.clone());
+        self.given_back.push(whole);
     }
 }
 
@@ -97,6 +108,17 @@ mod tests {
         assert!(params[..1000].iter().chain(&params[LEN - 1000..]).all(|x| *x == 2.0));
         params.to_write().fill(3.0);
         assert!(params.kept().len() == LEN && params.kept().iter().all(|x| *x == 3.0));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn neighbours_that_are_less_than_a_page_are_given_back_together() {
+        let mut params = Params::new(&spec(false), &Options { keep_weights: false, ..Options::default() });
+        for start in (0..LEN).step_by(1 << 12).rev() {
+            params.give_back(start..start + (1 << 12));
+        }
+        let left = params.iter().filter(|x| **x != 0.0).count();
+        assert!(left == 0, "{left} of {LEN} floats are still there");
     }
 
     #[test]

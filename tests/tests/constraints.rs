@@ -10,10 +10,11 @@ use cnnc::ops::batch_norm::{BatchStats, BatchSums, Column, Normalize};
 use cnnc::ops::conv::Conv;
 use cnnc::ops::dense::Dense;
 use cnnc::ops::elementwise::AddN;
-use cnnc::ops::layout::{Reorder, Unpack, WinogradWeights};
+use cnnc::ops::layout::Reorder;
 use cnnc::ops::local_conv::LocalConv;
 use cnnc::ops::loss::BatchMean;
 use cnnc::ops::norm::{Norm, NormKind};
+use cnnc::ops::pack::{Pack, Unpack};
 use cnnc::ops::pad::{Pad, PadGrad, PadMode};
 use cnnc::ops::reduce::{MaxTo, SumTo};
 use cnnc::ops::shape::Slice;
@@ -52,8 +53,8 @@ fn broken() -> Vec<(&'static str, Op, Vec<Type>)> {
         ("layout-C1", Unpack.into(), vec![Type::single([3, 4, 1])]),
         (
             "layout-C1",
-            WinogradWeights { points: 4 }.into(),
-            vec![Type::single([16, 16, 5, 5]).laid_out(Layout::Packed { lanes: 16 })],
+            Pack { to: Layout::WinogradWeights { points: 4 }, backwards: false, fold: None }.into(),
+            vec![Type::single([16, 16, 5, 5])],
         ),
         ("layout-C2", tiles, vec![map(), Type::single([2, 3, 1])]),
         (

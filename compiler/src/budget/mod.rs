@@ -111,15 +111,16 @@ impl Budget {
     ) -> (Planned, Option<Planned>) {
         let total = |i: &Planned, t: Option<&Planned>| Taken::of(i, t, self).total();
         let mut deployed = inference(graph.clone());
-        let mut slower = graph.clone();
+        let (mut slower, mut tried) = (graph.clone(), Vec::new());
         while let over @ 1.. = total(&deployed, training.as_ref()).saturating_sub(self.bytes)
             && algorithms::lighten(&mut slower.tuning.inference, &deployed.graph, over / size_of::<f32>() + 1)
         {
-            let before = deployed.plan.sizes.prepared;
-            deployed = inference(slower.clone());
-            if deployed.plan.sizes.prepared >= before {
+            // What is lighter by the model may not be so by the plan; then something else is given up.
+            if tried.contains(&slower.tuning.inference) {
                 break;
             }
+            tried.push(slower.tuning.inference.clone());
+            deployed = inference(slower.clone());
         }
         let total = |trained: &Planned| total(&deployed, Some(trained));
         let training = training.map(|trained| recompute::within(trained, self.bytes, total, self.images));

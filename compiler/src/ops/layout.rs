@@ -15,26 +15,6 @@ pub struct Reorder {
     pub to: Layout,
 }
 
-/// Weights of a convolution in the layout of tiles.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Pack {
-    /// The layout of the value.
-    pub to: Layout,
-    /// Whether they are those of the gradient by the input: filters and channels change places, windows are turned round.
-    pub backwards: bool,
-}
-
-/// G g Gᵀ of packed weights of windows 3×3 or 5×5: Winograd's transform.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct WinogradWeights {
-    /// Points a side.
-    pub points: usize,
-}
-
-/// The gradient of packed weights in plain order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Unpack;
-
 /// Winograd's transform of activations, Bᵀ d B, for a convolution 3×3 or 5×5.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct WinogradTiles {
@@ -74,7 +54,7 @@ pub struct Pick {
 /// Tasks that picking pixels is cut into at most.
 const PICKS: usize = 8;
 
-fn mismatch(title: &str, ty: &Type) -> Mismatch {
+pub(super) fn mismatch(title: &str, ty: &Type) -> Mismatch {
     Mismatch::new("layout-C1", title).found(ty.to_string()).fits("what lowering makes")
 }
 
@@ -131,145 +111,8 @@ impl Operator for Reorder {
     }
 }
 
-fn shape_name(ty: &Type) -> String {
+pub(super) fn shape_name(ty: &Type) -> String {
     ty.shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x")
-}
-
-/// The runtime's description of packed weights.
-fn packing(ty: &Type, lanes: usize, backwards: bool) -> proc_macro2::TokenStream {
-    let (filters, channels) = (ty.shape[0], ty.shape[1]);
-    let taps: usize = ty.shape[2..].iter().product();
-    quote! {
-        rt::Packing { filters: #filters, channels: #channels, taps: #taps, lanes: #lanes, backwards: #backwards }
-    }
-}
-
-impl Operator for Pack {
-    fn name(&self) -> &'static str {
-        "pack"
-    }
-
-    fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
-        let mut ty = inputs[0].laid_out(self.to);
-        let known = matches!(self.to, Layout::Packed { .. });
-        if !known || !inputs[0].layout.is_plain() || ty.batched || ty.shape.len() < 3 {
-            return Err(mismatch("these are no weights to be packed", inputs[0]));
-        }
-        if self.backwards {
-            ty.shape.swap(0, 1);
-        }
-        Ok(ty)
-    }
-
-    fn knows_layouts(&self) -> bool {
-        true
-    }
-
-    /// Lowering comes after differentiation.
-    fn gradient(&self, _cx: &mut Gradient<'_>) {}
-
-    fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
-        let w = cx.inputs[0];
-        if !self.backwards {
-            return w.clone();
-        }
-        let (filters, channels) = (cx.output.shape[0], cx.output.shape[1]);
-        let taps = w.data.len() / (filters * channels);
-        let mut y = cx.zeros();
-        for (i, y) in y.data.iter_mut().enumerate() {
-            let (filter, channel, tap) = (i / taps / channels, i / taps % channels, i % taps);
-            *y = w.data[(channel * filters + filter) * taps + taps - 1 - tap];
-        }
-        y
-    }
-
-    fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
-        let block = cx.output.floats() / cx.output.blocks();
-        let turned = if self.backwards { "_backwards" } else { "" };
-        let shape = shape_name(cx.output);
-        let Layout::Packed { lanes } = self.to else { unreachable!("as inferred") };
-        let packing = packing(cx.output, lanes, self.backwards);
-        let body = quote!(isa.pack(&#packing, piece, x0, y););
-        Kernel::new(format!("pack{turned}_{shape}"), Split::Pieces(block), body)
-            .doc(" The weights of sixteen filters as tiles read them.")
-    }
-}
-
-impl Operator for WinogradWeights {
-    fn name(&self) -> &'static str {
-        "winograd_weights"
-    }
-
-    fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
-        let fits = matches!((self.points, &inputs[0].shape[2..]), (6, [3, 3] | [5, 5]) | (4, [3, 3]));
-        if inputs[0].layout != (Layout::Packed { lanes: BLOCK }) || !fits {
-            return Err(mismatch(
-                "these are no packed weights of a window that so many points are enough for",
-                inputs[0],
-            ));
-        }
-        Ok(inputs[0].laid_out(Layout::WinogradWeights { points: self.points }))
-    }
-
-    fn knows_layouts(&self) -> bool {
-        true
-    }
-
-    /// Lowering comes after differentiation.
-    fn gradient(&self, _cx: &mut Gradient<'_>) {}
-
-    fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
-        cx.inputs[0].clone()
-    }
-
-    fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
-        let blocks = cx.output.blocks();
-        let (from, to) = (cx.inputs[0].floats() / blocks, cx.output.floats() / blocks);
-        let (points, window) = (self.points, cx.output.shape[2]);
-        let step = to / (points * points);
-        let body = quote!(isa.winograd_weights(#points, #window, &x0[piece * #from..][..#from], #step, y););
-        Kernel::new(format!("winograd_weights_{}", shape_name(cx.output)), Split::Pieces(to), body)
-            .doc(" G g Gᵀ of the weights of sixteen filters: Winograd's transform.")
-    }
-}
-
-impl Operator for Unpack {
-    fn name(&self) -> &'static str {
-        "unpack"
-    }
-
-    fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
-        match inputs[0].layout {
-            Layout::PackedPairs { .. } => Ok(inputs[0].laid_out(Layout::Plain)),
-            _ => Err(mismatch("these are no packed weights", inputs[0])),
-        }
-    }
-
-    fn knows_layouts(&self) -> bool {
-        true
-    }
-
-    /// Lowering comes after differentiation.
-    fn gradient(&self, _cx: &mut Gradient<'_>) {}
-
-    fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
-        cx.inputs[0].clone()
-    }
-
-    fn kernel(&self, cx: &KernelContext<'_>) -> Kernel {
-        let Layout::PackedPairs { lanes } = cx.inputs[0].layout else { unreachable!("as inferred") };
-        // Channels that are planes lie beside the taps: as if there were one channel of more taps.
-        let (filters, len) = (cx.output.channels(), cx.output.len());
-        let seen = if lanes == 1 { Type::single([filters, 1, len / filters]) } else { cx.output.clone() };
-        let packing = packing(&seen, lanes, false);
-        let row = cx.output.len() / cx.output.channels();
-        Kernel::new(
-            format!("unpack_{}", shape_name(cx.output)),
-            Split::Pieces(BLOCK * row),
-            quote!(isa.unpack(&#packing, piece * 16, x0, y);),
-        )
-        .doc(" The gradient of the weights of sixteen filters in plain order.")
-    }
 }
 
 impl Operator for WinogradTiles {

@@ -150,6 +150,7 @@ pub mod max_unpool;
 mod meant;
 pub mod norm;
 pub mod one_hot;
+pub mod pack;
 pub mod pad;
 pub mod perceptual;
 pub mod places;
@@ -208,11 +209,9 @@ operators! {
     /// The same values in another layout.
     Reorder(layout::Reorder),
     /// Weights as tiles read them.
-    Pack(layout::Pack),
-    /// Winograd's transform of weights.
-    WinogradWeights(layout::WinogradWeights),
+    Pack(pack::Pack),
     /// Their gradient in plain order.
-    Unpack(layout::Unpack),
+    Unpack(pack::Unpack),
     /// Tiles in Winograd's space of products.
     WinogradTiles(layout::WinogradTiles),
     /// Zeros between the elements: what a stride skipped.

@@ -36,10 +36,7 @@ impl Workload {
     pub fn of(graph: &Graph, value: ValueId) -> Option<Self> {
         let node = graph.node(value);
         let Op::TileConv(conv) = &node.op else { return None };
-        let (x, mut w) = (graph.ty(node.inputs[0]), graph.node(node.inputs[1]));
-        if let Op::WinogradWeights(_) = w.op {
-            w = graph.node(w.inputs[0]);
-        }
+        let (x, w) = (graph.ty(node.inputs[0]), graph.node(node.inputs[1]));
         Some(Self {
             backwards: matches!(&w.op, Op::Pack(pack) if pack.backwards),
             input: x.shape.clone(),

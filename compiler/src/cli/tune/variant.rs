@@ -116,7 +116,7 @@ fn workloads(planned: &Planned) -> Vec<Option<Workload>> {
         let mut operands = graph.node(value).inputs.clone();
         while let Some(operand) = operands.pop() {
             let node = graph.node(operand);
-            if matches!(node.op, Op::Pack(_) | Op::WinogradWeights(_) | Op::WinogradTiles(_)) {
+            if matches!(node.op, Op::Pack(_) | Op::WinogradTiles(_)) {
                 parts.insert(operand, workload.clone());
                 operands.extend(&node.inputs);
             }

@@ -21,6 +21,17 @@ pub struct FoldBias {
     pub eps: f64,
 }
 
+impl FoldWeight {
+    /// Multiplies weights, of which each filter is a row, by the factors of a normalisation's `weight` and `var`.
+    pub(in crate::ops) fn apply(&self, w: &mut Tensor, weight: &Tensor, var: &Tensor) {
+        let row = w.data.len() / weight.data.len();
+        for (w, (weight, var)) in w.data.chunks_exact_mut(row).zip(weight.data.iter().zip(&var.data)) {
+            let factor = weight / (var + self.eps).sqrt();
+            w.iter_mut().for_each(|w| *w *= factor);
+        }
+    }
+}
+
 impl Operator for FoldWeight {
     fn name(&self) -> &'static str {
         "fold_weight"
@@ -34,11 +45,8 @@ impl Operator for FoldWeight {
     fn gradient(&self, _cx: &mut Gradient<'_>) {}
 
     fn evaluate(&self, cx: &Evaluation<'_>) -> Tensor {
-        let row = cx.output.len() / cx.output.channels();
         let mut w = cx.inputs[0].clone();
-        for (i, w) in w.data.iter_mut().enumerate() {
-            *w *= cx.inputs[1].data[i / row] / (cx.inputs[2].data[i / row] + self.eps).sqrt();
-        }
+        self.apply(&mut w, cx.inputs[1], cx.inputs[2]);
         w
     }
 

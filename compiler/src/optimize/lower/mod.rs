@@ -15,7 +15,8 @@ use crate::graph::{BLOCK, Graph, Kind, Layout, Rewrite, Type, ValueId};
 use crate::ops::Op;
 use crate::ops::conv::{Conv, ConvGradWeight};
 use crate::ops::conv_transpose::ConvTranspose;
-use crate::ops::layout::{Pack, Pick, Reorder, Spread, Unpack, WinogradTiles, WinogradWeights};
+use crate::ops::layout::{Pick, Reorder, Spread, WinogradTiles};
+use crate::ops::pack::{Pack, Unpack};
 use crate::ops::tile_conv::winograd::{fits, points, side};
 use crate::ops::tile_conv::{Algorithm, TileConv, TileConvGradWeight, grad_weight_pays};
 use crate::ops::window::Window;
@@ -176,11 +177,11 @@ impl Lowering<'_> {
         bias: Option<ValueId>,
     ) -> ValueId {
         let Choice { algorithm, rows, planes } = choose(workload, self.mode, self.graph);
-        let pack = Pack { to: Layout::Packed { lanes: workload.lanes }, backwards: workload.backwards };
-        let mut weights = self.rewrite.push_like(at, pack, &[w]);
-        if algorithm.takes_transformed_weights() {
-            weights = self.rewrite.push_like(at, WinogradWeights { points: points(algorithm) }, &[weights]);
-        }
+        let to = match algorithm.takes_transformed_weights() {
+            true => Layout::WinogradWeights { points: points(algorithm) },
+            false => Layout::Packed { lanes: workload.lanes },
+        };
+        let weights = self.packed(at, to, workload.backwards, w);
         let x = match algorithm.takes_tiles() {
             true => {
                 let pad = [conv.window.pad[0].0, conv.window.pad[1].0];
@@ -203,6 +204,16 @@ impl Lowering<'_> {
         };
         let operands: Vec<ValueId> = [x, weights].into_iter().chain(bias).collect();
         self.rewrite.push_like(at, op, &operands)
+    }
+
+    /// Adds weights as tiles read them. A normalisation that is folded into them is so on the way.
+    fn packed(&mut self, at: ValueId, to: Layout, backwards: bool, w: ValueId) -> ValueId {
+        let node = self.rewrite.new.node(w);
+        let (fold, operands) = match &node.op {
+            Op::FoldWeight(fold) if !backwards => (Some(*fold), node.inputs.clone()),
+            _ => (None, vec![w]),
+        };
+        self.rewrite.push_like(at, Pack { to, backwards, fold }, &operands)
     }
 
     /// A convolution of what is spread by the stride, with the weights turned round.

@@ -129,6 +129,15 @@ per_isa! {
         }
     }
 
+    /// Multiplies packed weights of sixteen filters by a factor for each.
+    pub fn scale_filters(factors: &[f32; BLOCK], w: &mut [f32]) {
+        for w in w.as_chunks_mut::<BLOCK>().0 {
+            for (w, factor) in w.iter_mut().zip(factors) {
+                *w *= factor;
+            }
+        }
+    }
+
     /// Unpacks the gradient of some filters, `y` being those of a piece of whole filters from `first` on. Packed it is
     /// `[filters / 32][channels / lanes][2][taps][lanes][16]`: as `outer` leaves it, for two blocks of filters at a time.
     pub fn unpack(packing: &Packing, first: usize, w: &[f32], y: &mut [f32]) {

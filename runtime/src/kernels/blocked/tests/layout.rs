@@ -92,6 +92,18 @@ proptest! {
     }
 
     #[test]
+    fn filters_are_scaled(rows in 0_usize..40, seed: u64) {
+        let (w, scales) = (numbers(seed, rows * BLOCK), numbers(seed ^ 1, BLOCK));
+        let factors: [f32; BLOCK] = core::array::from_fn(|filter| scales[filter]);
+        let expected: Vec<f32> = w.iter().enumerate().map(|(at, w)| w * factors[at % BLOCK]).collect();
+        for (isa, edge) in everywhere() {
+            let mut y = edge.of(&w);
+            isa.scale_filters(&factors, &mut y);
+            prop_assert_eq!(&y[..], &expected);
+        }
+    }
+
+    #[test]
     fn gradients_are_unpacked(packing in packings(), first in 0_usize..70, count in 1_usize..20, seed: u64) {
         let packing = Packing { backwards: false, ..packing };
         let Packing { filters, channels, taps, lanes, .. } = packing;
