@@ -26,12 +26,14 @@ pub struct WinogradTiles {
     pub points: usize,
     /// Pixels of a tile's side.
     pub side: usize,
+    /// Pixels from one window to the next.
+    pub stride: usize,
 }
 
 impl WinogradTiles {
     fn tiling(&self, x: &Type) -> Tiling {
-        let Self { output, pad, points, side } = *self;
-        Tiling { input: [x.shape[1], x.shape[2]], output, pad, points, side }
+        let Self { output, pad, points, side, stride } = *self;
+        Tiling { input: [x.shape[1], x.shape[2]], output, pad, points, side, stride }
     }
 }
 
@@ -121,7 +123,7 @@ impl Operator for WinogradTiles {
     }
 
     fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
-        let known = matches!((self.points, self.side), (6, 4 | 2) | (4, 2));
+        let known = matches!((self.points, self.side, self.stride), (6, 4 | 2, 1) | (4, 2, 1) | (5, 2, 2));
         if inputs[0].layout != Layout::Blocked || inputs[0].shape.len() != 3 || !known {
             return Err(mismatch("these are no blocked rows and columns for tiles that there are", inputs[0]));
         }

@@ -60,7 +60,7 @@ impl Workload {
         let rows = if self.output.len() == 3 { self.output[1] } else { 1 };
         match algorithm {
             Algorithm::Direct => rows,
-            _ => rows.div_ceil(side(algorithm, self.window.kernel[0])),
+            _ => rows.div_ceil(side(algorithm, self.window.kernel[0], self.window.stride[0])),
         }
     }
 

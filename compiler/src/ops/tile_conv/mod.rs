@@ -54,7 +54,8 @@ pub struct TileConv {
 pub enum Algorithm {
     /// Tiles of 16 filters × 28 pixels over all channels and taps.
     Direct,
-    /// Winograd's F(4×4, 3×3) or F(2×2, 5×5), strip by strip: tiles are transformed where they are used.
+    /// Winograd's F(4×4, 3×3) or F(2×2, 5×5), or F(2×2, 3×3) of windows with a stride, strip by strip: tiles are transformed where
+    /// they are used.
     WinogradStrips,
     /// The same of an operand that has been transformed as a whole, for weights that no cache holds.
     WinogradTiles,
@@ -179,7 +180,7 @@ impl Operator for TileConv {
 
     fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
         let (x, w) = (inputs[0], inputs[1]);
-        let points = winograd::points(self.algorithm);
+        let points = winograd::points(self.algorithm, self.window.stride[0]);
         let weights = match self.algorithm {
             Algorithm::Direct if x.layout.is_plain() => Layout::Packed { lanes: 1 },
             algorithm if algorithm.takes_transformed_weights() => Layout::WinogradWeights { points },
@@ -286,6 +287,7 @@ impl Operator for TileConv {
         let how = match self.algorithm {
             Algorithm::Direct => "tiles of 16 filters",
             _ if self.window.kernel == [5, 5] => "Winograd's F(2×2, 5×5)",
+            _ if self.window.stride == [2, 2] => "Winograd's F(2×2, 3×3) with a stride",
             algorithm if algorithm.has_small_tiles() => "Winograd's F(2×2, 3×3)",
             _ => "Winograd's F(4×4, 3×3)",
         };

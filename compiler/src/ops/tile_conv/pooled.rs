@@ -24,7 +24,7 @@ pub(super) fn fits(conv: &TileConv, pool: &Pool, y: &Type) -> bool {
         && window.stride.iter().all(|stride| *stride <= LONGEST)
         && y.spatial().iter().zip(&window.stride).all(|(size, stride)| size.is_multiple_of(*stride));
     let whole_tiles = conv.algorithm == Algorithm::Direct
-        || side(conv.algorithm, conv.window.kernel[0]).is_multiple_of(two(&window.stride, 1)[0]);
+        || side(conv.algorithm, conv.window.kernel[0], conv.window.stride[0]).is_multiple_of(two(&window.stride, 1)[0]);
     side_by_side && whole_tiles && !conv.shortcut && y.layout == Layout::Blocked
 }
 

@@ -1,5 +1,5 @@
 //! Winograd's F(4×4, 3×3), F(2×2, 5×5) and F(2×2, 3×3) (Lavin & Gray 2016): 36 or 16 matrix products over tiles instead of 9 or
-//! 25 over pixels.
+//! 25 over pixels; 25 over tiles of 2×2 pixels where windows 3×3 go two pixels on at a time.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -24,28 +24,39 @@ pub struct Tiling {
     pub points: usize,
     /// Pixels of a tile's side, see [`side`].
     pub side: usize,
+    /// Pixels from one window to the next.
+    pub stride: usize,
 }
 
 /// Points a side of the tiles of an algorithm of Winograd's.
-pub fn points(algorithm: Algorithm) -> usize {
-    if algorithm.has_small_tiles() { 4 } else { 6 }
+pub fn points(algorithm: Algorithm, stride: usize) -> usize {
+    match (stride, algorithm.has_small_tiles()) {
+        (2, _) => 5,
+        (_, true) => 4,
+        (_, false) => 6,
+    }
 }
 
 /// Matrix products of an algorithm, one for each number of a transformed tile.
-pub fn products(algorithm: Algorithm) -> usize {
-    points(algorithm).pow(2)
+pub fn products(algorithm: Algorithm, stride: usize) -> usize {
+    points(algorithm, stride).pow(2)
 }
 
 /// Pixels of a tile's side of a convolution of this many elements a side: so many that the points are enough for both.
-pub fn side(algorithm: Algorithm, window: usize) -> usize {
-    points(algorithm) + 1 - window
+pub fn side(algorithm: Algorithm, window: usize, stride: usize) -> usize {
+    (points(algorithm, stride) - window) / stride + 1
 }
 
 /// Whether an algorithm of Winograd's computes a window.
 pub fn fits(algorithm: Algorithm, window: &Window) -> bool {
-    let plain = window.stride.iter().chain(&window.dilation).all(|n| *n == 1);
-    let sizes = *window.kernel == [3, 3] || *window.kernel == [5, 5] && points(algorithm) == 6;
-    plain && sizes && window.pad.iter().all(|p| p.0 <= 2)
+    let sizes = match (&window.kernel[..], &window.stride[..]) {
+        ([3, 3], [1, 1]) => true,
+        ([5, 5], [1, 1]) => !algorithm.has_small_tiles(),
+        // In small tiles; strips have no others.
+        ([3, 3], [2, 2]) => algorithm.has_small_tiles() || algorithm == Algorithm::WinogradStrips,
+        _ => false,
+    };
+    sizes && window.dilation.iter().all(|n| *n == 1) && window.pad.iter().all(|p| p.0 <= 2)
 }
 
 impl Tiling {
@@ -72,9 +83,15 @@ impl Tiling {
     /// The runtime's description.
     pub fn tokens(&self) -> TokenStream {
         let ([h, w], [oh, ow], [top, left]) = (self.input, self.output, self.pad);
-        let (points, side, columns) = (self.points, self.side, self.columns());
+        let (points, side, stride, columns) = (self.points, self.side, self.stride, self.columns());
         quote!(rt::Tiles {
-            input: [#h, #w], output: [#oh, #ow], pad: [#top, #left], points: #points, side: #side, columns: #columns
+            input: [#h, #w],
+            output: [#oh, #ow],
+            pad: [#top, #left],
+            points: #points,
+            side: #side,
+            stride: #stride,
+            columns: #columns
         })
     }
 
@@ -82,8 +99,9 @@ impl Tiling {
     pub(super) fn of(algorithm: Algorithm, window: &Window, x: &Type, y: &Type) -> Self {
         let (x, y) = (&x.shape, &y.shape);
         let pad = [window.pad[0].0, window.pad[1].0];
-        let (points, side) = (points(algorithm), side(algorithm, window.kernel[0]));
-        Self { input: [x[1], x[2]], output: [y[1], y[2]], pad, points, side }
+        let stride = window.stride[0];
+        let (points, side) = (points(algorithm, stride), side(algorithm, window.kernel[0], stride));
+        Self { input: [x[1], x[2]], output: [y[1], y[2]], pad, points, side, stride }
     }
 }
 

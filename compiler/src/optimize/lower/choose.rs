@@ -37,6 +37,9 @@ const SMALL_TASK: u64 = 400_000;
 const TRANSFORM: f64 = 5.5;
 /// Cycles in which sixteen transformed weights are made.
 const TRANSFORM_WEIGHTS: f64 = 3.0;
+/// How much longer Winograd's algorithm takes than the model says where windows have a stride: it saves few products (three of ten),
+/// but has almost three times the weights, and where maps are small the time that takes shows.
+const STRIDED: f64 = 1.1;
 /// Alternatives of a workload that are measured at most: enough for the cuts of one algorithm and one of each other.
 const CANDIDATES: usize = 12;
 
@@ -218,7 +221,7 @@ impl Layer {
 
     /// Floats of the weights in Winograd's space of products.
     fn transformed_weights(&self, algorithm: Algorithm) -> usize {
-        products(algorithm) * self.channels.next_multiple_of(BLOCK) * self.blocks() * BLOCK
+        products(algorithm, self.stride) * self.channels.next_multiple_of(BLOCK) * self.blocks() * BLOCK
     }
 
     fn direct_cycles(&self) -> f64 {
@@ -239,7 +242,7 @@ impl Layer {
 
     /// Rows and columns of Winograd's tiles.
     fn tiles(&self, algorithm: Algorithm) -> [usize; 2] {
-        let side = side(algorithm, self.window);
+        let side = side(algorithm, self.window, self.stride);
         [self.rows.div_ceil(side), self.columns.div_ceil(side)]
     }
 
@@ -248,10 +251,12 @@ impl Layer {
         let (tiles, weights) = ((rows * columns) as f64, (self.transformed_weights(algorithm) / BLOCK) as f64);
         // Tiles of few pixels do not hide the latency of multiply-adds.
         let narrow = f64::max(1.0, 6.0 / tiles);
-        let numbers = tiles * (products(algorithm) * (self.channels.div_ceil(BLOCK) + self.blocks())) as f64;
+        let numbers =
+            tiles * (products(algorithm, self.stride) * (self.channels.div_ceil(BLOCK) + self.blocks())) as f64;
         // In training, several images share what is made of weights.
         let made = if algorithm.is_lean() && !self.batches { TRANSFORM_WEIGHTS * weights } else { 0.0 };
-        self.overlap(tiles * weights * narrow + TRANSFORM * numbers + made, self.weights(algorithm))
+        let cycles = self.overlap(tiles * weights * narrow + TRANSFORM * numbers + made, self.weights(algorithm));
+        if self.stride > 1 { cycles * STRIDED } else { cycles }
     }
 
     /// Whether weights that no cache holds, once transformed, are better met by all tiles at a time.
@@ -263,7 +268,7 @@ impl Layer {
     /// Floats of the input in Winograd's space of products.
     fn transformed(&self, algorithm: Algorithm) -> usize {
         let [rows, columns] = self.tiles(algorithm);
-        products(algorithm) * rows * columns * self.channels.next_multiple_of(BLOCK)
+        products(algorithm, self.stride) * rows * columns * self.channels.next_multiple_of(BLOCK)
     }
 
     /// The cut of an algorithm.
@@ -305,7 +310,7 @@ impl Layer {
     /// Rows of tiles and blocks of filters of a task that has all tiles.
     fn tiles_cut(&self, algorithm: Algorithm) -> (usize, usize) {
         let [rows, columns] = self.tiles(algorithm);
-        let accumulators = products(algorithm) * rows * columns * BLOCK;
+        let accumulators = products(algorithm, self.stride) * rows * columns * BLOCK;
         // Those of a batch, whose tasks have several images, come two at a time.
         let most = if self.batches { 2 } else { 4 };
         let planes = (CACHE / 2 / accumulators).min(most).min(self.blocks().div_ceil(self.tasks())).max(1);

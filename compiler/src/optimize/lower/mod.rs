@@ -177,8 +177,9 @@ impl Lowering<'_> {
         bias: Option<ValueId>,
     ) -> ValueId {
         let Choice { algorithm, rows, planes } = choose(workload, self.mode, self.graph);
+        let stride = conv.window.stride[0];
         let to = match algorithm.takes_transformed_weights() {
-            true => Layout::WinogradWeights { points: points(algorithm) },
+            true => Layout::WinogradWeights { points: points(algorithm, stride) },
             false => Layout::Packed { lanes: workload.lanes },
         };
         let weights = self.packed(at, to, workload.backwards, w);
@@ -186,8 +187,8 @@ impl Lowering<'_> {
             true => {
                 let pad = [conv.window.pad[0].0, conv.window.pad[1].0];
                 let output = [workload.output[1], workload.output[2]];
-                let (points, side) = (points(algorithm), side(algorithm, conv.window.kernel[0]));
-                self.rewrite.push_like(at, WinogradTiles { output, pad, points, side }, &[x])
+                let (points, side) = (points(algorithm, stride), side(algorithm, conv.window.kernel[0], stride));
+                self.rewrite.push_like(at, WinogradTiles { output, pad, points, side, stride }, &[x])
             }
             false => x,
         };

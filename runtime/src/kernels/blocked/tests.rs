@@ -227,6 +227,10 @@ fn gradients_by_weights() {
 #[test]
 fn winograd() {
     for (points, window, channels, filters, [h, w], pad) in [
+        (5, 3, 16, 16, [8, 8], 1),
+        (5, 3, 20, 19, [7, 14], 1),
+        (5, 3, 32, 16, [13, 12], 0),
+        (5, 3, 16, 3, [4, 31], 2),
         (6, 3, 16, 16, [8, 8], 1),
         (6, 3, 20, 19, [7, 14], 1),
         (6, 3, 32, 16, [13, 13], 0),
@@ -240,8 +244,9 @@ fn winograd() {
         (4, 3, 20, 19, [6, 13], 0),
         (4, 3, 32, 3, [5, 8], 2),
     ] {
-        let case = Case { channels, filters, input: [h, w], kernel: [window; 2], stride: 1, pad };
-        let ([oh, ow], taps, side) = (case.output(), window * window, points + 1 - window);
+        let stride = if points == 5 { 2 } else { 1 };
+        let case = Case { channels, filters, input: [h, w], kernel: [window; 2], stride, pad };
+        let ([oh, ow], taps, side) = (case.output(), window * window, (points - window) / stride + 1);
         let squared = points * points;
         let (x, weights) = (numbers(1, channels * h * w), numbers(2, filters * channels * taps));
         let expected = case.forward(&x, &weights);
@@ -249,7 +254,8 @@ fn winograd() {
         let dy = numbers(3, filters * oh * ow);
         case.each(|o, weight, i| gradient[weight] += f64::from(x[i]) * f64::from(dy[o]));
         let (x, dy) = (blocked(channels, h * w, &x), blocked(filters, oh * ow, &dy));
-        let tiles = Tiles { input: [h, w], output: [oh, ow], pad: [pad; 2], points, side, columns: ow.div_ceil(side) };
+        let tiles =
+            Tiles { input: [h, w], output: [oh, ow], pad: [pad; 2], points, side, stride, columns: ow.div_ceil(side) };
         let packing = Packing { filters, channels, taps, lanes: BLOCK, backwards: false };
         let (rows, blocks) = (oh.div_ceil(side), channels.div_ceil(BLOCK));
         let count = rows * tiles.columns;

@@ -1,5 +1,6 @@
 //! Winograd's minimal filtering: with six points a side F(4×4, 3×3), 36 products instead of 144 for 16 pixels, and
-//! F(2×2, 5×5), 36 instead of 100 for 4; with four points F(2×2, 3×3), 16 instead of 36 for 4.
+//! F(2×2, 5×5), 36 instead of 100 for 4; with four points F(2×2, 3×3), 16 instead of 36 for 4; with five, F(2×2, 3×3) of windows
+//! that go two pixels on at a time, 25 instead of 36.
 //!
 //! Lavin & Gray 2016, "Fast algorithms for convolutional neural networks": with points 0, ±√½, ±√2 and ∞, or 0, ±1 and ∞, the
 //! result is Aᵀ\[(G g Gᵀ) ⊙ (Bᵀ d B)\]A. B depends on the points alone; A has as many rows of it as a tile has pixels a side, G
@@ -9,6 +10,11 @@
 //! Lavin & Gray have ±1 and ±2 in the place of ±√½ and ±√2. Sizes whose product is one keep the powers in A and G near one, and
 //! rounding errors small: ResNet-56 of docs/networks.md is off by a sixth (Barabasz et al. 2018, "Error analysis and improving
 //! the accuracy of Winograd convolution for deep neural networks", compare points).
+//!
+//! Windows that go two pixels on at a time see of a line (d0 to d4) the odd numbers through their middle element alone, two products
+//! for two results, and the even ones through the outer elements, which is F(2, 2) with points 0, 1 and ∞ (shifted: −1 would do),
+//! three products instead of four: (d0 − d2) g0, d2 (g0 + g2), (d2 − d4) g2, d1 g1 and d3 g1. All of these are rows of the same
+//! matrices, with nothing but 0 and ±1 in them.
 
 #![allow(clippy::needless_range_loop, reason = "rows and columns of small matrices are clearer by number")]
 
@@ -27,10 +33,13 @@ pub struct Tiles {
     pub output: [usize; 2],
     /// Padding above and on the left of what is read.
     pub pad: [usize; 2],
-    /// Points a side: 6, or 4 for a window 3×3.
+    /// Points a side: 6, or 4 for a window 3×3; 5 for one that goes two pixels on at a time.
     pub points: usize,
-    /// Pixels of a tile's side: with the elements of the window's, one more than there are points.
+    /// Pixels of a tile's side: of windows that go one pixel on, with the elements of the window's one more than there are
+    /// points.
     pub side: usize,
+    /// Pixels from one window to the next, along either side.
+    pub stride: usize,
     /// Tiles in a row of them.
     pub columns: usize,
 }
@@ -38,7 +47,7 @@ pub struct Tiles {
 impl Tiles {
     /// Whether there are transforms for these numbers of points and pixels.
     fn known(&self) -> bool {
-        matches!((self.points, self.side), (6, 4 | 2) | (4, 2))
+        matches!((self.points, self.side, self.stride), (6, 4 | 2, 1) | (4, 2, 1) | (5, 2, 2))
     }
 
     /// Floats of `tiles` transformed tiles, whose points are `pitch` tiles apart.
@@ -49,14 +58,14 @@ impl Tiles {
     fn check_input(&self, rows: usize, pitch: usize, x: &[f32], v: &[f32]) {
         let tiles = extent([[rows, self.columns]]);
         assert!(tiles > 0 && tiles <= pitch, "tiles fit their pitch");
-        assert!(self.known(), "tiles of six or four points");
+        assert!(self.known(), "tiles of four, five or six points");
         assert!(x.len() >= extent([[self.input[0], self.input[1], BLOCK]]), "input of the transform");
         assert!(v.len() >= self.floats(pitch, tiles), "result of the transform");
     }
 
     fn check_output(&self, first: usize, rows: usize, pitch: usize, m: &[f32], finish: &Finish<'_>, y: &[f32]) {
         let ([height, width], side) = (self.output, self.side);
-        assert!(self.known(), "tiles of six or four points");
+        assert!(self.known(), "tiles of four, five or six points");
         let (tiles, lines) = (extent([[rows, self.columns]]), (height - first * side).min(extent([[rows, side]])));
         let floats = extent([[lines, width, BLOCK]]);
         assert!(self.columns == width.div_ceil(side), "tiles cover the columns");
@@ -80,10 +89,10 @@ struct Zeros([f32; BLOCK]);
 static ZEROS: Zeros = Zeros([0.0; BLOCK]);
 
 /// Where the `points` numbers of the tile of this index begin along an axis of `size`, of which some lie outside, and which do
-/// not.
+/// not; tiles are so many pixels `apart`.
 #[inline(always)]
-fn inside(index: usize, points: usize, side: usize, pad: usize, size: usize) -> (isize, usize, usize) {
-    let (start, points) = ((side * index) as isize - pad as isize, points as isize);
+fn inside(index: usize, points: usize, apart: usize, pad: usize, size: usize) -> (isize, usize, usize) {
+    let (start, points) = ((apart * index) as isize - pad as isize, points as isize);
     let from = (-start).clamp(0, points) as usize;
     let end = (size as isize - start).clamp(from as isize, points) as usize;
     (start, from, end)
@@ -112,7 +121,7 @@ impl Tiles {
     }
 }
 
-/// Bᵀ times six or four numbers.
+/// Bᵀ times four, five or six numbers.
 ///
 /// Fractions stand here, and not in G, since tiles are fewer than weights: rows of Bᵀ are divided by what those of G are
 /// multiplied with.
@@ -133,6 +142,11 @@ unsafe fn input_line<V: Vector, const P: usize>(d: [V; P]) -> [V; P] {
             line[3] = d[3].sub(d[1]);
             return line;
         }
+        if P == 5 {
+            (line[0], line[1], line[2]) = (d[0].sub(d[2]), d[2], d[2].sub(d[4]));
+            (line[3], line[4]) = (d[1], d[3]);
+            return line;
+        }
         // −(d4 − 2 d2) / 1.5 and the like, shared between pairs of points of one size.
         let even = d[4].mul(constant(-2.0 / 3.0)).fma(d[2], constant(4.0 / 3.0));
         let odd = d[3].mul(constant(-2.0 / 3.0 * NEAR)).fma(d[1], constant(4.0 / 3.0 * NEAR));
@@ -148,7 +162,7 @@ unsafe fn input_line<V: Vector, const P: usize>(d: [V; P]) -> [V; P] {
     }
 }
 
-/// Aᵀ times six or four numbers, for tiles of `S` pixels a side: of two, the first two results count.
+/// Aᵀ times four, five or six numbers, for tiles of `S` pixels a side: of two, the first two results count.
 ///
 /// # Safety
 /// The vector's instructions are there.
@@ -159,6 +173,10 @@ unsafe fn output_line<V: Vector, const P: usize, const S: usize>(m: [V; P]) -> [
         let (near_sum, near_difference) = (m[1].add(m[2]), m[1].sub(m[2]));
         if P == 4 {
             let (first, second) = (m[0].add(near_sum), m[3].add(near_difference));
+            return [first, second, first, second];
+        }
+        if P == 5 {
+            let (first, second) = (m[0].add(m[1]).add(m[3]), near_difference.add(m[4]));
             return [first, second, first, second];
         }
         let (far_sum, far_difference) = (m[3].add(m[4]), m[3].sub(m[4]));
@@ -203,6 +221,7 @@ unsafe fn input<V: Vector, const G: usize>(
     unsafe {
         match tiles.points {
             4 => input_tiles::<V, G, 4>(tiles, first, rows, pitch, x, v),
+            5 => input_tiles::<V, G, 5>(tiles, first, rows, pitch, x, v),
             _ => input_tiles::<V, G, 6>(tiles, first, rows, pitch, x, v),
         }
     }
@@ -221,11 +240,11 @@ unsafe fn input_tiles<V: Vector, const G: usize, const P: usize>(
     x: &[f32],
     v: &mut [f32],
 ) {
-    let ([height, width], [top, left]) = (tiles.input, tiles.pad);
+    let ([height, width], [top, left], apart) = (tiles.input, tiles.pad, tiles.side * tiles.stride);
     for row in 0..rows {
-        let (y0, top_from, top_end) = inside(first + row, P, tiles.side, top, height);
+        let (y0, top_from, top_end) = inside(first + row, P, apart, top, height);
         for column in 0..tiles.columns {
-            let (x0, from, end) = inside(column, P, tiles.side, left, width);
+            let (x0, from, end) = inside(column, P, apart, left, width);
             let whole = (top_from, top_end, from, end) == (0, P, 0, P);
             // SAFETY: rows top_from..top_end and columns from..end of the tile lie in the input; the rest is not read.
             unsafe {
@@ -280,6 +299,7 @@ unsafe fn output<V: Vector, const G: usize>(
     unsafe {
         match (tiles.points, tiles.side) {
             (4, _) => output_tiles::<V, G, 4, 2>(tiles, first, rows, pitch, m, finish, y),
+            (5, _) => output_tiles::<V, G, 5, 2>(tiles, first, rows, pitch, m, finish, y),
             (_, 2) => output_tiles::<V, G, 6, 2>(tiles, first, rows, pitch, m, finish, y),
             _ => output_tiles::<V, G, 6, 4>(tiles, first, rows, pitch, m, finish, y),
         }
@@ -383,7 +403,7 @@ per_vector! {
     /// points a side: from `[window²][16][16]` each, as [`pack`](crate::Isa::pack) leaves them, to `[points²][channels][16]`,
     /// where `step` floats lie between the points.
     pub fn winograd_weights(points: usize, window: usize, w: &[f32], step: usize, u: &mut [f32]) = weights, where {
-        assert!(matches!((points, window), (6, 3 | 5) | (4, 3)), "windows of six or four points");
+        assert!(matches!((points, window), (6, 3 | 5) | (4 | 5, 3)), "windows of four, five or six points");
         let taps = window * window;
         assert!(w.len().is_multiple_of(taps * PAIRS) && step >= w.len() / taps, "weights of blocks");
         assert!(w.is_empty() || u.len() >= extent([[points * points - 1, step], [w.len() / taps, 1]]), "transformed weights");
@@ -396,7 +416,7 @@ per_vector! {
     };
 }
 
-/// G times the three or five numbers of a line of the window, for `P` points.
+/// G times the three or five numbers of a line of the window, for `P` points; five are those of windows that go two pixels on.
 ///
 /// # Safety
 /// The vector's instructions are there.
@@ -405,6 +425,11 @@ unsafe fn weights_line<V: Vector, const P: usize, const R: usize>(g: [V; R]) -> 
     // SAFETY: the caller's promise.
     unsafe {
         let mut line = [g[0]; P];
+        if P == 5 {
+            (line[1], line[2]) = (g[0].add(g[2]), g[2]);
+            (line[3], line[4]) = (g[1], g[1]);
+            return line;
+        }
         line[P - 1] = g[R - 1];
         if P == 4 {
             let (even, odd) = (g[0].add(g[2]), g[1]);
@@ -450,6 +475,7 @@ unsafe fn weights<V: Vector, const G: usize>(points: usize, window: usize, w: &[
     unsafe {
         match (points, window) {
             (4, _) => weights_of_windows::<V, 4, 3>(w, step, u),
+            (5, _) => weights_of_windows::<V, 5, 3>(w, step, u),
             (_, 5) => weights_of_windows::<V, 6, 5>(w, step, u),
             _ => weights_of_windows::<V, 6, 3>(w, step, u),
         }

@@ -53,6 +53,18 @@ const INPUT_OF_FOUR: [[f64; 4]; 4] =
 const OUTPUT_OF_FOUR: [[f64; 4]; 2] = [[1.0, 1.0, 1.0, 0.0], [0.0, 1.0, -1.0, 1.0]];
 const WEIGHTS_OF_FOUR: [[f64; 3]; 4] = [[1.0, 0.0, 0.0], [1.0, 1.0, 1.0], [1.0, -1.0, 1.0], [0.0, 0.0, 1.0]];
 
+/// Bᵀ, Aᵀ and G of five points, of windows that go two pixels on.
+const INPUT_OF_STRIDES: [[f64; 5]; 5] = [
+    [1.0, 0.0, -1.0, 0.0, 0.0],
+    [0.0, 0.0, 1.0, 0.0, 0.0],
+    [0.0, 0.0, 1.0, 0.0, -1.0],
+    [0.0, 1.0, 0.0, 0.0, 0.0],
+    [0.0, 0.0, 0.0, 1.0, 0.0],
+];
+const OUTPUT_OF_STRIDES: [[f64; 5]; 2] = [[1.0, 1.0, 0.0, 1.0, 0.0], [0.0, 1.0, -1.0, 0.0, 1.0]];
+const WEIGHTS_OF_STRIDES: [[f64; 3]; 5] =
+    [[1.0, 0.0, 0.0], [1.0, 0.0, 1.0], [0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0]];
+
 /// Weights of a block of filters and one of channels.
 const PAIRS: usize = BLOCK * BLOCK;
 
@@ -66,9 +78,9 @@ fn sandwich<const R: usize, const C: usize>(m: &[[f64; C]; R], d: impl Fn(usize,
     (0..R * R).map(|at| sum(at / R, at % R)).collect()
 }
 
-/// Points and pixels of the side of tiles that there are.
-fn sides() -> impl Strategy<Value = (usize, usize)> {
-    prop_oneof![Just((6_usize, 4_usize)), Just((6, 2)), Just((4, 2))]
+/// Points and pixels of the side of tiles that there are, and the stride of their windows.
+fn sides() -> impl Strategy<Value = (usize, usize, usize)> {
+    prop_oneof![Just((6_usize, 4_usize, 1_usize)), Just((6, 2, 1)), Just((4, 2, 1)), Just((5, 2, 2))]
 }
 
 /// A number of a blocked plane, zero outside.
@@ -106,15 +118,19 @@ proptest! {
     #[test]
     fn inputs_agree_with_loops(
         input in [1_usize..22, 1_usize..22], pad in [0_usize..8, 0_usize..8], first in 0_usize..4, rows in 1_usize..4,
-        columns in 1_usize..5, more in 0_usize..5, (points, side) in sides(), seed: u64,
+        columns in 1_usize..5, more in 0_usize..5, (points, side, stride) in sides(), seed: u64,
     ) {
-        let tiles = Tiles { input, output: [1, 1], pad, points, side, columns };
+        let tiles = Tiles { input, output: [1, 1], pad, points, side, stride, columns };
         let pitch = rows * columns + more;
         let x = numbers(seed, input[0] * input[1] * BLOCK);
         let expected = every_tile(first, rows, columns, |row, column, lane| {
-            let at = |index: usize, k: usize, pad: usize| (side * index + k).wrapping_sub(pad);
+            let at = |index: usize, k: usize, pad: usize| (side * stride * index + k).wrapping_sub(pad);
             let d = |r: usize, c: usize| pixel(&x, input, at(row, r, pad[0]), at(column, c, pad[1]), lane);
-            if points == 6 { sandwich(&INPUT, d) } else { sandwich(&INPUT_OF_FOUR, d) }
+            match points {
+                4 => sandwich(&INPUT_OF_FOUR, d),
+                5 => sandwich(&INPUT_OF_STRIDES, d),
+                _ => sandwich(&INPUT, d),
+            }
         });
         for (isa, edge) in everywhere() {
             let mut v = unset(edge, points, pitch, rows * columns);
@@ -128,7 +144,7 @@ proptest! {
         output in [1_usize..22, 1_usize..22], first in 0_usize..6, rows in 1_usize..4, more in 0_usize..5, seed: u64,
     ) {
         let (first, columns) = (first.min((output[0] - 1) / 4), output[1].div_ceil(4));
-        let tiles = Tiles { input: [1, 1], output, pad: [0, 0], points: 6, side: 4, columns };
+        let tiles = Tiles { input: [1, 1], output, pad: [0, 0], points: 6, side: 4, stride: 1, columns };
         let pitch = rows * columns + more;
         let dy = numbers(seed, output[0] * output[1] * BLOCK);
         let expected = every_tile(first, rows, columns, |row, column, lane| {
@@ -145,13 +161,13 @@ proptest! {
     fn outputs_agree_with_loops(
         output in [1_usize..22, 1_usize..22], first in 0_usize..6, rows in 1_usize..6, seed: u64,
         slope in prop_oneof![Just(Slope::One), Just(Slope::Relu), Just(Slope::Leaky(0.25))], biased: bool, added: bool,
-        more in 0_usize..3, (points, side) in sides(),
+        more in 0_usize..3, (points, side, stride) in sides(),
     ) {
         let [height, width] = output;
         let all = height.div_ceil(side);
         let first = first.min(all - 1);
         let (rows, columns) = (rows.min(all - first), width.div_ceil(side));
-        let tiles = Tiles { input: [1, 1], output, pad: [0, 0], points, side, columns };
+        let tiles = Tiles { input: [1, 1], output, pad: [0, 0], points, side, stride, columns };
         let (count, floats) = (rows * columns, (height - side * first).min(side * rows) * width * BLOCK);
         let pitch = count + more;
         let (m, bias, add) = (numbers(seed, points * points * pitch * BLOCK), numbers(seed ^ 1, BLOCK), numbers(seed ^ 2, floats));
@@ -160,6 +176,7 @@ proptest! {
             let m = |r: usize, c: usize| f64::from(m[at(r, c)]);
             match (points, side) {
                 (4, _) => sandwich(&OUTPUT_OF_FOUR, m),
+                (5, _) => sandwich(&OUTPUT_OF_STRIDES, m),
                 (_, 2) => sandwich(&OUTPUT_OF_FIVE, m),
                 _ => sandwich(&OUTPUT, m),
             }
@@ -186,9 +203,9 @@ proptest! {
 
     #[test]
     fn weights_agree_with_loops(
-        (points, side) in sides(), blocks in 1_usize..4, more in 0_usize..40, seed: u64,
+        (points, side, stride) in sides(), blocks in 1_usize..4, more in 0_usize..40, seed: u64,
     ) {
-        let (window, squared) = (points + 1 - side, points * points);
+        let (window, squared) = (points - stride * (side - 1), points * points);
         let taps = window * window;
         let w = numbers(seed, blocks * taps * PAIRS);
         let point = blocks * PAIRS + more;
@@ -198,6 +215,7 @@ proptest! {
             let g = |r: usize, c: usize| f64::from(w[at(r * window + c)]);
             let u = match (points, window) {
                 (4, _) => sandwich(&WEIGHTS_OF_FOUR, g),
+                (5, _) => sandwich(&WEIGHTS_OF_STRIDES, g),
                 (_, 5) => sandwich(&WEIGHTS_OF_FIVE, g),
                 _ => sandwich(&WEIGHTS, g),
             };
@@ -229,19 +247,19 @@ proptest! {
 #[test]
 #[should_panic(expected = "tiles cover the columns")]
 fn tiles_beside_the_gradient_are_refused() {
-    let tiles = Tiles { input: [1, 1], output: [4, 4], pad: [0, 0], points: 6, side: 4, columns: 2 };
+    let tiles = Tiles { input: [1, 1], output: [4, 4], pad: [0, 0], points: 6, side: 4, stride: 1, columns: 2 };
     Isa::detect().winograd_upstream(&tiles, 0, 1, 2, &[0.0; 16 * BLOCK], &mut [0.0; 36 * 2 * BLOCK]);
 }
 
 #[test]
 #[should_panic(expected = "tiles of six points and windows 3×3")]
 fn gradients_of_four_points_are_refused() {
-    let tiles = Tiles { input: [1, 1], output: [2, 2], pad: [0, 0], points: 4, side: 2, columns: 1 };
+    let tiles = Tiles { input: [1, 1], output: [2, 2], pad: [0, 0], points: 4, side: 2, stride: 1, columns: 1 };
     Isa::detect().winograd_upstream(&tiles, 0, 1, 1, &[0.0; 4 * BLOCK], &mut [0.0; 36 * BLOCK]);
 }
 
 #[test]
-#[should_panic(expected = "windows of six or four points")]
+#[should_panic(expected = "windows of four, five or six points")]
 fn four_points_are_too_few_for_windows_of_five() {
     Isa::detect().winograd_weights(4, 5, &[0.0; 25 * PAIRS], PAIRS, &mut [0.0; 16 * PAIRS]);
 }
@@ -257,7 +275,14 @@ fn steps_beyond_memory_are_refused() {
 #[test]
 #[should_panic(expected = "input of the transform")]
 fn sizes_beyond_memory_are_refused() {
-    let tiles =
-        Tiles { input: [1, usize::MAX / BLOCK + 1], output: [1, 1], pad: [0, 0], points: 6, side: 4, columns: 1 };
+    let tiles = Tiles {
+        input: [1, usize::MAX / BLOCK + 1],
+        output: [1, 1],
+        pad: [0, 0],
+        points: 6,
+        side: 4,
+        stride: 1,
+        columns: 1,
+    };
     Isa::detect().winograd_input(&tiles, 0, 1, 1, &[], &mut [0.0; 36 * BLOCK]);
 }
