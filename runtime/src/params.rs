@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::ops::{Deref, DerefMut, Range};
 
+use crate::buffer::ALIGNMENT;
 use crate::{Buffer, Options, Spec};
 
 /// Weights and buffers in one vector, of which deployment may give back what it has made something else of.
@@ -38,7 +39,8 @@ impl Params {
         if self.keep {
             return;
         }
-        let mut whole = range;
+        // Weights begin on cache lines; what lies between them is nobody's.
+        let mut whole = range.start..range.end.next_multiple_of(ALIGNMENT / size_of::<f32>()).min(self.values.len());
         self.given_back.retain(|other| {
             let apart = other.end != whole.start && whole.end != other.start;
             if !apart {
@@ -114,8 +116,10 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn neighbours_that_are_less_than_a_page_are_given_back_together() {
         let mut params = Params::new(&spec(false), &Options { keep_weights: false, ..Options::default() });
-        for start in (0..LEN).step_by(1 << 12).rev() {
-            params.give_back(start..start + (1 << 12));
+        // Those in between last, and all with a gap in front of the next one's cache line.
+        let every_other = |first: usize| (first..LEN).step_by(1 << 13);
+        for start in every_other(0).chain(every_other(1 << 12)) {
+            params.give_back(start..start + (1 << 12) - 5);
         }
         let left = params.iter().filter(|x| **x != 0.0).count();
         assert!(left == 0, "{left} of {LEN} floats are still there");

@@ -6,7 +6,7 @@ use std::path::Path;
 use cnnc::graph::{Layout, Type};
 use cnnc::ops::Op;
 use cnnc::ops::along::Along;
-use cnnc::ops::batch_norm::{BatchStats, BatchSums, Column, Normalize};
+use cnnc::ops::batch_norm::{BatchStats, BatchSums, Column, FoldWeight, Normalize};
 use cnnc::ops::conv::Conv;
 use cnnc::ops::dense::Dense;
 use cnnc::ops::elementwise::AddN;
@@ -55,6 +55,16 @@ fn broken() -> Vec<(&'static str, Op, Vec<Type>)> {
             "layout-C1",
             Pack { to: Layout::WinogradWeights { points: 4 }, backwards: false, fold: None }.into(),
             vec![Type::single([16, 16, 5, 5])],
+        ),
+        (
+            "layout-C1",
+            Pack { to: Layout::Packed { lanes: 16 }, backwards: true, fold: Some(FoldWeight { eps: 1e-5 }) }.into(),
+            vec![Type::single([16, 16, 3, 3]), Type::single([16]), Type::single([16])],
+        ),
+        (
+            "layout-C1",
+            Pack { to: Layout::Packed { lanes: 16 }, backwards: false, fold: Some(FoldWeight { eps: 1e-5 }) }.into(),
+            vec![Type::single([16, 16, 3, 3]), Type::single([16]), Type::single([8])],
         ),
         ("layout-C2", tiles, vec![map(), Type::single([2, 3, 1])]),
         (

@@ -62,7 +62,7 @@ fn emitted_operators_agree_with_the_reference() {
 
 /// Shapes, and convolutions with a pool behind: of planes and of blocks, one strip and several, with padding and without, groups,
 /// one axis, strips and both kinds of tiles of Winograd's, activations that tiles apply and others.
-const POOLED: [(&str, &str, &str); 11] = [
+const POOLED: [(&str, &str, &str); 13] = [
     ("[3, 20, 30]", "conv(image, 24, 3, pad: 1) |> relu", "max_pool(2)"),
     ("[3, 416, 32]", "conv(image, 16, 3, pad: 1) |> leaky_relu(0.1)", "max_pool(2)"),
     ("[20, 12, 18]", "conv(image, 40, 5, pad: 2, stride: 2)", "avg_pool([2, 3])"),
@@ -74,6 +74,8 @@ const POOLED: [(&str, &str, &str); 11] = [
     ("[256, 14, 14]", "conv(image, 256, 3, pad: 1) |> relu", "max_pool(2)"),
     ("[256, 12, 12]", "conv(image, 256, 3, pad: 1) |> tanh", "max_pool(4)"),
     ("[512, 4, 4]", "conv(image, 512, 3, pad: 1) |> relu", "max_pool(2)"),
+    ("[64, 56, 48]", "conv(image, 64, 3, pad: 1, stride: 2) |> relu", "max_pool(2)"),
+    ("[256, 24, 24]", "conv(image, 256, 3, pad: 1, stride: 2) |> tanh", "max_pool(2)"),
 ];
 
 /// A convolution that pools its own value computes what it would if that were written first, bit for bit.

@@ -111,15 +111,12 @@ impl Budget {
     ) -> (Planned, Option<Planned>) {
         let total = |i: &Planned, t: Option<&Planned>| Taken::of(i, t, self).total();
         let mut deployed = inference(graph.clone());
-        let (mut slower, mut tried) = (graph.clone(), Vec::new());
+        let mut slower = graph.clone();
         while let over @ 1.. = total(&deployed, training.as_ref()).saturating_sub(self.bytes)
             && algorithms::lighten(&mut slower.tuning.inference, &deployed.graph, over / size_of::<f32>() + 1)
         {
-            // What is lighter by the model may not be so by the plan; then something else is given up.
-            if tried.contains(&slower.tuning.inference) {
-                break;
-            }
-            tried.push(slower.tuning.inference.clone());
+            // What is lighter by the model may not be so by the plan; then more is given up. Each round leaves fewer floats by the
+            // model, so this ends.
             deployed = inference(slower.clone());
         }
         let total = |trained: &Planned| total(&deployed, Some(trained));

@@ -41,12 +41,12 @@ pub enum Layout {
     /// Weights of a window 3×3 or 5×5 in Winograd's space of products: `[filters / 16][points²][channels + 1][16]`. Without the cache
     /// line behind the channels of a point, the numbers of a weight would fall into one set of the cache, and be written as slowly.
     WinogradWeights {
-        /// Points a side: 6 or 4.
+        /// Points a side: 6, 5 or 4.
         points: usize,
     },
     /// Activations in Winograd's space of products: `[channels / 16][points²][pitch][16]`, see [`winograd_pitch`].
     WinogradTiles {
-        /// Points a side: 6 or 4.
+        /// Points a side: 6, 5 or 4.
         points: usize,
         /// Tiles of 4×4 or 2×2 outputs.
         tiles: usize,

@@ -1,4 +1,5 @@
-//! Weights of convolutions in the order that tiles read them, and their gradients back in plain order.
+//! Weights of convolutions as tiles read them (in their order, with what is folded in, transformed), and their gradients back in
+//! plain order.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -73,8 +74,14 @@ impl Operator for Pack {
 
     fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
         let mut ty = inputs[0].laid_out(self.to);
-        let known = ty.shape.len() > 2 && self.lanes(&ty.shape[2..]).is_some();
-        if !known || !inputs[0].layout.is_plain() || ty.batched {
+        let known = ty.shape.get(2..).is_some_and(|window| self.lanes(window).is_some());
+        // Factors are those of filters, which channels become on the way backwards.
+        let folds = match (self.fold, &inputs[1..]) {
+            (None, []) => true,
+            (Some(_), [weight, var]) => !self.backwards && [weight, var].iter().all(|v| v.shape == [ty.channels()]),
+            _ => false,
+        };
+        if !known || !folds || !inputs[0].layout.is_plain() || ty.batched {
             return Err(mismatch("these are no weights to be laid out like this", inputs[0]));
         }
         if self.backwards {

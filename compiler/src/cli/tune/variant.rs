@@ -113,12 +113,9 @@ fn workloads(planned: &Planned) -> Vec<Option<Workload>> {
     let mut parts: BTreeMap<ValueId, Workload> = BTreeMap::new();
     for value in graph.values() {
         let Some(workload) = Workload::of(graph, value) else { continue };
-        let mut operands = graph.node(value).inputs.clone();
-        while let Some(operand) = operands.pop() {
-            let node = graph.node(operand);
-            if matches!(node.op, Op::Pack(_) | Op::WinogradTiles(_)) {
-                parts.insert(operand, workload.clone());
-                operands.extend(&node.inputs);
+        for operand in &graph.node(value).inputs {
+            if matches!(graph.node(*operand).op, Op::Pack(_) | Op::WinogradTiles(_)) {
+                parts.insert(*operand, workload.clone());
             }
         }
         parts.insert(value, workload);

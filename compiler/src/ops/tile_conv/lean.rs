@@ -1,5 +1,6 @@
 //! Winograd's algorithm on tiles, of weights as they are packed: every task transforms those of its filters where it needs them. Of
-//! what is multiplied a quarter comes from memory, of F(2×2, 3×3) nine sixteenths, of F(2×2, 5×5) 25 of 36; the rest is made in the cache.
+//! what is multiplied a quarter comes from memory, of F(2×2, 3×3) nine sixteenths, of F(2×2, 5×5) 25 of 36, of windows with a stride
+//! 9 of 25; the rest is made in the cache.
 
 use proc_macro2::TokenStream;
 use quote::quote;

@@ -57,7 +57,8 @@ pub enum Algorithm {
     /// Winograd's F(4×4, 3×3) or F(2×2, 5×5), or F(2×2, 3×3) of windows with a stride, strip by strip: tiles are transformed where
     /// they are used.
     WinogradStrips,
-    /// The same of an operand that has been transformed as a whole, for weights that no cache holds.
+    /// The same of an operand that has been transformed as a whole, for weights that no cache holds. Of windows with a stride there
+    /// are small tiles only.
     WinogradTiles,
     /// The same in tiles of 2×2 pixels, F(2×2, 3×3): more products, but less than half of the weights to bring from memory, and
     /// where maps are small more tiles, which hide the latency of multiply-adds.
@@ -95,7 +96,7 @@ impl Algorithm {
         self.takes_tiles() && !self.takes_transformed_weights()
     }
 
-    /// Whether its tiles are of 2×2 pixels.
+    /// Whether it is one of those with small tiles.
     pub fn has_small_tiles(self) -> bool {
         matches!(self, Self::WinogradSmallTiles | Self::WinogradSmallTilesLean)
     }

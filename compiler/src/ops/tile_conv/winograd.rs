@@ -28,7 +28,7 @@ pub struct Tiling {
     pub stride: usize,
 }
 
-/// Points a side of the tiles of an algorithm of Winograd's.
+/// Points a side of the tiles of an algorithm of Winograd's, of windows with a stride.
 pub fn points(algorithm: Algorithm, stride: usize) -> usize {
     match (stride, algorithm.has_small_tiles()) {
         (2, _) => 5,
@@ -42,7 +42,8 @@ pub fn products(algorithm: Algorithm, stride: usize) -> usize {
     points(algorithm, stride).pow(2)
 }
 
-/// Pixels of a tile's side of a convolution of this many elements a side: so many that the points are enough for both.
+/// Pixels of a tile's side of a convolution that [`fits`], of a window of this many elements a side: so many that the points are enough
+/// for both.
 pub fn side(algorithm: Algorithm, window: usize, stride: usize) -> usize {
     (points(algorithm, stride) - window) / stride + 1
 }

@@ -299,7 +299,8 @@ fn skips(window: &Window) -> bool {
     window.len() == 1 && window.stride.iter().any(|s| *s > 1) && window.pad.iter().all(|p| *p == (0, 0))
 }
 
-/// Whether Winograd's algorithm is possible for the gradient by the weights, allowed, and faster.
+/// Whether Winograd's algorithm is possible for the gradient by the weights, allowed, and faster. There is one of tiles of 4×4 pixels
+/// only, so none of windows with a stride.
 fn winograd_pays(graph: &Graph, conv: &ConvGradWeight, x: &Type, dy: &Type) -> bool {
     let fits = conv.window.kernel == [3, 3] && fits(Algorithm::WinogradTiles, &conv.window) && conv.groups == 1;
     let [rows, columns] = [dy.shape[1], dy.shape.get(2).copied().unwrap_or(1)];

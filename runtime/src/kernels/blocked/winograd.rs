@@ -4,7 +4,7 @@
 //!
 //! Lavin & Gray 2016, "Fast algorithms for convolutional neural networks": with points 0, ±√½, ±√2 and ∞, or 0, ±1 and ∞, the
 //! result is Aᵀ\[(G g Gᵀ) ⊙ (Bᵀ d B)\]A. B depends on the points alone; A has as many rows of it as a tile has pixels a side, G
-//! as many columns as the window has elements. Over many tiles and channels the product ⊙ becomes 36 or 16 matrix products,
+//! as many columns as the window has elements. Over many tiles and channels the product ⊙ becomes 36, 25 or 16 matrix products,
 //! which are done by the same register tile as all convolutions.
 //!
 //! Lavin & Gray have ±1 and ±2 in the place of ±√½ and ±√2. Sizes whose product is one keep the powers in A and G near one, and
@@ -12,7 +12,7 @@
 //! the accuracy of Winograd convolution for deep neural networks", compare points).
 //!
 //! Windows that go two pixels on at a time see of a line (d0 to d4) the odd numbers through their middle element alone, two products
-//! for two results, and the even ones through the outer elements, which is F(2, 2) with points 0, 1 and ∞ (shifted: −1 would do),
+//! for two results, and the even ones through the outer elements, which is F(2, 2) with points 0, 1 and ∞ (−1 would do as well as 1),
 //! three products instead of four: (d0 − d2) g0, d2 (g0 + g2), (d2 − d4) g2, d1 g1 and d3 g1. All of these are rows of the same
 //! matrices, with nothing but 0 and ±1 in them.
 
@@ -35,8 +35,7 @@ pub struct Tiles {
     pub pad: [usize; 2],
     /// Points a side: 6, or 4 for a window 3×3; 5 for one that goes two pixels on at a time.
     pub points: usize,
-    /// Pixels of a tile's side: of windows that go one pixel on, with the elements of the window's one more than there are
-    /// points.
+    /// Pixels of a tile's side: 1 + (points − elements of the window's side) / stride.
     pub side: usize,
     /// Pixels from one window to the next, along either side.
     pub stride: usize,

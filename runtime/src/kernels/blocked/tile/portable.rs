@@ -14,8 +14,8 @@ pub(super) unsafe fn portable(tile: &Tile<'_>, rows: usize, blocks: usize, place
         let place = place.pixels(row * tile.columns + column, row * tile.x_row + column * tile.lanes);
         // SAFETY: the pixel is one of the rows and columns that were checked.
         unsafe {
-            let block = |at: *const f32| at.cast::<[f32; BLOCK]>().read();
-            let mut sums = if place.bias.is_null() { [0.0; BLOCK] } else { block(place.bias) };
+            let read = |at: *const f32| at.cast::<[f32; BLOCK]>().read();
+            let mut sums = if place.bias.is_null() { [0.0; BLOCK] } else { read(place.bias) };
             let (mut x, mut w, mut left) = (place.x, place.w, tile.channels);
             while left > 0 {
                 let lanes = left.min(tile.lanes);
@@ -30,7 +30,7 @@ pub(super) unsafe fn portable(tile: &Tile<'_>, rows: usize, blocks: usize, place
                 x = x.wrapping_add(tile.block);
             }
             if !place.add.is_null() {
-                sums.iter_mut().zip(block(place.add)).for_each(|(sum, add)| *sum += add);
+                sums.iter_mut().zip(read(place.add)).for_each(|(sum, add)| *sum += add);
             }
             match place.slope {
                 Slope::One => {}
