@@ -122,7 +122,8 @@ mod tests {
             params.give_back(start..start + (1 << 12) - 5);
         }
         let left = params.iter().filter(|x| **x != 0.0).count();
-        assert!(left == 0, "{left} of {LEN} floats are still there");
+        // Pages of 64 KiB at both ends may not be all the buffer's.
+        assert!(left <= 2 * (64 << 10) / size_of::<f32>(), "{left} of {LEN} floats are still there");
     }
 
     #[test]
