@@ -89,10 +89,30 @@ impl Printer<'_> {
             return flat;
         }
         if self.wrapped(expr) {
-            let inside = Place { column: place.column + 1, after: place.after + 1, ..place };
-            return format!("({})", self.broken(expr, inside).unwrap_or_else(|| self.bare(expr)));
+            return self.bracketed(expr, place);
         }
         self.broken(expr, place).unwrap_or(flat)
+    }
+
+    /// An expression of several lines in the author's brackets, which have lines of their own where what is in them would
+    /// reach too far to the right beside them.
+    fn bracketed(&self, expr: &Expr, place: Place) -> String {
+        let within = |place| self.broken(expr, place).unwrap_or_else(|| self.bare(expr));
+        let beside = within(Place { column: place.column + 1, after: place.after + 1, ..place });
+        let last = beside.lines().count() - 1;
+        let fits = beside.lines().enumerate().all(|(index, line)| {
+            let column = if index == 0 { place.column + 1 } else { 0 };
+            let after = if index == last { place.after + 1 } else { 0 };
+            self.fits(line, Place { column, after, ..place })
+        });
+        if fits {
+            return format!("({beside})");
+        }
+        let indent = place.indent + INDENT;
+        let own = Place { column: indent, indent, after: 0 };
+        let flat = self.bare(expr);
+        let text = if self.fits(&flat, own) { flat } else { within(own) };
+        format!("({}{text}{})", newline(indent), newline(place.indent))
     }
 
     /// An expression over several lines, without the brackets around it; nothing where it has no place to break.
@@ -229,7 +249,7 @@ impl Printer<'_> {
         let list = |items: &[Expr]| items.iter().map(|e| self.flat(e)).collect::<Vec<_>>().join(", ");
         match &expr.kind {
             ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Bool(_) | ExprKind::Str(_) => {
-                self.snippet(expr.span).trim_matches(['(', ')', ' ']).to_owned()
+                self.snippet(expr.span).trim_matches(|c: char| c.is_whitespace() || "()".contains(c)).to_owned()
             }
             ExprKind::Name(name) => name.clone(),
             ExprKind::List(items) => format!("[{}]", list(items)),

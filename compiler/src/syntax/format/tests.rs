@@ -36,6 +36,20 @@ fn long_lines_are_broken() {
     assert_eq!(formatted(&once), once);
 }
 
+/// What was wrong in a file that random texts found: nothing of it but the brackets has a place to break.
+#[test]
+fn brackets_are_broken_where_nothing_in_them_is() {
+    let name = "a_name_of_some_length";
+    let text = format!(
+        "block b() {{\n x = x |> x((x |> x((x |> x({name}: (shared {name}() as {name}))))))\n y = x |> x(\n(\n0.5\n))\n}}"
+    );
+    let once = formatted(&text);
+    assert!(once.lines().all(|l| l.len() <= WIDTH), "{once}");
+    assert!(once.contains(&format!(": (\n{}shared {name}() as {name}\n", " ".repeat(32))), "{once}");
+    assert!(once.contains("    y = x |> x((0.5))\n"), "{once}");
+    assert_eq!(formatted(&once), once);
+}
+
 #[test]
 fn docs_behind_a_value_are_no_division() {
     let good = "block b(x) {\n    y = [1, 2]\n    /// The same.\n    z = y\n    return z\n}\n";
