@@ -15,7 +15,7 @@ pub struct Reorder {
     pub to: Layout,
 }
 
-/// Winograd's transform of activations, Bᵀ d B, for a convolution 3×3 or 5×5.
+/// Winograd's transform of activations, Bᵀ d B, for a convolution 3×3, 4×4 or 5×5.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct WinogradTiles {
     /// The output of the convolution.
@@ -123,7 +123,7 @@ impl Operator for WinogradTiles {
     }
 
     fn infer(&self, inputs: &[&Type]) -> Result<Type, Mismatch> {
-        let known = matches!((self.points, self.side, self.stride), (6, 4 | 2, 1) | (4, 2, 1) | (5, 2, 2));
+        let known = matches!((self.points, self.side, self.stride), (6, 2..=4, 1) | (4, 2, 1) | (5, 2, 2));
         if inputs[0].layout != Layout::Blocked || inputs[0].shape.len() != 3 || !known {
             return Err(mismatch("these are no blocked rows and columns for tiles that there are", inputs[0]));
         }

@@ -153,6 +153,7 @@ pub mod one_hot;
 pub mod pack;
 pub mod pad;
 pub mod perceptual;
+pub mod phases;
 pub mod places;
 pub mod pointwise;
 pub mod pool;
@@ -218,6 +219,8 @@ operators! {
     Spread(layout::Spread),
     /// What a stride does not skip, side by side.
     Pick(layout::Pick),
+    /// A stride's phases as channels.
+    Phases(phases::Phases),
     /// Convolution of blocked tensors.
     TileConv(tile_conv::TileConv),
     /// Its gradient by the weights.

@@ -33,7 +33,7 @@ impl Pack {
     fn lanes(&self, window: &[usize]) -> Option<usize> {
         match (self.to, window) {
             (Layout::Packed { lanes }, [_, ..]) => Some(lanes),
-            (Layout::WinogradWeights { points: 6 }, [3, 3] | [5, 5]) => Some(BLOCK),
+            (Layout::WinogradWeights { points: 6 }, [3, 3] | [4, 4] | [5, 5]) => Some(BLOCK),
             (Layout::WinogradWeights { points: 4 | 5 }, [3, 3]) => Some(BLOCK),
             _ => None,
         }

@@ -51,7 +51,7 @@ impl Workload {
     pub fn allows(&self, algorithm: Algorithm) -> bool {
         match algorithm {
             Algorithm::Direct => true,
-            _ => fits(algorithm, &self.window) && self.groups == 1 && self.lanes == BLOCK && self.input[0] >= BLOCK,
+            _ => fits(algorithm, &self.window) && self.groups == 1 && self.lanes == BLOCK && self.input[0] >= BLOCK / 2,
         }
     }
 

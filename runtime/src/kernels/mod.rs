@@ -41,7 +41,7 @@ use extent::extent;
 
 pub use activation::Activation;
 pub use adaptive::Adaptive;
-pub use blocked::{BLOCK, Finish, Gate, Next, Outer, Packing, Slope, Stage, Tile, Tiles};
+pub use blocked::{BLOCK, Finish, Gate, Next, Outer, Packing, Phases, Slope, Stage, Tile, Tiles};
 pub use cross_entropy_map::{CrossEntropyMap, one_hot};
 pub use dropout::Dropout;
 pub use elementwise::{Arithmetic, Broadcast};

@@ -46,6 +46,9 @@ pub struct TileConv {
     pub rows: usize,
     /// Blocks of filters that a task computes.
     pub planes: usize,
+    /// Multiply-adds of the convolution as it was written, where this one, which stands for it, has zeros among its weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub macs: Option<u64>,
 }
 
 /// How a convolution is computed.
@@ -54,8 +57,8 @@ pub struct TileConv {
 pub enum Algorithm {
     /// Tiles of 16 filters × 28 pixels over all channels and taps.
     Direct,
-    /// Winograd's F(4×4, 3×3) or F(2×2, 5×5), or F(2×2, 3×3) of windows with a stride, strip by strip: tiles are transformed where
-    /// they are used.
+    /// Winograd's F(4×4, 3×3), F(3×3, 4×4) or F(2×2, 5×5), or F(2×2, 3×3) of windows with a stride, strip by strip: tiles are
+    /// transformed where they are used.
     WinogradStrips,
     /// The same of an operand that has been transformed as a whole, for weights that no cache holds. Of windows with a stride there
     /// are small tiles only.
@@ -223,9 +226,10 @@ impl Operator for TileConv {
     }
 
     fn macs(&self, inputs: &[&Type], output: &Type) -> u64 {
-        match self.pool {
-            None => self.bare().macs(inputs, output),
-            Some(_) => self.bare().macs(inputs, &self.unpooled(inputs[0], inputs[1])),
+        match (self.macs, &self.pool) {
+            (Some(macs), _) => macs,
+            (None, None) => self.bare().macs(inputs, output),
+            (None, Some(_)) => self.bare().macs(inputs, &self.unpooled(inputs[0], inputs[1])),
         }
     }
 
@@ -288,6 +292,7 @@ impl Operator for TileConv {
         let how = match self.algorithm {
             Algorithm::Direct => "tiles of 16 filters",
             _ if self.window.kernel == [5, 5] => "Winograd's F(2×2, 5×5)",
+            _ if self.window.kernel == [4, 4] => "Winograd's F(3×3, 4×4)",
             _ if self.window.stride == [2, 2] => "Winograd's F(2×2, 3×3) with a stride",
             algorithm if algorithm.has_small_tiles() => "Winograd's F(2×2, 3×3)",
             _ => "Winograd's F(4×4, 3×3)",

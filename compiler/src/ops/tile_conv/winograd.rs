@@ -1,5 +1,5 @@
-//! Winograd's F(4×4, 3×3), F(2×2, 5×5) and F(2×2, 3×3) (Lavin & Gray 2016): 36 or 16 matrix products over tiles instead of 9 or
-//! 25 over pixels; 25 over tiles of 2×2 pixels where windows 3×3 go two pixels on at a time.
+//! Winograd's F(4×4, 3×3), F(3×3, 4×4), F(2×2, 5×5) and F(2×2, 3×3) (Lavin & Gray 2016): 36 or 16 matrix products over tiles
+//! instead of 9, 16 or 25 over pixels; 25 over tiles of 2×2 pixels where windows 3×3 go two pixels on at a time.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -52,7 +52,7 @@ pub fn side(algorithm: Algorithm, window: usize, stride: usize) -> usize {
 pub fn fits(algorithm: Algorithm, window: &Window) -> bool {
     let sizes = match (&window.kernel[..], &window.stride[..]) {
         ([3, 3], [1, 1]) => true,
-        ([5, 5], [1, 1]) => !algorithm.has_small_tiles(),
+        ([4, 4] | [5, 5], [1, 1]) => !algorithm.has_small_tiles(),
         // In small tiles; strips have no others.
         ([3, 3], [2, 2]) => algorithm.has_small_tiles() || algorithm == Algorithm::WinogradStrips,
         _ => false,

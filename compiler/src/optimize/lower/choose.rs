@@ -41,6 +41,9 @@ const TRANSFORM_WEIGHTS: f64 = 3.0;
 /// but has almost three times the weights, and where maps are small the time that takes shows (maps of 7×7 took longer than direct
 /// on an Intel Xeon; not measured elsewhere).
 const STRIDED: f64 = 1.1;
+/// How much longer Winograd's algorithm takes of phases than the model says: values are taken apart first, and of few channels
+/// sums go through memory often.
+const PHASED: f64 = 1.25;
 /// Alternatives of a workload that are measured at most: enough for the cuts of one algorithm and one of each other.
 const CANDIDATES: usize = 12;
 
@@ -110,6 +113,13 @@ fn model(workload: &Workload, mode: Mode, exact: bool) -> Choice {
     let cycles = Algorithm::ALL.into_iter().filter_map(|algorithm| Some((algorithm, of_algorithm(algorithm)?)));
     let fastest = cycles.min_by(|a, b| a.1.total_cmp(&b.1)).map_or(Algorithm::Direct, |(algorithm, _)| algorithm);
     layer.cut(fastest)
+}
+
+/// Whether a convolution with a stride is faster as one of its phases, by Winograd's algorithm.
+pub fn pays_in_phases(direct: &Workload, phases: &Workload, mode: Mode, exact: bool) -> bool {
+    let algorithm = model(phases, mode, exact).algorithm;
+    let cycles = Layer::of(direct, mode).direct_cycles();
+    algorithm != Algorithm::Direct && PHASED * Layer::of(phases, mode).cycles(algorithm) < cycles
 }
 
 /// What is worth measuring for a workload: the model's choice first, then the same algorithm cut otherwise, then others.
@@ -324,8 +334,10 @@ impl Layer {
         let [rows, columns] = self.tiles(algorithm);
         let blocks = self.blocks();
         let transformed = |strip: usize| self.transformed(algorithm) / rows * strip;
-        // Strips of at least a full register tile, as long as what is transformed stays in the cache.
-        let wide = 28_usize.div_ceil(columns).min(rows);
+        // Strips of at least a full register tile, of two where a tile is soon done with few channels, as long as what is
+        // transformed stays in the cache.
+        let full = if self.channels < BLOCK { 56_usize } else { 28 };
+        let wide = full.div_ceil(columns).min(rows);
         let strip = (1..=wide).rev().find(|r| transformed(*r) <= 3 * CACHE / 2).unwrap_or(1);
         let (mut strip, mut planes) = (strip, blocks);
         while rows.div_ceil(strip) * blocks.div_ceil(planes) < self.tasks() {

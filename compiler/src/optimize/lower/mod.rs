@@ -7,7 +7,7 @@
 mod choose;
 
 pub use choose::{Lighter, candidates, lighter};
-use choose::{choose, workload};
+use choose::{choose, pays_in_phases, workload};
 
 use std::collections::HashMap;
 
@@ -17,6 +17,7 @@ use crate::ops::conv::{Conv, ConvGradWeight};
 use crate::ops::conv_transpose::ConvTranspose;
 use crate::ops::layout::{Pick, Reorder, Spread, WinogradTiles};
 use crate::ops::pack::{Pack, Unpack};
+use crate::ops::phases::Phased;
 use crate::ops::tile_conv::winograd::{fits, points, side};
 use crate::ops::tile_conv::{Algorithm, TileConv, TileConvGradWeight, grad_weight_pays};
 use crate::ops::window::Window;
@@ -143,13 +144,27 @@ impl Lowering<'_> {
             let conv = Conv { window, ..conv.clone() };
             let thin = self.rewrite.new.ty(x).laid_out(Layout::Plain);
             let seen = workload(&conv.window, conv.groups, &thin, &node.ty, true, false).expect("as before");
-            self.tiles(value, &conv, &seen, x, w, bias)
+            self.tiles(value, &conv, &seen, x, w, bias, None)
+        } else if let Some((phased, seen)) = self.phased(conv, &seen, graph.ty(x), &node.ty) {
+            let x = self.plain(x);
+            let x = self.rewrite.push_like(value, phased.values, &[x]);
+            let w = self.rewrite.push_like(value, phased.weights, &[w]);
+            let macs = node.op.macs(&[graph.ty(node.inputs[0]), graph.ty(node.inputs[1])], &node.ty);
+            let conv = Conv { window: phased.window, ..conv.clone() };
+            self.tiles(value, &conv, &seen, x, w, bias, Some(macs))
         } else {
             let x = if seen.lanes == 1 { self.plain(x) } else { self.blocked(x) };
-            self.tiles(value, conv, &seen, x, w, bias)
+            self.tiles(value, conv, &seen, x, w, bias, None)
         };
         self.set(value, new);
         true
+    }
+
+    /// A convolution of few channels with a stride as one of its phases, and its workload, where that is faster.
+    fn phased(&self, conv: &Conv, seen: &Workload, x: &Type, y: &Type) -> Option<(Phased, Workload)> {
+        let phased = Phased::of(conv, x, y).filter(|_| seen.lanes == 1)?;
+        let workload = workload(&phased.window, 1, &phased.values.of(x), y, true, false)?;
+        pays_in_phases(seen, &workload, self.mode, self.graph.exact).then_some((phased, workload))
     }
 
     /// What a window that [`skips`] sees of a value, in blocks, and the window that sees all of that. The pixels are picked once
@@ -167,6 +182,7 @@ impl Lowering<'_> {
     }
 
     /// Adds a convolution of tiles, with its weights packed.
+    #[allow(clippy::too_many_arguments, reason = "operands, and what is known of them")]
     fn tiles(
         &mut self,
         at: ValueId,
@@ -175,6 +191,7 @@ impl Lowering<'_> {
         x: ValueId,
         w: ValueId,
         bias: Option<ValueId>,
+        macs: Option<u64>,
     ) -> ValueId {
         let Choice { algorithm, rows, planes } = choose(workload, self.mode, self.graph);
         let stride = conv.window.stride[0];
@@ -202,6 +219,7 @@ impl Lowering<'_> {
             algorithm,
             rows,
             planes,
+            macs,
         };
         let operands: Vec<ValueId> = [x, weights].into_iter().chain(bias).collect();
         self.rewrite.push_like(at, op, &operands)
@@ -240,7 +258,7 @@ impl Lowering<'_> {
         }
         let conv = Conv { window, groups: 1, activation: None };
         let w = self.plain(w);
-        let new = self.tiles(value, &conv, &workload, dy, w, None);
+        let new = self.tiles(value, &conv, &workload, dy, w, None, None);
         self.set(value, new);
         true
     }
@@ -258,7 +276,7 @@ impl Lowering<'_> {
         let Some(workload) = workload(&window, 1, graph.ty(dy), &products, true, true) else { return false };
         let (dy, w) = (self.blocked(dy), self.plain(w));
         let product = Conv { window, groups: 1, activation: None };
-        let products = self.tiles(value, &product, &workload, dy, w, None);
+        let products = self.tiles(value, &product, &workload, dy, w, None, None);
         let spread = Spread { stride: conv.window.stride.clone(), size: conv.shape[1..].to_vec() };
         let new = self.rewrite.push_like(value, spread, &[products]);
         self.set(value, new);

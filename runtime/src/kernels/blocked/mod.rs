@@ -6,6 +6,7 @@
 
 mod norm;
 mod outer;
+mod phases;
 mod pool;
 mod reorder;
 mod stage;
@@ -18,6 +19,7 @@ use super::extent;
 
 pub use norm::Gate;
 pub use outer::Outer;
+pub use phases::Phases;
 pub use reorder::Packing;
 pub use stage::Stage;
 pub use tile::{Finish, Next, Slope, Tile};

@@ -1,5 +1,5 @@
-//! Winograd's minimal filtering: with six points a side F(4×4, 3×3), 36 products instead of 144 for 16 pixels, and
-//! F(2×2, 5×5), 36 instead of 100 for 4; with four points F(2×2, 3×3), 16 instead of 36 for 4; with five, F(2×2, 3×3) of windows
+//! Winograd's minimal filtering: with six points a side F(4×4, 3×3), 36 products instead of 144 for 16 pixels,
+//! F(3×3, 4×4), 36 instead of 144 for 9, and F(2×2, 5×5), 36 instead of 100 for 4; with four points F(2×2, 3×3), 16 instead of 36 for 4; with five, F(2×2, 3×3) of windows
 //! that go two pixels on at a time, 25 instead of 36.
 //!
 //! Lavin & Gray 2016, "Fast algorithms for convolutional neural networks": with points 0, ±√½, ±√2 and ∞, or 0, ±1 and ∞, the
@@ -46,7 +46,7 @@ pub struct Tiles {
 impl Tiles {
     /// Whether there are transforms for these numbers of points and pixels.
     fn known(&self) -> bool {
-        matches!((self.points, self.side, self.stride), (6, 4 | 2, 1) | (4, 2, 1) | (5, 2, 2))
+        matches!((self.points, self.side, self.stride), (6, 2..=4, 1) | (4, 2, 1) | (5, 2, 2))
     }
 
     /// Floats of `tiles` transformed tiles, whose points are `pitch` tiles apart.
@@ -161,7 +161,7 @@ unsafe fn input_line<V: Vector, const P: usize>(d: [V; P]) -> [V; P] {
     }
 }
 
-/// Aᵀ times four, five or six numbers, for tiles of `S` pixels a side: of two, the first two results count.
+/// Aᵀ times four, five or six numbers, for tiles of `S` pixels a side, whose first `S` results count.
 ///
 /// # Safety
 /// The vector's instructions are there.
@@ -180,10 +180,11 @@ unsafe fn output_line<V: Vector, const P: usize, const S: usize>(m: [V; P]) -> [
         }
         let (far_sum, far_difference) = (m[3].add(m[4]), m[3].sub(m[4]));
         let first = near_difference.mul(V::splat(NEAR)).fma(far_difference, V::splat(FAR));
+        let second = near_sum.mul(V::splat(0.5)).fma(far_sum, V::splat(2.0));
         [
             m[0].add(near_sum).add(far_sum),
             if S == 2 { m[5].add(first) } else { first },
-            near_sum.mul(V::splat(0.5)).fma(far_sum, V::splat(2.0)),
+            if S == 3 { m[5].add(second) } else { second },
             m[5].fma(near_difference, V::splat(0.5 * NEAR)).fma(far_difference, V::splat(2.0 * FAR)),
         ]
     }
@@ -300,6 +301,7 @@ unsafe fn output<V: Vector, const G: usize>(
             (4, _) => output_tiles::<V, G, 4, 2>(tiles, first, rows, pitch, m, finish, y),
             (5, _) => output_tiles::<V, G, 5, 2>(tiles, first, rows, pitch, m, finish, y),
             (_, 2) => output_tiles::<V, G, 6, 2>(tiles, first, rows, pitch, m, finish, y),
+            (_, 3) => output_tiles::<V, G, 6, 3>(tiles, first, rows, pitch, m, finish, y),
             _ => output_tiles::<V, G, 6, 4>(tiles, first, rows, pitch, m, finish, y),
         }
     }
@@ -398,11 +400,11 @@ unsafe fn upstream<V: Vector, const G: usize>(
 }
 
 per_vector! {
-    /// G g Gᵀ of the weights of one block of filters for some blocks of channels, of windows of 3×3 or 5×5 and of this many
-    /// points a side: from `[window²][16][16]` each, as [`pack`](crate::Isa::pack) leaves them, to `[points²][channels][16]`,
+    /// G g Gᵀ of the weights of one block of filters for some blocks of channels, of windows of 3×3, 4×4 or 5×5 and of this
+    /// many points a side: from `[window²][16][16]` each, as [`pack`](crate::Isa::pack) leaves them, to `[points²][channels][16]`,
     /// where `step` floats lie between the points.
     pub fn winograd_weights(points: usize, window: usize, w: &[f32], step: usize, u: &mut [f32]) = weights, where {
-        assert!(matches!((points, window), (6, 3 | 5) | (4 | 5, 3)), "windows of four, five or six points");
+        assert!(matches!((points, window), (6, 3..=5) | (4 | 5, 3)), "windows of four, five or six points");
         let taps = window * window;
         assert!(w.len().is_multiple_of(taps * PAIRS) && step >= w.len() / taps, "weights of blocks");
         assert!(w.is_empty() || u.len() >= extent([[points * points - 1, step], [w.len() / taps, 1]]), "transformed weights");
@@ -415,7 +417,7 @@ per_vector! {
     };
 }
 
-/// G times the three or five numbers of a line of the window, for `P` points; five are those of windows that go two pixels on.
+/// G times the three, four or five numbers of a line of the window, for `P` points; five are those of windows that go two pixels on.
 ///
 /// # Safety
 /// The vector's instructions are there.
@@ -437,10 +439,13 @@ unsafe fn weights_line<V: Vector, const P: usize, const R: usize>(g: [V; R]) -> 
         }
         let (mut even, mut odd) = (g[0].fma(g[2], V::splat(0.5)), g[1].mul(V::splat(NEAR)));
         let (mut far_even, mut far_odd) = (g[0].fma(g[2], V::splat(2.0)), g[1].mul(V::splat(FAR)));
+        if R >= 4 {
+            odd = odd.fma(g[3 % R], V::splat(0.5 * NEAR));
+            far_odd = far_odd.fma(g[3 % R], V::splat(2.0 * FAR));
+        }
         if R == 5 {
-            (even, odd) = (even.fma(g[R - 1], V::splat(0.25)), odd.fma(g[R - 2], V::splat(0.5 * NEAR)));
-            far_even = far_even.fma(g[R - 1], V::splat(4.0));
-            far_odd = far_odd.fma(g[R - 2], V::splat(2.0 * FAR));
+            even = even.fma(g[4 % R], V::splat(0.25));
+            far_even = far_even.fma(g[4 % R], V::splat(4.0));
         }
         (line[1], line[2]) = (even.add(odd), even.sub(odd));
         (line[3], line[4]) = (far_even.add(far_odd), far_even.sub(far_odd));
@@ -475,6 +480,7 @@ unsafe fn weights<V: Vector, const G: usize>(points: usize, window: usize, w: &[
         match (points, window) {
             (4, _) => weights_of_windows::<V, 4, 3>(w, step, u),
             (5, _) => weights_of_windows::<V, 5, 3>(w, step, u),
+            (_, 4) => weights_of_windows::<V, 6, 4>(w, step, u),
             (_, 5) => weights_of_windows::<V, 6, 5>(w, step, u),
             _ => weights_of_windows::<V, 6, 3>(w, step, u),
         }

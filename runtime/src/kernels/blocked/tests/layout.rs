@@ -54,6 +54,41 @@ proptest! {
     }
 
     #[test]
+    fn phases_are_every_so_many_pixels(
+        (planes, stride) in (1_usize..5, [1_usize..5, 1_usize..5]), input in [1_usize..9, 1_usize..9],
+        before in [0_usize..6, 0_usize..3], output in [1_usize..6, 1_usize..6], first in 0_usize..3, seed: u64,
+    ) {
+        let phases = Phases { planes, input, stride, before, output };
+        let (x, [rows, columns]) = (numbers(seed, planes * input[0] * input[1]), output);
+        let phase = |channel: usize, row: usize, column: usize| {
+            let (plane, i, j) = (channel / stride[1] / stride[0], channel / stride[1] % stride[0], channel % stride[1]);
+            let row = (row * stride[0] + i).wrapping_sub(before[0]);
+            let column = (column * stride[1] + j).wrapping_sub(before[1]);
+            let inside = plane < planes && row < input[0] && column < input[1];
+            if inside { x[(plane * input[0] + row) * input[1] + column] } else { 0.0 }
+        };
+        let channels = planes * stride[0] * stride[1];
+        let places = rows * columns;
+        let expected: Vec<f32> =
+            (0..channels * places).map(|at| phase(at / places, at / columns % rows, at % columns)).collect();
+        for (isa, edge) in everywhere() {
+            let mut y = edge.unset(expected.len());
+            isa.phases(&phases, &edge.of(&x), &mut y);
+            prop_assert_eq!(&y[..], &expected);
+            for block in 0..channels.div_ceil(BLOCK) {
+                let mut y = edge.unset(places * BLOCK);
+                isa.phases_of_block(&phases, block, first, &edge.of(&x), &mut y);
+                for (at, y) in y.iter().enumerate() {
+                    let (place, lane) = (at / BLOCK, at % BLOCK);
+                    let there = block * BLOCK + lane < channels;
+                    let expected = phase(block * BLOCK + lane, first + place / columns, place % columns);
+                    prop_assert!(if there { *y == expected } else { y.is_nan() }, "{:?} at {}", isa, at);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn planes_become_blocks_and_planes_again(channels in 1_usize..17, places in 1_usize..60, seed: u64) {
         let x = numbers(seed, channels * places);
         let of = |at: usize| if at % BLOCK < channels { x[at % BLOCK * places + at / BLOCK] } else { 0.0 };

@@ -47,6 +47,18 @@ const WEIGHTS_OF_FIVE: [[f64; 5]; 6] = [
     [0.0, 0.0, 0.0, 0.0, 1.0],
 ];
 
+/// Aᵀ and G of windows 4×4.
+const OUTPUT_OF_WINDOWS_OF_FOUR: [[f64; 6]; 3] =
+    [[1.0, 1.0, 1.0, 1.0, 1.0, 0.0], [0.0, A, -A, B, -B, 0.0], [0.0, 0.5, 0.5, 2.0, 2.0, 1.0]];
+const WEIGHTS_OF_WINDOWS_OF_FOUR: [[f64; 4]; 6] = [
+    [1.0, 0.0, 0.0, 0.0],
+    [1.0, A, 0.5, A / 2.0],
+    [1.0, -A, 0.5, -A / 2.0],
+    [1.0, B, 2.0, B * 2.0],
+    [1.0, -B, 2.0, -B * 2.0],
+    [0.0, 0.0, 0.0, 1.0],
+];
+
 /// Bᵀ, Aᵀ and G of four points.
 const INPUT_OF_FOUR: [[f64; 4]; 4] =
     [[1.0, 0.0, -1.0, 0.0], [0.0, 0.5, 0.5, 0.0], [0.0, -0.5, 0.5, 0.0], [0.0, -1.0, 0.0, 1.0]];
@@ -80,7 +92,7 @@ fn sandwich<const R: usize, const C: usize>(m: &[[f64; C]; R], d: impl Fn(usize,
 
 /// Points and pixels of the side of tiles that there are, and the stride of their windows.
 fn sides() -> impl Strategy<Value = (usize, usize, usize)> {
-    prop_oneof![Just((6_usize, 4_usize, 1_usize)), Just((6, 2, 1)), Just((4, 2, 1)), Just((5, 2, 2))]
+    prop_oneof![Just((6_usize, 4_usize, 1_usize)), Just((6, 3, 1)), Just((6, 2, 1)), Just((4, 2, 1)), Just((5, 2, 2))]
 }
 
 /// A number of a blocked plane, zero outside.
@@ -178,6 +190,7 @@ proptest! {
                 (4, _) => sandwich(&OUTPUT_OF_FOUR, m),
                 (5, _) => sandwich(&OUTPUT_OF_STRIDES, m),
                 (_, 2) => sandwich(&OUTPUT_OF_FIVE, m),
+                (_, 3) => sandwich(&OUTPUT_OF_WINDOWS_OF_FOUR, m),
                 _ => sandwich(&OUTPUT, m),
             }
         });
@@ -216,6 +229,7 @@ proptest! {
             let u = match (points, window) {
                 (4, _) => sandwich(&WEIGHTS_OF_FOUR, g),
                 (5, _) => sandwich(&WEIGHTS_OF_STRIDES, g),
+                (_, 4) => sandwich(&WEIGHTS_OF_WINDOWS_OF_FOUR, g),
                 (_, 5) => sandwich(&WEIGHTS_OF_FIVE, g),
                 _ => sandwich(&WEIGHTS, g),
             };
