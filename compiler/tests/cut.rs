@@ -1,31 +1,18 @@
 //! Networks that are cut where their frozen weights end.
 
-use std::path::{Path, PathBuf};
+mod alone;
 
+use alone::Alone;
 use cnnc::compile::{Options, compile, elaborate};
 use cnnc::cut::{Half, cut};
 use cnnc::diagnostics::SourceMap;
-use cnnc::elaborate::Loader;
 use cnnc::graph::{Graph, ValueId, verify};
 use cnnc::reference::{Feed, Tensor, evaluate, full_shape};
-
-/// No files.
-struct Nothing;
-
-impl Loader for Nothing {
-    fn read(&self, path: &Path) -> Result<String, String> {
-        Err(format!("{} is not there", PathBuf::from(path).display()))
-    }
-
-    fn siblings(&self, _path: &Path) -> Vec<String> {
-        Vec::new()
-    }
-}
 
 fn graph(body: &str) -> Graph {
     let mut sources = SourceMap::default();
     let entry = sources.add("a.net", format!("net A {{ input image: [2, 8, 8] {body} }}"));
-    match elaborate(sources, &Nothing, entry, &Options::default()) {
+    match elaborate(sources, &Alone, entry, &Options::default()) {
         Ok((_, graph)) => graph,
         Err(failure) => panic!("{}", failure.render(false)),
     }
@@ -103,6 +90,6 @@ fn a_net_that_is_trained_from_its_input_on_is_not_cut() {
     let mut sources = SourceMap::default();
     let entry = sources.add("a.net", format!("net A {{ input image: [2, 8, 8] {body} }}"));
     let options = Options { half: Some(Half::Rest), ..Options::default() };
-    let why = compile(sources, &Nothing, entry, &options).expect_err("nothing to cut").render(false);
+    let why = compile(sources, &Alone, entry, &options).expect_err("nothing to cut").render(false);
     assert!(why.contains("the net `A` has no features that stay the same while it learns"), "{why}");
 }

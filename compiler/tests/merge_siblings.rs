@@ -1,10 +1,10 @@
 //! Convolutions of one value that become one, and those that stay apart.
 
-use std::path::{Path, PathBuf};
+mod alone;
 
+use alone::Alone;
 use cnnc::compile::{Options, elaborate};
 use cnnc::diagnostics::SourceMap;
-use cnnc::elaborate::Loader;
 use cnnc::graph::{Graph, verify};
 use cnnc::ops::Op;
 use cnnc::ops::shape::Concat;
@@ -12,24 +12,11 @@ use cnnc::optimize::{self, INFERENCE};
 use cnnc::plan::{Area, Root, plan};
 use cnnc::reference::{Feed, Tensor, evaluate};
 
-/// No files.
-struct Nothing;
-
-impl Loader for Nothing {
-    fn read(&self, path: &Path) -> Result<String, String> {
-        Err(format!("{} is not there", PathBuf::from(path).display()))
-    }
-
-    fn siblings(&self, _path: &Path) -> Vec<String> {
-        Vec::new()
-    }
-}
-
 /// The graph as elaborated, before the pass, behind it, and at the end.
 fn stages(body: &str) -> [Graph; 4] {
     let mut sources = SourceMap::default();
     let entry = sources.add("a.net", format!("net A {{ input x: [20, 6, 5] {body} }}"));
-    let whole = match elaborate(sources, &Nothing, entry, &Options::default()) {
+    let whole = match elaborate(sources, &Alone, entry, &Options::default()) {
         Ok((_, graph)) => graph,
         Err(failure) => panic!("{}", failure.render(false)),
     };

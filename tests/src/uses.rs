@@ -427,6 +427,13 @@ const RESCORED: &[(&str, &str)] = &[
 /// What is frozen of `conv |> batch_norm`.
 const FROZEN: &[&str] = &["\"norm\"", "\"norm.weight\"", "\"norm.bias\"", "\"front\"", "x"];
 
+/// Convolutions of `image`, of few channels and with a stride, that are computed over the stride's phases: see `lower`.
+const PHASES: &[(&str, &str)] = &[
+    ("[3, 23, 26]", "conv(image, 32, 7, stride: 2, pad: 3)"),
+    ("[2, 41, 37]", "conv(image, 40, 11, stride: 4, pad: 2)"),
+    ("[4, 40, 41]", "conv(image, 48, 5, stride: 2, pad: 2)"),
+];
+
 /// Inputs whose gradients are parts of one value that is, being of one place, in blocks and in plain order at once.
 const PARTS: &str = "net Use {
     input a, b: [16, 1, 1]
@@ -502,5 +509,12 @@ pub fn blocked() -> Vec<String> {
              \x20   loss {loss}\n}}\n"
         )
     });
-    texts.chain(losses).chain([PARTS.to_owned()]).collect()
+    let phases = PHASES.iter().map(|(shape, conv)| {
+        format!(
+            "net Use {{\n    input image: {shape}\n    y = {conv} |> batch_norm |> relu\n    z = {conv} |> max_pool(3, stride: 2)\n\
+             \x20   head = concat(global_avg_pool(y), global_max_pool(z)) |> flatten |> dense(5)\n    output y\n    output head\n\
+             \x20   target wanted: [5]\n    loss mse(head, wanted)\n}}\n"
+        )
+    });
+    texts.chain(losses).chain(phases).chain([PARTS.to_owned()]).collect()
 }

@@ -47,7 +47,7 @@ impl Phased {
     pub fn of(conv: &Conv, x: &Type, y: &Type) -> Option<Self> {
         let Window { kernel, stride, dilation, pad, .. } = &conv.window;
         let ([k, across], [s, by]) = (kernel[..].try_into().ok()?, stride[..].try_into().ok()?);
-        let square = k == across && s == by && pad[0] == pad[1] && dilation[..] == [1, 1];
+        let square = k == across && s == by && pad[0].0 == pad[1].0 && dilation[..] == [1, 1];
         if !square || s < 2 || conv.groups > 1 {
             return None;
         }
