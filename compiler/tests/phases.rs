@@ -13,7 +13,9 @@ use cnnc::reference::{Feed, Tensor, evaluate};
 /// The graph of a convolution of `[channels, height, width]`, as elaborated.
 fn graph(shape: [usize; 3], conv: &str, exact: bool) -> Graph {
     let mut sources = SourceMap::default();
-    let text = format!("net A {{ input x: {shape:?} output y = x |> {conv} target t: [5] loss mse(y |> flatten |> dense(5), t) }}");
+    let text = format!(
+        "net A {{ input x: {shape:?} output y = x |> {conv} target t: [5] loss mse(y |> flatten |> dense(5), t) }}"
+    );
     let entry = sources.add("a.net", text);
     match elaborate(sources, &Alone, entry, &Options { exact, ..Options::default() }) {
         Ok((_, graph)) => graph,

@@ -29,8 +29,9 @@ fn broken() -> Vec<(&'static str, Op, Vec<Type>)> {
     let conv = Conv { window: window.clone(), groups: 1, activation: None };
     let (algorithm, bias, shortcut) = (Algorithm::Direct, false, false);
     let (rows, planes, activation) = (1, 1, None);
+    let (pool, macs) = (None, None);
     let tiles =
-        TileConv { window: window.clone(), groups: 1, bias, shortcut, activation, algorithm, rows, planes, pool: None }
+        TileConv { window: window.clone(), groups: 1, bias, shortcut, activation, algorithm, rows, planes, pool, macs }
             .into();
     let (channels, shifted) = (|| Type::single([3]), Normalize { eps: 1e-5, activation: None, shortcut: true });
     vec![
