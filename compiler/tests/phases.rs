@@ -57,7 +57,7 @@ fn windows(shape: [usize; 3], conv: &str, exact: bool) -> Vec<Vec<usize>> {
     assert!(wanted.data.len() == got.data.len() && off < 1e-12, "{conv} is off by {off}");
     assert_eq!(macs(&whole), macs(&lowered), "{conv}");
     let trained = optimize::run(TRAINING, whole, |_, _| {});
-    verify(&trained).unwrap_or_else(|why| panic!("{why}: training {conv}"));
+    assert!(!trained.nodes.iter().any(|node| matches!(node.op, Op::Phases(_))), "training is as it is written: {conv}");
     let windows = lowered.nodes.iter().filter_map(|node| match &node.op {
         Op::TileConv(conv) => Some(conv.window.kernel.clone()),
         _ => None,

@@ -43,7 +43,8 @@ pub struct Phased {
 const ROWS: usize = 16;
 
 impl Phased {
-    /// Of a convolution from `x` to `y` whose windows are squares; `None` for others.
+    /// Of a convolution from `x` to `y` whose windows are squares; `None` for others, and where those over phases have a size
+    /// that Winograd's algorithm is not made for.
     pub fn of(conv: &Conv, x: &Type, y: &Type) -> Option<Self> {
         let Window { kernel, stride, dilation, pad, .. } = &conv.window;
         let ([k, across], [s, by]) = (kernel[..].try_into().ok()?, stride[..].try_into().ok()?);
@@ -54,7 +55,7 @@ impl Phased {
         // Element k of the window sees pixel o · s + k − pad: that is phase i of a · s + i − before = k, in row o + a − shifted.
         let shifted = pad[0].0.div_ceil(s);
         let before = shifted * s - pad[0].0;
-        let window = (k + before).div_ceil(s);
+        let window = Some((k + before).div_ceil(s)).filter(|side| (3..=5).contains(side))?;
         // Rows and columns that windows reach over, from the first one that is no padding on.
         let reach = |axis: usize| (y.shape[axis] + window - 1).checked_sub(shifted).filter(|reach| *reach > 0);
         let reach = [reach(1)?, reach(2)?];

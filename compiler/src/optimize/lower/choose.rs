@@ -115,8 +115,9 @@ fn model(workload: &Workload, mode: Mode, exact: bool) -> Choice {
     layer.cut(fastest)
 }
 
-/// Whether a convolution with a stride is faster as one of its phases, by Winograd's algorithm.
-pub fn pays_in_phases(direct: &Workload, phases: &Workload, mode: Mode, exact: bool) -> bool {
+/// Whether a convolution of deployment with a stride is faster as one of its phases, by Winograd's algorithm.
+pub fn pays_in_phases(direct: &Workload, phases: &Workload, exact: bool) -> bool {
+    let mode = Mode::Inference;
     let algorithm = model(phases, mode, exact).algorithm;
     let cycles = Layer::of(direct, mode).direct_cycles();
     algorithm != Algorithm::Direct && PHASED * Layer::of(phases, mode).cycles(algorithm) < cycles
