@@ -226,6 +226,7 @@ const BLOCKED: &[(&str, &str)] = &[
     ("[3, 13, 15]", "concat(conv(x, 32, 1, stride: [1, 2]), conv(x, 20, 1, stride: [1, 2]) |> relu)"),
     ("[3, 41]", "conv(x, 32, 1, stride: 3) |> relu |> conv(16, 1, stride: 2)"),
     ("[3, 13, 15]", "conv(x, 16, [5, 3], pad: [2, (1, 2)], dilation: [1, 2])"),
+    ("[3, 13, 15]", "conv(x, 32, 4, pad: 1) |> relu |> conv(19, 4, pad: [2, (1, 2)])"),
     ("[3, 13, 15]", "conv(x, 16, 3, pad: 2, bias: false) |> relu |> conv(19, 3)"),
     ("[3, 13, 15]", "conv(x, 32, 3, pad: 1) |> max_pool(3, stride: 2, pad: 1)"),
     ("[3, 13, 15]", "max_pool(x, [2, 3], dilation: 2) |> avg_pool(3, stride: 2, pad: 1)"),

@@ -16,6 +16,7 @@ use cnnc::ops::loss::BatchMean;
 use cnnc::ops::norm::{Norm, NormKind};
 use cnnc::ops::pack::{Pack, Unpack};
 use cnnc::ops::pad::{Pad, PadGrad, PadMode};
+use cnnc::ops::phases::Phases;
 use cnnc::ops::reduce::{MaxTo, SumTo};
 use cnnc::ops::shape::Slice;
 use cnnc::ops::tile_conv::{Algorithm, TileConv, TileConvGradWeight};
@@ -51,6 +52,7 @@ fn broken() -> Vec<(&'static str, Op, Vec<Type>)> {
         ("conv-C4", conv.into(), vec![map(), Type::single([2, 4, 1])]),
         ("dense-C2", Dense { activation: None }.into(), vec![Type::batched([3]), Type::single([5, 4])]),
         ("layout-C1", Reorder { to: Layout::Plain }.into(), vec![map()]),
+        ("layout-C1", Phases { stride: 2, before: 0, size: [2, 2] }.into(), vec![map()]),
         ("layout-C1", Unpack.into(), vec![Type::single([3, 4, 1])]),
         (
             "layout-C1",

@@ -37,6 +37,16 @@ net Deep {
     loss mse(y, t)
 }
 ";
+/// A first layer that is computed over the phases of its stride, and a window 4×4 as it is written.
+const FIRST: &str = "\
+net First {
+    input image: [3, 41, 38]
+    a = image |> conv(40, 7, stride: 2, pad: 3) |> relu
+    output y = a |> conv(24, 4, pad: [1, (2, 1)]) |> max_pool(2)
+    target t: [24, 10, 9]
+    loss mse(y, t)
+}
+";
 const LINE: &str = "\
 net Line {
     input signal: [2, 300]
@@ -66,7 +76,7 @@ fn variants(text: &str) -> Vec<Compiled> {
 
 #[test]
 fn all_that_may_be_chosen_computes_the_same() {
-    let variants: Vec<(usize, Compiled)> = [PLANE, DEEP, LINE]
+    let variants: Vec<(usize, Compiled)> = [PLANE, DEEP, FIRST, LINE]
         .into_iter()
         .enumerate()
         .flat_map(|(net, text)| variants(text).into_iter().map(move |variant| (net, variant)))
@@ -77,7 +87,7 @@ fn all_that_may_be_chosen_computes_the_same() {
     codes.dedup();
     assert_eq!(codes.len(), variants.len(), "each round gives other code");
     // The same numbers for all variants of a network, so that the reference is asked once.
-    let cases: [Case<'_>; 3] = std::array::from_fn(|net| {
+    let cases: [Case<'_>; 4] = std::array::from_fn(|net| {
         let (_, model) = variants.iter().find(|(of, _)| *of == net).expect("the model's choices");
         // More images than a task of the lean algorithms has.
         Case::random(model, if net == 1 { 9 } else { 2 }, &mut Random::new(5))

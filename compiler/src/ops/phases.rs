@@ -4,6 +4,9 @@
 //! sees without a stride. With these s² phases as channels a convolution of few channels with a stride is one without a stride,
 //! which Winograd's algorithm computes: that of 7×7 with a stride of two, as networks begin with, is one of 4×4 over four times as
 //! many channels.
+//!
+//! Channels come in the order of [`space_to_depth`](super::space_to_depth). Unlike that operator of the language this one takes
+//! sizes that are no multiples of the stride, and writes blocks, strip by strip.
 
 use proc_macro2::TokenStream;
 use quote::quote;

@@ -93,21 +93,23 @@ per_isa! {
     /// If a slice is shorter than what the numbers say.
     pub fn phases_of_block(phases: &Phases, block: usize, first: usize, x: &[f32], y: &mut [f32]) {
         phases.check(x);
+        // Of strides whose phases of a row never lie in two blocks, all phases of a row are copied at once.
+        let together = match (phases.stride[1], phases.before[1]) {
+            (across @ (2 | 4), 0) => across,
+            _ => 1,
+        };
         let (from, lanes) = (block * BLOCK, phases.channels().saturating_sub(block * BLOCK).min(BLOCK));
         for (row, y) in y.chunks_exact_mut(phases.output[1] * BLOCK).enumerate() {
             let row = first + row;
             let mut lane = 0;
             while lane < lanes {
                 let channel = from + lane;
-                match (phases.stride[1], phases.before[1]) {
-                    (2, 0) => phases.neighbours::<2>(channel, row, x, y, lane),
-                    (4, 0) => phases.neighbours::<4>(channel, row, x, y, lane),
+                match together {
+                    2 => phases.neighbours::<2>(channel, row, x, y, lane),
+                    4 => phases.neighbours::<4>(channel, row, x, y, lane),
                     _ => phases.row(channel, row, x, &mut y[lane..], BLOCK),
                 }
-                lane += match (phases.stride[1], phases.before[1]) {
-                    (together @ (2 | 4), 0) => together,
-                    _ => 1,
-                };
+                lane += together;
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Winograd's minimal filtering: with six points a side F(4×4, 3×3), 36 products instead of 144 for 16 pixels,
-//! F(3×3, 4×4), 36 instead of 144 for 9, and F(2×2, 5×5), 36 instead of 100 for 4; with four points F(2×2, 3×3), 16 instead of 36 for 4; with five, F(2×2, 3×3) of windows
-//! that go two pixels on at a time, 25 instead of 36.
+//! F(3×3, 4×4), 36 instead of 144 for 9, and F(2×2, 5×5), 36 instead of 100 for 4; with four points F(2×2, 3×3), 16 instead of
+//! 36 for 4; with five, F(2×2, 3×3) of windows that go two pixels on at a time, 25 instead of 36.
 //!
 //! Lavin & Gray 2016, "Fast algorithms for convolutional neural networks": with points 0, ±√½, ±√2 and ∞, or 0, ±1 and ∞, the
 //! result is Aᵀ\[(G g Gᵀ) ⊙ (Bᵀ d B)\]A. B depends on the points alone; A has as many rows of it as a tile has pixels a side, G
@@ -417,7 +417,8 @@ per_vector! {
     };
 }
 
-/// G times the three, four or five numbers of a line of the window, for `P` points; five are those of windows that go two pixels on.
+/// G times the three, four or five numbers of a line of the window, for `P` points; five points are those of windows that go two
+/// pixels on.
 ///
 /// # Safety
 /// The vector's instructions are there.
