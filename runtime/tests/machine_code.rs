@@ -96,9 +96,9 @@ fn check(text: &str, paths: &[&str], register: &str, count: usize, splats: Optio
 #[test]
 fn sums_stay_in_registers() {
     let text = disassembly();
-    // Two blocks of channels by 14 pixels; one block in two registers by 6 pixels.
+    // Two blocks of channels by 14 pixels; one block in two registers by 6 pixels, of sixteen input channels at a time.
     check(&text, &["7blocked4tile6avx512", "7blocked4tile4wide7tile512"], "%zmm", 28, None);
-    check(&text, &["7blocked4tile4avx2"], "%ymm", 12, None);
+    check(&text, &["7blocked4tile4AVX23run"], "%ymm", 16 * 12, None);
     // Four blocks by six pixels.
     check(&text, &["7blocked4tile4wide7tile512"], "%zmm", 24, Some(6));
     // Two blocks by eleven weights; one block in two registers by four.

@@ -21,7 +21,6 @@ unsafe fn mask(count: usize) -> __m256i {
 
 impl Vector for F32x8 {
     const LANES: usize = 8;
-    const PIXELS: usize = 6;
 
     #[inline(always)]
     unsafe fn prefetch_first(at: *const f32) {

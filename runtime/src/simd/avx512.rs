@@ -16,7 +16,6 @@ fn mask(count: usize) -> __mmask16 {
 
 impl Vector for F32x16 {
     const LANES: usize = 16;
-    const PIXELS: usize = 14;
 
     #[inline(always)]
     unsafe fn prefetch_first(at: *const f32) {

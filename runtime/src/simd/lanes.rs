@@ -15,7 +15,6 @@ impl Lanes {
 
 impl Vector for Lanes {
     const LANES: usize = 16;
-    const PIXELS: usize = 2;
 
     #[inline(always)]
     unsafe fn prefetch_first(_: *const f32) {}

@@ -21,8 +21,6 @@ pub(crate) mod lanes;
 pub(crate) trait Vector: Copy {
     /// Floats in a register.
     const LANES: usize;
-    /// Pixels of a tile of sixteen channels at most: as many as leave registers for weights and a number of the input.
-    const PIXELS: usize;
 
     /// Asks for memory that is read next, into the first-level cache; any address will do.
     unsafe fn prefetch_first(at: *const f32);

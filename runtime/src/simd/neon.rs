@@ -10,7 +10,6 @@ pub(crate) struct F32x4(float32x4_t);
 
 impl Vector for F32x4 {
     const LANES: usize = 4;
-    const PIXELS: usize = 6;
 
     #[inline(always)]
     unsafe fn prefetch_first(_: *const f32) {}

@@ -2,7 +2,6 @@
 //! asks, which is that of the next strip too, unless another thread helped out.
 
 use super::Tile;
-use crate::kernels::blocked::BLOCK;
 use crate::simd::Vector;
 
 /// What is read after a call.
@@ -40,120 +39,126 @@ pub(super) struct Sharing {
     pub all: usize,
 }
 
-/// What the tiles of some blocks of output channels ask memory for while they compute: runs of lines of sixteen floats, of which
-/// each tile asks for the share that its pixels are of all.
+/// What the tiles of some blocks of output channels ask memory for while they compute: of each block's run of lines of sixteen
+/// floats the share that a tile's pixels are of all.
 #[derive(Clone, Copy)]
 pub(super) struct Asked {
-    at: *const f32,
-    /// Lines of a run, and of all.
-    run: usize,
-    all: usize,
-    /// Floats from the end of a run to the next one.
-    gap: usize,
-    /// Lines for each pixel, in units of 2⁻²⁴.
+    at: *const u8,
+    /// Bytes from one run to the next.
+    stride: usize,
+    /// Pixels before the first one at hand.
+    before: usize,
+    pace: Pace,
+}
+
+/// How fast tiles ask.
+#[derive(Clone, Copy)]
+pub(super) struct Pace {
+    /// Bytes of a run for each pixel, in units of 2⁻¹⁶.
     per_pixel: u64,
-    /// Lines that a tile asks for at a time.
+    /// The same for each time that a tile asks for a line.
+    per_time: u64,
+    /// Lines of a run that a tile asks for at a time.
     at_once: usize,
 }
 
-/// What one tile asks for: lines that follow each other, some with every [`STRIDE`] channels. That is what lets processors go on
-/// by themselves, and leaves room for what is read meanwhile.
+/// What one tile asks for with every [`STRIDE`] channels: the next line of each run, several of them where pixels are few, or the
+/// same one again where they are many. So there is no branch, which would hold up the multiply-adds of a small tile.
 #[derive(Clone, Copy)]
 pub(super) struct Ask {
-    at: *const f32,
-    /// Lines that are left, in this run and in all.
-    of_run: usize,
-    left: usize,
-    /// See [`Asked`].
-    run: usize,
-    gap: usize,
-    at_once: usize,
+    at: *const u8,
+    /// Bytes from one run to the next.
+    stride: usize,
+    /// Bytes from one line to the next, no more than it has.
+    bytes: usize,
+    /// Lines of a run after the first that are asked for at a time.
+    more: usize,
 }
 
 /// Input channels that are multiplied between two times that a tile asks.
 pub(super) const STRIDE: usize = 4;
 
-/// Digits of [`Asked::per_pixel`] behind the point.
-const DIGITS: u32 = 24;
+/// Bytes of a line.
+const LINE: u64 = 64;
 
-impl Asked {
-    /// By tiles of up to `widest` pixels that multiply so many channels with the weights of `M` blocks from `block` on, which are
-    /// at `w`; those after them are `next` floats on.
+/// Digits of [`Pace::per_pixel`] behind the point.
+const DIGITS: u32 = 16;
+
+impl Pace {
+    /// Of tiles of up to `widest` pixels that multiply so many channels, where so many pixels share.
     #[inline(always)]
-    pub(super) fn of<const M: usize>(
-        tile: &Tile<'_>,
-        (block, w, next): (usize, *const f32, usize),
-        channels: usize,
-        widest: usize,
-        sharing: Sharing,
-    ) -> Self {
-        let (at, run, stride) = match tile.next {
-            Next::Memory([first, second]) => {
-                let stride = second.as_ptr().addr().wrapping_sub(first.as_ptr().addr()) / size_of::<f32>();
-                (if block == 0 { first } else { second }.as_ptr(), first.len() / BLOCK, stride)
-            }
-            Next::Weights(_) | Next::Shared(_) => (w.wrapping_add(next), tile.weights() / BLOCK, tile.w_block),
+    pub(super) fn of(tile: &Tile<'_>, channels: usize, widest: usize, pixels: usize) -> Self {
+        let run = match tile.next {
+            Next::Memory([first, _]) => first.len(),
+            Next::Weights(_) | Next::Shared(_) => tile.weights(),
         };
-        let times = channels.div_ceil(STRIDE) * tile.taps.len();
-        Self::runs(at, [M, run, stride], sharing, widest, times)
+        Self::of_run(run * size_of::<f32>(), pixels, widest, channels.div_ceil(STRIDE) * tile.taps.len())
     }
 
-    /// So many runs of so many lines, so many floats apart, by tiles that ask so many `times`.
+    /// Of runs of so many bytes and tiles that ask so many `times`.
     #[inline(always)]
-    fn runs(at: *const f32, [runs, run, stride]: [usize; 3], sharing: Sharing, widest: usize, times: usize) -> Self {
-        let all = runs * run;
-        // Without a gap it is one run.
-        let (run, gap) = if stride == run * BLOCK { (all, 0) } else { (run, stride.wrapping_sub(run * BLOCK)) };
-        let per_pixel = ((all as u64) << DIGITS).div_ceil(sharing.all as u64);
-        // A share may have one line more, which is not worth asking for more at a time.
-        let most = ((widest as u64 * per_pixel) >> DIGITS) as usize;
-        Self { at, run, all, gap, per_pixel, at_once: most.div_ceil(times).max(1) }
+    fn of_run(run: usize, pixels: usize, widest: usize, times: usize) -> Self {
+        let per_pixel = ((run as u64) << DIGITS).div_ceil(pixels as u64);
+        let (most, times) = ((widest as u64 * per_pixel) >> DIGITS, times as u64);
+        // Mostly one line, which saves a division.
+        let at_once = if most <= LINE * times { 1 } else { most.div_ceil(LINE * times) };
+        Self { per_pixel, per_time: per_pixel.div_ceil(times * at_once), at_once: at_once as usize }
+    }
+}
+
+impl Asked {
+    /// By the tiles of blocks from `block` on, whose weights are at `w`; those after them are `next` floats on.
+    #[inline(always)]
+    pub(super) fn of(tile: &Tile<'_>, (block, w, next): (usize, *const f32, usize), before: usize, pace: Pace) -> Self {
+        let (at, stride) = match tile.next {
+            Next::Memory([first, second]) => {
+                let stride = second.as_ptr().addr().wrapping_sub(first.as_ptr().addr());
+                (if block == 0 { first } else { second }.as_ptr(), stride)
+            }
+            Next::Weights(_) | Next::Shared(_) => (w.wrapping_add(next), tile.w_block.wrapping_mul(size_of::<f32>())),
+        };
+        Self { at: at.cast(), stride, before, pace }
     }
 
     /// The share of `pixels` pixels from `first` on.
     #[inline(always)]
     pub(super) fn share(&self, first: usize, pixels: usize) -> Ask {
-        let line = |pixel: usize| (((pixel as u64 * self.per_pixel) >> DIGITS) as usize).min(self.all);
-        let (from, to) = (line(first), line(first + pixels));
-        let (mut at, mut of_run) = (self.at.wrapping_add(from * BLOCK), self.run.wrapping_sub(from));
-        if from > self.run {
-            let runs = from / self.run;
-            at = at.wrapping_add(runs.wrapping_mul(self.gap));
-            of_run = self.run - from % self.run;
+        let from = ((self.before + first) as u64 * self.pace.per_pixel) >> DIGITS;
+        let bytes = ((pixels as u64 * self.pace.per_time) >> DIGITS) + 1;
+        Ask {
+            at: self.at.wrapping_add(from as usize),
+            stride: self.stride,
+            bytes: bytes.min(LINE) as usize,
+            more: self.pace.at_once - 1,
         }
-        Ask { at, of_run, left: to - from, run: self.run, gap: self.gap, at_once: self.at_once }
     }
 }
 
 impl Ask {
-    pub(super) const NOTHING: Self = Self { at: core::ptr::null(), of_run: 0, left: 0, run: 0, gap: 0, at_once: 0 };
+    pub(super) const NOTHING: Self = Self { at: core::ptr::null(), stride: 0, bytes: 0, more: 0 };
 
-    /// The next lines of a run: where they start, and how many.
-    #[inline(always)]
-    fn lines(&mut self) -> (*const f32, usize) {
-        if self.of_run == 0 && self.left > 0 {
-            self.at = self.at.wrapping_add(self.gap);
-            self.of_run = self.run;
-        }
-        let (start, now) = (self.at, self.at_once.min(self.left).min(self.of_run));
-        self.at = self.at.wrapping_add(now * BLOCK);
-        self.of_run -= now;
-        self.left -= now;
-        (start, now)
-    }
-
-    /// Asks for the next lines.
+    /// Asks for the next line of the runs of `M` blocks.
     ///
     /// # Safety
     /// The vector's instructions are there.
     #[inline(always)]
-    pub(super) unsafe fn step<V: Vector>(&mut self) {
-        if self.left > 0 {
-            let (start, lines) = self.lines();
-            for line in 0..lines {
-                // SAFETY: the caller's promise; nothing is read.
-                unsafe { V::prefetch_second(start.wrapping_add(line * BLOCK)) };
-            }
+    pub(super) unsafe fn line<V: Vector, const M: usize>(&mut self) {
+        for run in 0..M {
+            // SAFETY: the caller's promise; nothing is read.
+            unsafe { V::prefetch_second(self.at.wrapping_add(run.wrapping_mul(self.stride)).cast()) };
+        }
+        self.at = self.at.wrapping_add(self.bytes);
+    }
+
+    /// Asks for the other lines that are due after as many channels as it takes to ask so many `times`.
+    ///
+    /// # Safety
+    /// The vector's instructions are there.
+    #[inline(always)]
+    pub(super) unsafe fn others<V: Vector, const M: usize>(&mut self, times: usize) {
+        for _ in 0..self.more * times {
+            // SAFETY: the caller's promise.
+            unsafe { self.line::<V, M>() };
         }
     }
 }
@@ -168,29 +173,29 @@ mod tests {
 
     proptest! {
         #[test]
-        fn tiles_ask_for_every_line_once_and_in_time(
-            [runs, run, apart] in [1_usize..5, 0_usize..300, 0_usize..3],
+        fn tiles_ask_for_every_line_in_time(
+            lines in 0_usize..300,
             widths in prop::collection::vec(1_usize..15, 1..40),
             times in 1_usize..50,
         ) {
-            let stride = (run + apart) * BLOCK;
-            let sharing = Sharing { before: 0, all: widths.iter().sum() };
             let widest = *widths.iter().max().expect("a tile");
+            let pace = Pace::of_run(lines * LINE as usize, widths.iter().sum(), widest, times);
             let start = core::ptr::without_provenance(1 << 20);
-            let asked = Asked::runs(start, [runs, run, stride], sharing, widest, times);
-            let (mut first, mut lines) = (0, Vec::new());
+            let asked = Asked { at: start, stride: 0, before: 0, pace };
+            let (mut first, mut found) = (0, Vec::new());
             for width in widths {
                 let mut ask = asked.share(first, width);
-                prop_assert!(ask.left <= times * ask.at_once + 1, "{} lines, {times} times {}", ask.left, ask.at_once);
-                while ask.left > 0 {
-                    let (start, count) = ask.lines();
-                    lines.extend((0..count).map(|line| start.wrapping_add(line * BLOCK).addr()));
+                prop_assert!(ask.bytes <= LINE as usize);
+                for _ in 0..times * (1 + ask.more) {
+                    found.push((ask.at.addr() - start.addr()) / LINE as usize);
+                    ask.at = ask.at.wrapping_add(ask.bytes);
                 }
                 first += width;
             }
-            let line = |run: usize, line: usize| start.wrapping_add(run * stride + line * BLOCK).addr();
-            let all: Vec<usize> = (0..runs).flat_map(|r| (0..run).map(move |l| line(r, l))).collect();
-            prop_assert_eq!(lines, all);
+            found.sort_unstable();
+            found.dedup();
+            let missing = (0..lines).find(|line| found.binary_search(line).is_err());
+            prop_assert!(missing.is_none(), "line {missing:?} of {lines}");
         }
     }
 }

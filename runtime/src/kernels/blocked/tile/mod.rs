@@ -73,6 +73,11 @@ impl Tile<'_> {
         extent([[self.channels.div_ceil(self.lanes), self.lanes, self.taps.len(), BLOCK]])
     }
 
+    /// The same of some of the channels.
+    fn weights_of(&self, channels: usize) -> usize {
+        channels * self.taps.len() * BLOCK
+    }
+
     fn check(&self, rows: usize, x: &[f32], w: &[f32], finish: &Finish<'_>, y: &Strip<'_>) {
         assert!(self.lanes == BLOCK || self.lanes == 1, "lanes of a block or of a plane");
         assert!(self.channels > 0 && rows > 0 && self.columns > 0 && !y.planes().is_empty(), "a tile of something");
@@ -110,29 +115,59 @@ impl Tile<'_> {
     }
 }
 
-/// What is best for a core, of tiles of AVX-512. Results do not depend on it, not in a bit.
+/// What is best for a core. Results do not depend on it, not in a bit.
 #[derive(Clone, Copy, Debug)]
-#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "other tiles are the same for all cores"))]
 pub(in crate::kernels::blocked) struct Core {
     /// Whether to take four blocks of output channels at a time: fewer pixels are loaded for as many sums, but more weights.
     pub quads: bool,
-    /// Bytes of weights that stay in the first-level cache while all pixels of a call meet them, so many input channels at a
-    /// time; the sums go through memory from part to part.
+    /// Bytes of weights that stay in a cache while all pixels of a call meet them, so many input channels at a time; the sums go
+    /// through memory from part to part.
     pub part: usize,
 }
 
 impl Core {
-    /// Reads weights from the second-level cache for every tile.
+    /// For tiles of AVX-512 where memory holds nothing up: reads weights from the second-level cache for every tile.
     pub const SMALL: Self = Self { quads: false, part: usize::MAX };
+
+    /// For tiles of other instruction sets, which are small and so read weights often: what leaves second-level caches of 512 KiB
+    /// room for pixels.
+    const NARROW: Self = Self { quads: false, part: 64 * 1024 };
 
     /// This machine's. Most cores with a first-level cache of 48 KiB or more (of Intel's servers since Ice Lake, of AMD's since
     /// Zen 5) do two multiply-adds of sixteen floats a cycle, so that loads hold them up, most of all where another thread runs
     /// on the same core.
-    fn here() -> Self {
-        match cache::first_level() / 1024 {
-            ..48 => Self::SMALL,
-            kib => Self { quads: true, part: kib * 1024 / 2 },
+    fn here(level: Level) -> Self {
+        match level {
+            #[cfg(all(feature = "std", target_arch = "x86_64"))]
+            Level::Avx512 => match cache::first_level() / 1024 {
+                ..48 => Self::SMALL,
+                kib => Self { quads: true, part: kib * 1024 / 2 },
+            },
+            _ => Self::NARROW,
         }
+    }
+}
+
+/// The input channels of a call, which are walked so many at a time, in so many parts.
+#[derive(Clone, Copy)]
+struct Parts {
+    each: usize,
+    count: usize,
+}
+
+impl Parts {
+    /// As many as it takes for the weights of `blocks` blocks and the channels of a part to be at most `bytes`; one where all are
+    /// hardly more, or only one of `tiles` meets them.
+    #[inline(always)]
+    fn of(tile: &Tile<'_>, blocks: usize, tiles: usize, bytes: usize) -> Self {
+        let channel = blocks * BLOCK * size_of::<f32>() * tile.taps.len();
+        let hardly_more = tile.channels * channel < bytes.saturating_add(bytes / 2);
+        if tiles == 1 || hardly_more || tile.lanes < BLOCK || bytes < BLOCK * channel {
+            return Self { each: tile.channels, count: 1 };
+        }
+        let most = bytes / channel / BLOCK * BLOCK;
+        let each = tile.channels.div_ceil(tile.channels.div_ceil(most)).next_multiple_of(BLOCK);
+        Self { each, count: tile.channels.div_ceil(each) }
     }
 }
 
@@ -144,7 +179,7 @@ impl crate::Isa {
     /// # Panics
     /// If a slice is shorter than what the numbers say.
     pub fn convolve(self, tile: &Tile<'_>, rows: usize, x: &[f32], w: &[f32], finish: &Finish<'_>, y: &mut Strip<'_>) {
-        self.convolve_on(Core::here(), tile, rows, x, w, finish, y);
+        self.convolve_on(Core::here(self.0), tile, rows, x, w, finish, y);
     }
 
     /// [`convolve`](Self::convolve) as is best for some core.
@@ -185,9 +220,9 @@ impl crate::Isa {
                 #[cfg(all(feature = "std", target_arch = "x86_64"))]
                 Level::Avx512 => avx512(tile, rows, blocks, place),
                 #[cfg(all(feature = "std", target_arch = "x86_64"))]
-                Level::Avx2 => avx2(tile, rows, blocks, place),
+                Level::Avx2 => AVX2.convolve(tile, rows, blocks, place),
                 #[cfg(target_arch = "aarch64")]
-                Level::Neon => narrow::narrow::<crate::simd::neon::F32x4, 4>(tile, rows, blocks, place),
+                Level::Neon => NEON.convolve(tile, rows, blocks, place),
                 Level::Portable => portable::portable(tile, rows, blocks, place),
             }
         }
@@ -203,14 +238,37 @@ unsafe fn avx512(tile: &Tile<'_>, rows: usize, blocks: usize, place: Place) {
     unsafe { wide::wide(tile, rows, blocks, place) }
 }
 
-/// # Safety
-/// The processor has these features; see [`narrow::narrow`].
-#[cfg(all(feature = "std", target_arch = "x86_64"))]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn avx2(tile: &Tile<'_>, rows: usize, blocks: usize, place: Place) {
-    // SAFETY: the caller's promises.
-    unsafe { narrow::narrow::<crate::simd::avx2::F32x8, 2>(tile, rows, blocks, place) }
+/// The narrow tiles of an instruction set, each a function of its own: in one that holds all of them, the compiler keeps sums in
+/// memory.
+#[cfg(any(all(feature = "std", target_arch = "x86_64"), target_arch = "aarch64"))]
+macro_rules! narrow_tiles {
+    ($name:ident, $vector:ty, $group:literal, #[$feature:meta]) => {
+        const $name: narrow::Narrow = {
+            /// # Safety
+            /// The processor has these features; see [`narrow::run`].
+            #[$feature]
+            unsafe fn run<const N: usize, const LANES: usize>(
+                tile: &Tile<'_>,
+                run: narrow::Run,
+                place: &Place,
+                asked: &ask::Asked,
+            ) {
+                // SAFETY: the caller's promises.
+                unsafe { narrow::run::<$vector, $group, N, LANES>(tile, run, place, asked) }
+            }
+            narrow::Narrow {
+                blocks: [run::<1, 16>, run::<2, 16>, run::<3, 16>, run::<4, 16>, run::<5, 16>, run::<6, 16>],
+                planes: [run::<1, 1>, run::<2, 1>, run::<3, 1>, run::<4, 1>, run::<5, 1>, run::<6, 1>],
+            }
+        };
+    };
 }
+
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+narrow_tiles!(AVX2, crate::simd::avx2::F32x8, 2, #[target_feature(enable = "avx2,fma")]);
+
+#[cfg(target_arch = "aarch64")]
+narrow_tiles!(NEON, crate::simd::neon::F32x4, 4, #[target_feature(enable = "neon")]);
 
 /// Where a tile reads and writes.
 #[derive(Clone, Copy)]
@@ -232,9 +290,7 @@ struct Place {
     /// Input channels that are multiplied.
     channels: usize,
     /// Whether the sums of other channels are in the output already.
-    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "as of `Core`"))]
     resumed: bool,
-    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "as of `Core`"))]
     core: Core,
 }
 
@@ -246,6 +302,23 @@ impl Place {
             x: self.x.wrapping_add(x),
             y: self.y.wrapping_add(pixels * BLOCK),
             add: further(self.add, pixels * BLOCK),
+            ..self
+        }
+    }
+
+    /// With one of some parts of the input channels, of calls of so many pixels.
+    #[inline(always)]
+    fn part(self, tile: &Tile<'_>, Parts { each, count }: Parts, index: usize, pixels: usize) -> Self {
+        let left = tile.channels - index * each;
+        let Sharing { before, all } = self.sharing;
+        Self {
+            x: self.x.wrapping_add((index * each / BLOCK).wrapping_mul(tile.block)),
+            w: self.w.wrapping_add(index * tile.weights_of(each)),
+            sharing: Sharing { before: before * count + index * pixels, all: all * count },
+            channels: left.min(each),
+            resumed: index > 0,
+            add: if left <= each { self.add } else { core::ptr::null() },
+            slope: if left <= each { self.slope } else { Slope::One },
             ..self
         }
     }

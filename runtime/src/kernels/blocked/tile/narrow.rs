@@ -1,48 +1,99 @@
 //! Tiles where registers are fewer: one block of output channels, and a few pixels that lie anywhere.
 
-use super::ask::{Asked, STRIDE};
-use super::{MOST, NARROW, Place, Sums, Tile, each_pixel, write};
+use super::ask::{Asked, Pace, STRIDE, Sharing};
+use super::{MOST, NARROW, Parts, Place, Sums, Tile, each_pixel, write};
 use crate::kernels::blocked::BLOCK;
 use crate::simd::Vector;
 
-/// One block of output channels at a time, for vectors of which `G` hold a block: tiles of [`Vector::PIXELS`] pixels (at most
-/// 6) that follow each other in the output, from as many rows as it takes, and are of equal size as far as that is possible.
+/// Tiles that follow each other.
+#[derive(Clone, Copy)]
+pub(super) struct Run {
+    tiles: usize,
+    /// The first pixel, its column, and what it sees, in floats from the first one's place.
+    first: usize,
+    column: usize,
+    x: usize,
+}
+
+/// A run of tiles of one width, of a block of output channels.
+type OfWidth = unsafe fn(&Tile<'_>, Run, &Place, &Asked);
+
+/// The tiles of an instruction set, of one pixel and more: for input channels in blocks, and for planes.
+pub(super) struct Narrow {
+    pub blocks: [OfWidth; NARROW],
+    pub planes: [OfWidth; NARROW],
+}
+
+impl Narrow {
+    /// One block of output channels at a time, and the input channels in parts whose weights a cache holds. Tiles are of equal
+    /// size, as far as that is possible.
+    ///
+    /// # Safety
+    /// The vector's instructions are there, and memory holds what [`Tile::check`] asks for.
+    pub unsafe fn convolve(&self, tile: &Tile<'_>, rows: usize, blocks: usize, place: Place) {
+        let of_width = if tile.lanes == BLOCK { &self.blocks } else { &self.planes };
+        let pixels = rows * tile.columns;
+        let tiles = pixels.div_ceil(NARROW);
+        let (width, wider) = (pixels / tiles, pixels % tiles);
+        let (wide, rest) = (Run::of(tile, 0, wider), Run::of(tile, wider * (width + 1), tiles - wider));
+        let parts = Parts::of(tile, 1, tiles, place.core.part);
+        let own = Sharing { before: 0, all: pixels };
+        let pace = |sharing: Sharing| Pace::of(tile, parts.each, NARROW.min(pixels), sharing.all * parts.count);
+        let last = pace(place.sharing);
+        let inner = if place.sharing.all == pixels { last } else { pace(own) };
+        for block in 0..blocks {
+            let (next, sharing, pace) = match block + 1 < blocks {
+                true => (tile.w_block, own, inner),
+                false => (tile.behind(), place.sharing, last),
+            };
+            let of_block = Place { sharing, ..place.blocks(block, tile.w_block) };
+            for part in 0..parts.count {
+                let next = next.wrapping_sub(part * tile.weights_of(parts.each));
+                let here = of_block.part(tile, parts, part, pixels);
+                let asked = Asked::of(tile, (block, here.w, next), here.sharing.before, pace);
+                // SAFETY: the caller's promise; these are some of the blocks and channels, of all pixels, and what was written
+                // of other channels is the output's.
+                unsafe {
+                    if wider > 0 {
+                        of_width[width](tile, wide, &here, &asked);
+                    }
+                    of_width[width - 1](tile, rest, &here, &asked);
+                }
+            }
+        }
+    }
+}
+
+impl Run {
+    /// So many tiles from a pixel on.
+    #[inline(always)]
+    fn of(tile: &Tile<'_>, first: usize, tiles: usize) -> Self {
+        let (row, column) =
+            if first < tile.columns { (0, first) } else { (first / tile.columns, first % tile.columns) };
+        Self { tiles, first, column, x: row.wrapping_mul(tile.x_row).wrapping_add(column * tile.lanes) }
+    }
+}
+
+/// Tiles of `N` pixels of a block of output channels: pixels that follow each other in the output, from as many rows as it takes.
 ///
 /// # Safety
-/// The vector's instructions are there, and memory holds what [`Tile::check`] asks for.
+/// The vector's instructions are there, `G` vectors hold a block, and memory holds what [`Tile::check`] asks for, of this block
+/// and these pixels.
 #[inline(always)]
-pub(super) unsafe fn narrow<V: Vector, const G: usize>(tile: &Tile<'_>, rows: usize, blocks: usize, place: Place) {
-    let pixels = rows * tile.columns;
-    let tiles = pixels.div_ceil(V::PIXELS);
-    for block in 0..blocks {
-        let (next, sharing) =
-            if block + 1 < blocks { (tile.w_block, tile.sharing(rows)) } else { (tile.behind(), place.sharing) };
-        let mut place = place.blocks(block, tile.w_block);
-        let (mut column, mut left) = (0, pixels);
-        let mut before = sharing.before;
-        let most = V::PIXELS.min(pixels);
-        let asked = Asked::of::<1>(tile, (block, place.w, next), place.channels, most, sharing);
-        for rest in (1..=tiles).rev() {
-            let width = left.div_ceil(rest);
-            place.ask = asked.share(before, width);
-            before += width;
-            let seen = tile.seen(place.x, column, width);
-            macro_rules! widths {
-                ($($n:literal)*) => {
-                    match (tile.lanes, width) {
-                        $((BLOCK, $n) => scattered::<V, G, $n, BLOCK>(tile, seen, place),
-                          (_, $n) => scattered::<V, G, $n, 1>(tile, seen, place),)*
-                        _ => unreachable!("widths of tiles"),
-                    }
-                };
-            }
-            // SAFETY: tiles cover the rows and columns that were checked, each once.
-            unsafe { widths!(1 2 3 4 5 6) };
-            (place, column) = (place.pixels(width, width * tile.lanes), column + width);
-            while column >= tile.columns {
-                (place, column) = (place.pixels(0, tile.row_gap()), column - tile.columns);
-            }
-            left -= width;
+pub(super) unsafe fn run<V: Vector, const G: usize, const N: usize, const LANES: usize>(
+    tile: &Tile<'_>,
+    Run { tiles, first, mut column, x }: Run,
+    place: &Place,
+    asked: &Asked,
+) {
+    let mut here = place.pixels(first, x);
+    for index in 0..tiles {
+        here.ask = asked.share(first + index * N, N);
+        // SAFETY: the caller's promise.
+        unsafe { scattered::<V, G, N, LANES>(tile, tile.seen(here.x, column, N), here) };
+        (here, column) = (here.pixels(N, N * LANES), column + N);
+        while column >= tile.columns {
+            (here, column) = (here.pixels(0, tile.row_gap()), column - tile.columns);
         }
     }
 }
@@ -52,7 +103,7 @@ pub(super) unsafe fn narrow<V: Vector, const G: usize>(tile: &Tile<'_>, rows: us
 /// little else to do until it comes.
 ///
 /// # Safety
-/// As [`narrow`], for this block and these pixels.
+/// As [`run`].
 #[inline(always)]
 unsafe fn scattered<V: Vector, const G: usize, const N: usize, const LANES: usize>(
     tile: &Tile<'_>,
@@ -65,36 +116,64 @@ unsafe fn scattered<V: Vector, const G: usize, const N: usize, const LANES: usiz
         let start = |g| if place.bias.is_null() { V::zero() } else { V::load(place.bias.add(g * V::LANES)) };
         let start: [V; G] = core::array::from_fn(start);
         let mut sums: Sums<V, 1, G> = [[start]; MOST];
-        let (mut w, mut ask, mut offset, mut left) = (place.w, place.ask, 0, place.channels);
-        loop {
+        if place.resumed {
+            each_pixel!(N, PIXEL, {
+                sums[PIXEL][0] = core::array::from_fn(|g| V::load(place.y.add(PIXEL * BLOCK + g * V::LANES)));
+            });
+        }
+        let (mut w, mut ask, mut offset) = (place.w, place.ask, 0);
+        macro_rules! step {
+            ($at:expr, $w:expr) => {
+                let weights: [V; G] = core::array::from_fn(|g| V::load($w.add(g * V::LANES)));
+                each_pixel!(N, PIXEL, {
+                    let x = V::splat(*seen[PIXEL % NARROW].add($at));
+                    for g in 0..G {
+                        sums[PIXEL][0][g] = sums[PIXEL][0][g].fma(x, weights[g]);
+                    }
+                });
+            };
+        }
+        macro_rules! steps {
+            ($at:expr, $w:expr, $($lane:literal)*) => {
+                $(
+                    if $lane % STRIDE == 0 {
+                        ask.line::<V, 1>();
+                    }
+                    step!($at + $lane, $w.add($lane * BLOCK));
+                )*
+            };
+        }
+        for _ in 0..place.channels / LANES {
             if LANES == BLOCK {
                 each_pixel!(N, PIXEL, {
                     V::prefetch_first(seen[PIXEL % NARROW].wrapping_add(offset + tile.block));
                 });
             }
-            let lanes = if left < LANES { left } else { LANES };
             for tap in tile.taps {
-                let at = offset + tap;
-                for lane in 0..lanes {
-                    if LANES == BLOCK && lane % STRIDE == 0 {
-                        ask.step::<V>();
-                    }
-                    let now = w.add(lane * BLOCK);
-                    let weights: [V; G] = core::array::from_fn(|g| V::load(now.add(g * V::LANES)));
-                    each_pixel!(N, PIXEL, {
-                        let x = V::splat(*seen[PIXEL % NARROW].add(at + lane));
-                        for g in 0..G {
-                            sums[PIXEL][0][g] = sums[PIXEL][0][g].fma(x, weights[g]);
-                        }
-                    });
+                if LANES == BLOCK {
+                    // One after the other, or a loop's own instructions take as long as every tenth multiply-add.
+                    ask.others::<V, 1>(BLOCK / STRIDE);
+                    steps!(offset + tap, w, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+                } else {
+                    step!(offset + tap, w);
                 }
                 w = w.wrapping_add(LANES * BLOCK);
             }
-            left -= lanes;
-            if left == 0 {
-                break;
-            }
             offset += tile.block;
+        }
+        let rest = place.channels % LANES;
+        if rest > 0 {
+            for tap in tile.taps {
+                let (mut at, mut now) = (offset + tap, w);
+                for _ in 0..rest / STRIDE {
+                    steps!(at, now, 0 1 2 3);
+                    (at, now) = (at + STRIDE, now.wrapping_add(STRIDE * BLOCK));
+                }
+                for lane in 0..rest % STRIDE {
+                    step!(at + lane, now.add(lane * BLOCK));
+                }
+                w = w.wrapping_add(LANES * BLOCK);
+            }
         }
         write::<V, 1, G, 1, N>(sums, place);
     }

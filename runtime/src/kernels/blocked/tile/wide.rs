@@ -1,7 +1,7 @@
 //! Tiles of AVX-512: two or four blocks of output channels, in 28 or 24 of 32 registers.
 
-use super::ask::{Asked, STRIDE, Sharing};
-use super::{MOST, Next, Place, Slope, Sums, Tile, each_pixel, write};
+use super::ask::{Asked, Pace, STRIDE};
+use super::{MOST, Next, Parts, Place, Sums, Tile, each_pixel, write};
 use crate::kernels::blocked::BLOCK;
 use crate::simd::Vector;
 use crate::simd::avx512::F32x16;
@@ -58,32 +58,16 @@ fn rows_together<const M: usize>(tile: &Tile<'_>, rows: usize) -> Option<usize> 
 /// # Safety
 /// As [`wide_rows`].
 #[inline(always)]
-unsafe fn in_parts<const M: usize>(tile: &Tile<'_>, rows: usize, block: usize, mut place: Place, next: usize) {
-    // Weights of sixteen channels, in bytes; and so many channels that their weights stay in the cache.
-    let bytes = M * BLOCK * BLOCK * size_of::<f32>() * tile.taps.len();
-    let most = place.core.part / bytes * BLOCK;
+unsafe fn in_parts<const M: usize>(tile: &Tile<'_>, rows: usize, block: usize, place: Place, next: usize) {
     let tiles = match rows_together::<M>(tile, rows) {
         Some(together) => rows.div_ceil(together),
         None => rows * tile.columns.div_ceil(widest::<M>()),
     };
-    if tiles == 1 || most == 0 || tile.lanes < BLOCK || tile.channels < most + most / 2 {
-        // SAFETY: the caller's promise.
-        return unsafe { wide_rows::<M>(tile, rows, block, place, next) };
-    }
-    let parts = tile.channels.div_ceil(most);
-    let each = tile.channels.div_ceil(parts).next_multiple_of(BLOCK);
-    let weights = each * tile.taps.len() * BLOCK;
-    let (pixels, Place { sharing, add, slope, .. }) = (rows * tile.columns, place);
-    for (part, from) in (0..tile.channels).step_by(each).enumerate() {
-        let left = tile.channels - from;
-        place.channels = left.min(each);
-        place.resumed = part > 0;
-        place.sharing = Sharing { before: sharing.before * parts + part * pixels, all: sharing.all * parts };
-        (place.add, place.slope) = if left <= each { (add, slope) } else { (core::ptr::null(), Slope::One) };
+    let parts = Parts::of(tile, M, tiles, place.core.part);
+    for part in 0..parts.count {
+        let next = next.wrapping_sub(part * tile.weights_of(parts.each));
         // SAFETY: the caller's promise; these are some of the channels, and what was written of others is the output's.
-        unsafe { wide_rows::<M>(tile, rows, block, place, next.wrapping_sub(part * weights)) };
-        place.x = place.x.wrapping_add(each / BLOCK * tile.block);
-        place.w = place.w.wrapping_add(weights);
+        unsafe { wide_rows::<M>(tile, rows, block, place.part(tile, parts, part, rows * tile.columns), next) };
     }
 }
 
@@ -95,9 +79,9 @@ unsafe fn in_parts<const M: usize>(tile: &Tile<'_>, rows: usize, block: usize, m
 unsafe fn wide_rows<const M: usize>(tile: &Tile<'_>, rows: usize, block: usize, place: Place, next: usize) {
     let widest = widest::<M>();
     let mut place = place.blocks(block, tile.w_block);
-    let mut before = place.sharing.before;
-    let most = widest.min(rows * tile.columns);
-    let asked = Asked::of::<M>(tile, (block, place.w, next), place.channels, most, place.sharing);
+    let pace = Pace::of(tile, place.channels, widest.min(rows * tile.columns), place.sharing.all);
+    let asked = Asked::of(tile, (block, place.w, next), place.sharing.before, pace);
+    let mut before = 0;
     macro_rules! shapes {
         ($rows:expr, $columns:expr, $place:expr; $lanes:ident: $($r:literal: $($c:literal)*;)*) => {
             match ($rows, $columns) {
@@ -187,7 +171,8 @@ unsafe fn tile512<const M: usize, const R: usize, const C: usize, const LANES: u
                 let (mut x, mut now) = (x.add(*tap), w);
                 for lane in 0..lanes {
                     if LANES == BLOCK && lane % STRIDE == 0 {
-                        ask.step::<F32x16>();
+                        ask.line::<F32x16, M>();
+                        ask.others::<F32x16, M>(1);
                     }
                     sums = step::<M, R, C, LANES>(sums, tile, x, now);
                     x = x.wrapping_add(1);
