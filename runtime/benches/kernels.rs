@@ -92,7 +92,16 @@ impl Layer {
 
     fn tiles(&self) -> Tiles {
         let side = [self.side; 2];
-        Tiles { input: side, output: side, pad: [1, 1], points: 6, side: 4, stride: 1, columns: self.side.div_ceil(4) }
+        Tiles {
+            input: side,
+            output: side,
+            pad: [1, 1],
+            points: 6,
+            side: 4,
+            stride: 1,
+            columns: self.side.div_ceil(4),
+            ragged: false,
+        }
     }
 
     /// Tiles of 4×4 pixels.

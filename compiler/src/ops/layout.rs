@@ -33,7 +33,7 @@ pub struct WinogradTiles {
 impl WinogradTiles {
     fn tiling(&self, x: &Type) -> Tiling {
         let Self { output, pad, points, side, stride } = *self;
-        Tiling { input: [x.shape[1], x.shape[2]], output, pad, points, side, stride }
+        Tiling { input: [x.shape[1], x.shape[2]], output, pad, points, side, stride, ragged: true }
     }
 }
 

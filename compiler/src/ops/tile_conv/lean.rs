@@ -59,7 +59,7 @@ impl Portions {
     /// the products.
     fn multiply(&self, tiling: &Tiling, channels: &TokenStream, finish: &TokenStream) -> TokenStream {
         let Self { step, transformed, point, block, .. } = self;
-        let (products, tiles, run) = (tiling.products(), tiling.count(), tiling.count() * BLOCK);
+        let (products, tiles, of_point) = (tiling.products(), tiling.count(), tiling.run());
         quote! {
             // While the first image is multiplied, the weights that come next are on their way.
             let next = if index == 0 { next } else { [&[][..]; 2] };
@@ -74,8 +74,9 @@ impl Portions {
                     w_block: #transformed,
                     next: rt::Next::part(next, point, #products),
                 };
-                let at = point * #point;
-                let mut products = rt::Strip::of(m, #block, at..at + #run);
+                #of_point
+                let at = point * #point + first * 16;
+                let mut products = rt::Strip::of(m, #block, at..at + tile.columns * 16);
                 isa.convolve(&tile, 1, &v[at..], &u[point * #step..], &#finish, &mut products);
             }
         }

@@ -26,6 +26,8 @@ pub struct Tiling {
     pub side: usize,
     /// Pixels from one window to the next.
     pub stride: usize,
+    /// Whether tiles that stick out of the output do with fewer points: where all are transformed before they are multiplied.
+    pub ragged: bool,
 }
 
 /// Points a side of the tiles of an algorithm of Winograd's, of windows with a stride.
@@ -46,6 +48,18 @@ pub fn products(algorithm: Algorithm, stride: usize) -> usize {
 /// for both.
 pub fn side(algorithm: Algorithm, window: usize, stride: usize) -> usize {
     (points(algorithm, stride) - window) / stride + 1
+}
+
+/// Points of all tiles along an axis of so many outputs, where those that stick out do with fewer: what there is to multiply is the
+/// product of both axes. `Tiles::run` of the runtime has the same numbers.
+pub fn points_along(size: usize, points: usize, side: usize) -> usize {
+    let last = match (points, side, size % side) {
+        (_, _, 0) => 0,
+        (6, 4, 1) | (5, 2, _) => 3,
+        (6, 4, 2) => 4,
+        _ => points - 1,
+    };
+    size / side * points + last
 }
 
 /// Whether an algorithm of Winograd's computes a window.
@@ -76,6 +90,33 @@ impl Tiling {
         self.rows() * self.columns()
     }
 
+    /// Whether there are tiles with fewer points than others.
+    fn sticks_out(&self) -> bool {
+        self.ragged && self.output.iter().any(|size| size % self.side > 0)
+    }
+
+    /// Tiles that have a point, as code in whose scope `tile` is all of them and `TILES` what [`tokens`](Self::tokens) says: where
+    /// they begin among all, and the tile that is multiplied.
+    pub(super) fn run(&self) -> TokenStream {
+        if !self.sticks_out() {
+            return quote!(let first = 0;);
+        }
+        // Where no tile is whole, none may have the point.
+        let none = self.output.iter().any(|size| *size < self.side);
+        let skip = if none {
+            quote!(if run.is_empty() {
+                continue;
+            })
+        } else {
+            quote!()
+        };
+        quote! {
+            let run = TILES.run(point);
+            #skip
+            let (first, tile) = (run.start, rt::Tile { columns: run.len(), ..tile });
+        }
+    }
+
     /// Matrix products, one for each number of a transformed tile.
     pub fn products(&self) -> usize {
         self.points * self.points
@@ -85,6 +126,7 @@ impl Tiling {
     pub fn tokens(&self) -> TokenStream {
         let ([h, w], [oh, ow], [top, left]) = (self.input, self.output, self.pad);
         let (points, side, stride, columns) = (self.points, self.side, self.stride, self.columns());
+        let ragged = self.sticks_out();
         quote!(rt::Tiles {
             input: [#h, #w],
             output: [#oh, #ow],
@@ -92,7 +134,8 @@ impl Tiling {
             points: #points,
             side: #side,
             stride: #stride,
-            columns: #columns
+            columns: #columns,
+            ragged: #ragged
         })
     }
 
@@ -102,7 +145,8 @@ impl Tiling {
         let pad = [window.pad[0].0, window.pad[1].0];
         let stride = window.stride[0];
         let (points, side) = (points(algorithm, stride), side(algorithm, window.kernel[0], stride));
-        Self { input: [x[1], x[2]], output: [y[1], y[2]], pad, points, side, stride }
+        let ragged = algorithm.takes_tiles();
+        Self { input: [x[1], x[2]], output: [y[1], y[2]], pad, points, side, stride, ragged }
     }
 }
 
@@ -224,7 +268,8 @@ pub(super) fn tiles(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Kern
     let point_weights = weights / products;
     let next = next(point_weights, weights);
     let pitch = winograd_pitch(tiles);
-    let (run, point, block_of_tiles) = (tiles * BLOCK, pitch * BLOCK, products * pitch * BLOCK);
+    let (point, block_of_tiles) = (pitch * BLOCK, products * pitch * BLOCK);
+    let of_point = tiling.run();
     let plane = cut.plane;
     let finish = conv.finish(&quote!([block * #plane + offset..]));
     let offset = if conv.shortcut { quote!(let offset = y.offset();) } else { quote!() };
@@ -251,9 +296,11 @@ pub(super) fn tiles(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Kern
         #split
         // Point by point, so that all filters of the task meet its tiles while these are in the cache.
         for point in 0..#products {
-            let (v, w) = (&x0[point * #point..], &x1[blocks.start * #weights + point * #point_weights..]);
-            let mut products = rt::Strip::of(m, #block_of_tiles, point * #point..point * #point + #run);
-            isa.convolve(&tile, 1, v, w, &rt::Finish::default(), &mut products);
+            #of_point
+            let at = point * #point + first * 16;
+            let w = &x1[blocks.start * #weights + point * #point_weights..];
+            let mut products = rt::Strip::of(m, #block_of_tiles, at..at + tile.columns * 16);
+            isa.convolve(&tile, 1, &x0[at..], w, &rt::Finish::default(), &mut products);
         }
         for (m, block) in m.chunks_exact(#block_of_tiles).zip(blocks) {
             let finish = #finish;

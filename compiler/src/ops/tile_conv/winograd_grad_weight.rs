@@ -101,7 +101,7 @@ struct Sizes {
 
 impl Sizes {
     fn of(window: &Window, x: &Type, dy: &Type, whole: bool) -> Self {
-        let tiling = Tiling::of(Algorithm::WinogradTiles, window, x, dy);
+        let tiling = Tiling { ragged: false, ..Tiling::of(Algorithm::WinogradTiles, window, x, dy) };
         let (rows, columns) = (tiling.rows(), tiling.columns());
         let (blocks_in, blocks) = (x.blocks(), dy.blocks());
         let images = (TILES / tiling.count()).max(1);

@@ -6,7 +6,7 @@
 
 use crate::graph::{BLOCK, Graph, Type};
 use crate::ops::tile_conv::Algorithm;
-use crate::ops::tile_conv::winograd::{products, side};
+use crate::ops::tile_conv::winograd::{points, points_along, products, side};
 use crate::ops::window::Window;
 use crate::tuning::{Choice, Mode, Workload};
 
@@ -27,6 +27,8 @@ const TASKS_OF_DIRECT: usize = 32;
 const TASKS_OF_STAGED: usize = 16;
 /// Pixels of a strip that is long enough to bring a task's weights for.
 const STRIP: usize = 56;
+/// Pixels of the shortest strip: of the widest register tile, some of the narrow ones, which do not divide few pixels evenly.
+const SHORT: usize = 28;
 /// Blocks of filters that register tiles have at a time where loads hold cores up.
 const TOGETHER: usize = 4;
 /// Multiply-adds of a task that is worth the hand-over.
@@ -258,16 +260,26 @@ impl Layer {
         [self.rows.div_ceil(side), self.columns.div_ceil(side)]
     }
 
+    /// Points of all tiles, as far as they are multiplied.
+    fn points(&self, algorithm: Algorithm) -> usize {
+        let (points, side) = (points(algorithm, self.stride), side(algorithm, self.window, self.stride));
+        match algorithm.takes_tiles() {
+            true => points_along(self.rows, points, side) * points_along(self.columns, points, side),
+            false => self.tiles(algorithm).into_iter().product::<usize>() * points * points,
+        }
+    }
+
     fn winograd_cycles(&self, algorithm: Algorithm) -> f64 {
         let [rows, columns] = self.tiles(algorithm);
         let (tiles, weights) = ((rows * columns) as f64, (self.transformed_weights(algorithm) / BLOCK) as f64);
+        let multiplied = (self.points(algorithm) * self.channels.next_multiple_of(BLOCK) * self.blocks()) as f64;
         // Tiles of few pixels do not hide the latency of multiply-adds.
         let narrow = f64::max(1.0, 6.0 / tiles);
         let numbers =
             tiles * (products(algorithm, self.stride) * (self.channels.div_ceil(BLOCK) + self.blocks())) as f64;
         // In training, several images share what is made of weights.
         let made = if algorithm.is_lean() && !self.batches { TRANSFORM_WEIGHTS * weights } else { 0.0 };
-        let cycles = self.overlap(tiles * weights * narrow + TRANSFORM * numbers + made, self.weights(algorithm));
+        let cycles = self.overlap(multiplied * narrow + TRANSFORM * numbers + made, self.weights(algorithm));
         if self.stride > 1 { cycles * STRIDED } else { cycles }
     }
 
@@ -363,9 +375,9 @@ impl Layer {
                 rows = rows.div_ceil(2);
             } else if planes > TOGETHER {
                 planes = pairs(planes);
-            } else if rows > 1 {
+            } else if rows > 1 && rows.div_ceil(2) * self.columns >= SHORT {
                 rows = rows.div_ceil(2);
-            } else if planes > 2 {
+            } else if planes > 2 && self.rows.div_ceil(rows) * self.blocks().div_ceil(planes) < self.tasks() {
                 planes = pairs(planes);
             } else {
                 break;

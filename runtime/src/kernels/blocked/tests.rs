@@ -257,8 +257,16 @@ fn winograd() {
         let dy = numbers(3, filters * oh * ow);
         case.each(|o, weight, i| gradient[weight] += f64::from(x[i]) * f64::from(dy[o]));
         let (x, dy) = (blocked(channels, h * w, &x), blocked(filters, oh * ow, &dy));
-        let tiles =
-            Tiles { input: [h, w], output: [oh, ow], pad: [pad; 2], points, side, stride, columns: ow.div_ceil(side) };
+        let tiles = Tiles {
+            input: [h, w],
+            output: [oh, ow],
+            pad: [pad; 2],
+            points,
+            side,
+            stride,
+            columns: ow.div_ceil(side),
+            ragged: false,
+        };
         let packing = Packing { filters, channels, taps, lanes: BLOCK, backwards: false };
         let (rows, blocks) = (oh.div_ceil(side), channels.div_ceil(BLOCK));
         let count = rows * tiles.columns;

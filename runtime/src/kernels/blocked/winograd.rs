@@ -41,9 +41,98 @@ pub struct Tiles {
     pub stride: usize,
     /// Tiles in a row of them.
     pub columns: usize,
+    /// Whether tiles that stick out of the output do with fewer points: the last ones of rows and columns that are no multiple of
+    /// the side. The others' numbers are undefined then, and tiles are in the order of [`Tiles::run`].
+    pub ragged: bool,
+}
+
+/// Which of the points are for a line of some pixels, a bit for each.
+type Points = u8;
+
+/// The points that `pixels` results along one axis of a tile of this side need. All but ∞ are enough for one less; with the
+/// points of F(4×4, 3×3), 0 and ±√½ are those of F(1, 3) and with ∞ those of F(2, 3); of windows that go two pixels on, those of
+/// the first result.
+const fn points_for(points: usize, side: usize, pixels: usize) -> Points {
+    match (points, side, pixels) {
+        _ if pixels == side => (1 << points) - 1,
+        (6, 4, 1) => 0b00_0111,
+        (6, 4, 2) => 0b10_0111,
+        (5, 2, _) => 0b0_1011,
+        _ => (1 << (points - 1)) - 1,
+    }
+}
+
+/// The last tiles of rows or columns, where these are ragged.
+#[derive(Clone, Copy)]
+struct Edge {
+    /// Whole tiles before it.
+    whole: usize,
+    /// Pixels that it has of the output; none where all tiles are whole.
+    pixels: usize,
+    /// Its points, and those of whole tiles.
+    points: Points,
+    all: Points,
+}
+
+impl Edge {
+    fn tiles(&self) -> usize {
+        usize::from(self.pixels > 0)
+    }
+
+    /// The points of the tile of this index.
+    #[inline(always)]
+    fn points_of(&self, index: usize) -> Points {
+        if index < self.whole { self.all } else { self.points }
+    }
+
+    /// How many of its tiles have a point.
+    fn tiles_of(&self, point: usize) -> usize {
+        if self.points >> point & 1 == 1 { self.tiles() } else { 0 }
+    }
 }
 
 impl Tiles {
+    /// The last row or column of tiles.
+    fn edge(&self, axis: usize) -> Edge {
+        let (side, size) = (self.side, self.output[axis]);
+        let pixels = if self.ragged { size % side } else { 0 };
+        let whole = size.div_ceil(side) - usize::from(pixels > 0);
+        let points = |pixels| points_for(self.points, side, pixels);
+        Edge { whole, pixels, points: points(if pixels > 0 { pixels } else { side }), all: points(side) }
+    }
+
+    /// Where the tiles are that have a point, among those of all: this many from this one on. Ragged tiles stand so that these are
+    /// neighbours for each point: those of the last row but for its last, whole ones row by row, those of the last column, and
+    /// that of both.
+    pub fn run(&self, point: usize) -> core::ops::Range<usize> {
+        let [rows, columns] = [0, 1].map(|axis| self.edge(axis));
+        let (below, beside) = (rows.tiles_of(point / self.points), columns.tiles_of(point % self.points));
+        let (all_below, whole) = (rows.tiles() * columns.whole, rows.whole * columns.whole);
+        let first = if below > 0 { 0 } else { all_below };
+        first..all_below + whole + beside * (rows.whole + below)
+    }
+
+    /// The pixels of a tile that has matrices of its own for them, else 0.
+    #[inline(always)]
+    fn short(&self, edge: Edge, index: usize) -> usize {
+        let own = (self.points, self.side) == (6, 4) && edge.pixels <= 2;
+        if own && index >= edge.whole { edge.pixels } else { 0 }
+    }
+
+    /// Where a tile is among all.
+    #[inline(always)]
+    fn index(&self, [rows, columns]: [Edge; 2], row: usize, column: usize) -> usize {
+        if !self.ragged {
+            return row * self.columns + column;
+        }
+        let (below, whole) = (rows.tiles() * columns.whole, rows.whole * columns.whole);
+        match (row < rows.whole, column < columns.whole) {
+            (true, true) => below + row * columns.whole + column,
+            (false, true) => (row - rows.whole) * columns.whole + column,
+            (_, false) => below + whole + row,
+        }
+    }
+
     /// Whether there are transforms for these numbers of points and pixels.
     fn known(&self) -> bool {
         matches!((self.points, self.side, self.stride), (6, 2..=4, 1) | (4, 2, 1) | (5, 2, 2))
@@ -54,10 +143,17 @@ impl Tiles {
         extent([[self.points * self.points - 1, pitch, BLOCK], [tiles, BLOCK, 1]])
     }
 
+    /// Ragged tiles are computed all at once.
+    fn check_ragged(&self, rows: usize) {
+        let all = [rows, self.columns] == self.output.map(|size| size.div_ceil(self.side));
+        assert!(!self.ragged || all, "ragged tiles, all of them");
+    }
+
     fn check_input(&self, rows: usize, pitch: usize, x: &[f32], v: &[f32]) {
         let tiles = extent([[rows, self.columns]]);
         assert!(tiles > 0 && tiles <= pitch, "tiles fit their pitch");
         assert!(self.known(), "tiles of four, five or six points");
+        self.check_ragged(rows);
         assert!(x.len() >= extent([[self.input[0], self.input[1], BLOCK]]), "input of the transform");
         assert!(v.len() >= self.floats(pitch, tiles), "result of the transform");
     }
@@ -65,6 +161,7 @@ impl Tiles {
     fn check_output(&self, first: usize, rows: usize, pitch: usize, m: &[f32], finish: &Finish<'_>, y: &[f32]) {
         let ([height, width], side) = (self.output, self.side);
         assert!(self.known(), "tiles of four, five or six points");
+        self.check_ragged(rows);
         let (tiles, lines) = (extent([[rows, self.columns]]), (height - first * side).min(extent([[rows, side]])));
         let floats = extent([[lines, width, BLOCK]]);
         assert!(self.columns == width.div_ceil(side), "tiles cover the columns");
@@ -113,7 +210,7 @@ impl Tiles {
     fn check_upstream(&self, first: usize, rows: usize, pitch: usize, dy: &[f32], v: &[f32]) {
         let tiles = extent([[rows, self.columns]]);
         assert!(tiles > 0 && tiles <= pitch && first * 4 < self.output[0], "tiles fit their pitch");
-        assert!((self.points, self.side) == (6, 4), "tiles of six points and windows 3×3");
+        assert!((self.points, self.side, self.ragged) == (6, 4, false), "tiles of six points and windows 3×3");
         assert!(self.columns == self.output[1].div_ceil(4), "tiles cover the columns");
         assert!(dy.len() >= extent([[self.output[0], self.output[1], BLOCK]]), "input of the transform");
         assert!(v.len() >= self.floats(pitch, tiles), "result of the transform");
@@ -158,6 +255,44 @@ unsafe fn input_line<V: Vector, const P: usize>(d: [V; P]) -> [V; P] {
         line[4] = far_even.sub(far_odd);
         line[5] = d[1].add(d[5]).fma(d[3], constant(-2.5));
         line
+    }
+}
+
+/// Bᵀ of a tile of F(4×4, 3×3) that has one or two pixels, for points 0, ±√½ and, of two pixels, ∞; of others as
+/// [`input_line`] says.
+///
+/// # Safety
+/// The vector's instructions are there.
+#[inline(always)]
+unsafe fn short_input_line<V: Vector, const P: usize>(pixels: usize, d: [V; P]) -> [V; P] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if P < 6 || pixels == 0 {
+            return input_line::<V, P>(d);
+        }
+        let mut line = d;
+        line[0] = d[0].fma(d[2], V::splat(-2.0));
+        line[1] = d[2].fma(d[1], V::splat(NEAR));
+        line[2] = d[2].fma(d[1], V::splat(-NEAR));
+        line[P - 1] = d[3].fma(d[1], V::splat(-0.5));
+        line
+    }
+}
+
+/// Aᵀ of such a tile; of others, whose points beyond those that they have are zero, as [`output_line`] says.
+///
+/// # Safety
+/// The vector's instructions are there.
+#[inline(always)]
+unsafe fn short_output_line<V: Vector, const P: usize, const S: usize>(pixels: usize, m: [V; P]) -> [V; 4] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if P < 6 || pixels == 0 {
+            return output_line::<V, P, S>(m);
+        }
+        let (sum, difference) = (m[1].add(m[2]), m[1].sub(m[2]));
+        let (first, second) = (m[0].add(sum), m[P - 1].fma(difference, V::splat(NEAR)));
+        [first, second, first, second]
     }
 }
 
@@ -241,42 +376,47 @@ unsafe fn input_tiles<V: Vector, const G: usize, const P: usize>(
     v: &mut [f32],
 ) {
     let ([height, width], [top, left], apart) = (tiles.input, tiles.pad, tiles.side * tiles.stride);
+    let edges = [tiles.edge(0), tiles.edge(1)];
     for row in 0..rows {
         let (y0, top_from, top_end) = inside(first + row, P, apart, top, height);
         for column in 0..tiles.columns {
             let (x0, from, end) = inside(column, P, apart, left, width);
             let whole = (top_from, top_end, from, end) == (0, P, 0, P);
+            let short = [tiles.short(edges[0], row), tiles.short(edges[1], column)];
             // SAFETY: rows top_from..top_end and columns from..end of the tile lie in the input; the rest is not read.
             unsafe {
                 let corner = x.as_ptr().wrapping_offset((y0 * width as isize + x0) * BLOCK as isize);
-                let to = v.as_mut_ptr().add((row * tiles.columns + column) * BLOCK);
+                let to = v.as_mut_ptr().add(tiles.index(edges, row, column) * BLOCK);
                 // Of a tile at the border, what lies outside is read from a block of zeros.
                 let place = |r: usize, c: usize| {
-                    let there = (top_from..top_end).contains(&r) && (from..end).contains(&c);
+                    let there = whole || (top_from..top_end).contains(&r) && (from..end).contains(&c);
                     if there { corner.wrapping_add((r * width + c) * BLOCK) } else { ZEROS.0.as_ptr() }
                 };
-                for g in 0..G {
-                    let lane = g * V::LANES;
-                    let inner = corner.wrapping_add(lane);
-                    let mut lines = [[V::zero(); P]; P];
-                    for c in 0..P {
-                        let mut d = [V::zero(); P];
-                        for r in 0..P {
-                            let from = if whole {
-                                inner.wrapping_add((r * width + c) * BLOCK)
-                            } else {
-                                place(r, c).wrapping_add(lane)
-                            };
-                            d[r] = V::load(from);
+                macro_rules! transform {
+                    ($place:expr, $line:expr) => {
+                        for g in 0..G {
+                            let mut lines = [[V::zero(); P]; P];
+                            for c in 0..P {
+                                let numbers =
+                                    core::array::from_fn(|r| V::load($place(r, c).wrapping_add(g * V::LANES)));
+                                lines[c] = $line(0, numbers);
+                            }
+                            for r in 0..P {
+                                let line = $line(1, core::array::from_fn(|c| lines[c][r]));
+                                for (c, value) in line.into_iter().enumerate() {
+                                    value.store(to.add((r * P + c) * pitch * BLOCK + g * V::LANES));
+                                }
+                            }
                         }
-                        lines[c] = input_line::<V, P>(d);
-                    }
-                    for r in 0..P {
-                        let line = input_line::<V, P>(core::array::from_fn(|c| lines[c][r]));
-                        for (c, value) in line.into_iter().enumerate() {
-                            value.store(to.add((r * P + c) * pitch * BLOCK + g * V::LANES));
-                        }
-                    }
+                    };
+                }
+                if short != [0, 0] {
+                    transform!(place, |axis: usize, d| short_input_line::<V, P>(short[axis], d));
+                } else if whole {
+                    let inner = |r: usize, c: usize| corner.wrapping_add((r * width + c) * BLOCK);
+                    transform!(inner, |_, d| input_line::<V, P>(d));
+                } else {
+                    transform!(place, |_, d| input_line::<V, P>(d));
                 }
             }
         }
@@ -323,34 +463,50 @@ unsafe fn output_tiles<V: Vector, const G: usize, const P: usize, const S: usize
 ) {
     let [height, width] = tiles.output;
     let pitch = pitch * BLOCK;
+    let edges = [tiles.edge(0), tiles.edge(1)];
     for row in 0..rows {
         let down = (height - (first + row) * S).min(S);
         for column in 0..tiles.columns {
             let right = (width - column * S).min(S);
-            // SAFETY: `down` rows and `right` columns of the tile lie in the output.
+            let short = [tiles.short(edges[0], row), tiles.short(edges[1], column)];
+            let points = [edges[0].points_of(row), edges[1].points_of(column)];
+            // SAFETY: `down` rows and `right` columns of the tile lie in the output, and the points that it has in `m`.
             unsafe {
-                let from = m.as_ptr().add((row * tiles.columns + column) * BLOCK);
-                for g in 0..G {
-                    let lane = g * V::LANES;
-                    let bias = finish.bias.map_or(V::zero(), |b| V::load(b.as_ptr().add(lane)));
-                    let mut lines = [[V::zero(); 4]; P];
-                    for (c, line) in lines.iter_mut().enumerate() {
-                        *line = output_line::<V, P, S>(core::array::from_fn(|r| {
-                            V::load(from.add((r * P + c) * pitch + lane))
-                        }));
-                    }
-                    for r in 0..down {
-                        let line = output_line::<V, P, S>(core::array::from_fn(|c| lines[c][r]));
-                        let start = ((row * S + r) * width + column * S) * BLOCK + lane;
-                        for (c, value) in line.into_iter().enumerate().take(right) {
-                            let at = start + c * BLOCK;
-                            let mut value = value.add(bias);
-                            if let Some(add) = finish.add {
-                                value = value.add(V::load(add.as_ptr().add(at)));
+                let from = m.as_ptr().add(tiles.index(edges, row, column) * BLOCK);
+                let inner = |r: usize, c: usize| from.wrapping_add((r * P + c) * pitch);
+                // Points that a ragged tile does not have are read from a block of zeros.
+                let place = |r: usize, c: usize| {
+                    let there = points[0] >> r & points[1] >> c & 1 == 1;
+                    if there { inner(r, c) } else { ZEROS.0.as_ptr() }
+                };
+                macro_rules! transform {
+                    ($place:expr, $line:expr) => {
+                        for g in 0..G {
+                            let lane = g * V::LANES;
+                            let bias = finish.bias.map_or(V::zero(), |b| V::load(b.as_ptr().add(lane)));
+                            let mut lines = [[V::zero(); 4]; P];
+                            for (c, line) in lines.iter_mut().enumerate() {
+                                *line = $line(0, core::array::from_fn(|r| V::load($place(r, c).wrapping_add(lane))));
                             }
-                            super::tile::slope(value, finish.slope).store(y.as_mut_ptr().add(at));
+                            for r in 0..down {
+                                let line = $line(1, core::array::from_fn(|c| lines[c][r]));
+                                let start = ((row * S + r) * width + column * S) * BLOCK + lane;
+                                for (c, value) in line.into_iter().enumerate().take(right) {
+                                    let at = start + c * BLOCK;
+                                    let mut value = value.add(bias);
+                                    if let Some(add) = finish.add {
+                                        value = value.add(V::load(add.as_ptr().add(at)));
+                                    }
+                                    super::tile::slope(value, finish.slope).store(y.as_mut_ptr().add(at));
+                                }
+                            }
                         }
-                    }
+                    };
+                }
+                if points == [edges[0].all, edges[1].all] {
+                    transform!(inner, |_, m| output_line::<V, P, S>(m));
+                } else {
+                    transform!(place, |axis: usize, m| short_output_line::<V, P, S>(short[axis], m));
                 }
             }
         }

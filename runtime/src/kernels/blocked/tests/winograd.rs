@@ -132,7 +132,7 @@ proptest! {
         input in [1_usize..22, 1_usize..22], pad in [0_usize..8, 0_usize..8], first in 0_usize..4, rows in 1_usize..4,
         columns in 1_usize..5, more in 0_usize..5, (points, side, stride) in sides(), seed: u64,
     ) {
-        let tiles = Tiles { input, output: [1, 1], pad, points, side, stride, columns };
+        let tiles = Tiles { input, output: [1, 1], pad, points, side, stride, columns, ragged: false };
         let pitch = rows * columns + more;
         let x = numbers(seed, input[0] * input[1] * BLOCK);
         let expected = every_tile(first, rows, columns, |row, column, lane| {
@@ -156,7 +156,7 @@ proptest! {
         output in [1_usize..22, 1_usize..22], first in 0_usize..6, rows in 1_usize..4, more in 0_usize..5, seed: u64,
     ) {
         let (first, columns) = (first.min((output[0] - 1) / 4), output[1].div_ceil(4));
-        let tiles = Tiles { input: [1, 1], output, pad: [0, 0], points: 6, side: 4, stride: 1, columns };
+        let tiles = Tiles { input: [1, 1], output, pad: [0, 0], points: 6, side: 4, stride: 1, columns, ragged: false };
         let pitch = rows * columns + more;
         let dy = numbers(seed, output[0] * output[1] * BLOCK);
         let expected = every_tile(first, rows, columns, |row, column, lane| {
@@ -179,7 +179,7 @@ proptest! {
         let all = height.div_ceil(side);
         let first = first.min(all - 1);
         let (rows, columns) = (rows.min(all - first), width.div_ceil(side));
-        let tiles = Tiles { input: [1, 1], output, pad: [0, 0], points, side, stride, columns };
+        let tiles = Tiles { input: [1, 1], output, pad: [0, 0], points, side, stride, columns, ragged: false };
         let (count, floats) = (rows * columns, (height - side * first).min(side * rows) * width * BLOCK);
         let pitch = count + more;
         let (m, bias, add) = (numbers(seed, points * points * pitch * BLOCK), numbers(seed ^ 1, BLOCK), numbers(seed ^ 2, floats));
@@ -211,6 +211,49 @@ proptest! {
             let mut y = edge.unset(floats);
             isa.winograd_output(&tiles, first, rows, pitch, &m, &finish, &mut y);
             assert_within(&y, &expected, 1e-5, 1.0, &format!("{isa:?}"));
+        }
+    }
+
+    /// A block of channels and one of filters, all of it: each point is multiplied for the tiles that are said to have it.
+    #[test]
+    fn ragged_tiles_agree_with_convolutions(
+        output in [1_usize..18, 1_usize..18], pad in [0_usize..3, 0_usize..3], more in 0_usize..3,
+        (points, side, stride) in sides(), seed: u64,
+    ) {
+        let window = points - stride * (side - 1);
+        // As large as a convolution needs it to be for this output, or larger.
+        let input: [usize; 2] = core::array::from_fn(|i| (stride * (output[i] - 1) + window).saturating_sub(2 * pad[i]).max(1));
+        let [rows, columns] = output.map(|size| size.div_ceil(side));
+        let tiles = Tiles { input, output, pad, points, side, stride, columns, ragged: true };
+        let (count, pitch) = (rows * columns, rows * columns + more);
+        let x = numbers(seed, input[0] * input[1] * BLOCK);
+        let w = numbers(seed ^ 1, window * window * PAIRS);
+        let expected: Vec<f64> = (0..output[0] * output[1] * BLOCK).map(|at| {
+            let (row, column, filter) = (at / BLOCK / output[1], at / BLOCK % output[1], at % BLOCK);
+            let seen = |tap: usize, channel: usize| {
+                let (r, c) = (stride * row + tap / window, stride * column + tap % window);
+                pixel(&x, input, r.wrapping_sub(pad[0]), c.wrapping_sub(pad[1]), channel)
+            };
+            let product = |i: usize| seen(i / BLOCK, i % BLOCK) * f64::from(w[i * BLOCK + filter]);
+            (0..window * window * BLOCK).map(product).sum()
+        }).collect();
+        for (isa, edge) in everywhere() {
+            let mut u = vec![0.0; points * points * PAIRS];
+            isa.winograd_weights(points, window, &w, PAIRS, &mut u);
+            let mut v = unset(edge, points, pitch, count);
+            isa.winograd_input(&tiles, 0, rows, pitch, &edge.of(&x), &mut v);
+            let mut m = unset(edge, points, pitch, count);
+            for point in 0..points * points {
+                for at in tiles.run(point).map(|tile| (point * pitch + tile) * BLOCK) {
+                    for filter in 0..BLOCK {
+                        let product = |channel: usize| v[at + channel] * u[point * PAIRS + channel * BLOCK + filter];
+                        m[at + filter] = (0..BLOCK).map(product).sum();
+                    }
+                }
+            }
+            let mut y = edge.unset(expected.len());
+            isa.winograd_output(&tiles, 0, rows, pitch, &m, &Finish::default(), &mut y);
+            assert_within(&y, &expected, 1e-4, 1.0, &format!("{isa:?}"));
         }
     }
 
@@ -261,15 +304,25 @@ proptest! {
 #[test]
 #[should_panic(expected = "tiles cover the columns")]
 fn tiles_beside_the_gradient_are_refused() {
-    let tiles = Tiles { input: [1, 1], output: [4, 4], pad: [0, 0], points: 6, side: 4, stride: 1, columns: 2 };
+    let tiles =
+        Tiles { input: [1, 1], output: [4, 4], pad: [0, 0], points: 6, side: 4, stride: 1, columns: 2, ragged: false };
     Isa::detect().winograd_upstream(&tiles, 0, 1, 2, &[0.0; 16 * BLOCK], &mut [0.0; 36 * 2 * BLOCK]);
 }
 
 #[test]
 #[should_panic(expected = "tiles of six points and windows 3×3")]
 fn gradients_of_four_points_are_refused() {
-    let tiles = Tiles { input: [1, 1], output: [2, 2], pad: [0, 0], points: 4, side: 2, stride: 1, columns: 1 };
+    let tiles =
+        Tiles { input: [1, 1], output: [2, 2], pad: [0, 0], points: 4, side: 2, stride: 1, columns: 1, ragged: false };
     Isa::detect().winograd_upstream(&tiles, 0, 1, 1, &[0.0; 4 * BLOCK], &mut [0.0; 36 * BLOCK]);
+}
+
+#[test]
+#[should_panic(expected = "ragged tiles, all of them")]
+fn some_of_ragged_tiles_are_refused() {
+    let tiles =
+        Tiles { input: [8, 8], output: [6, 6], pad: [0, 0], points: 6, side: 4, stride: 1, columns: 2, ragged: true };
+    Isa::detect().winograd_input(&tiles, 0, 1, 2, &[0.0; 64 * BLOCK], &mut [0.0; 36 * 2 * BLOCK]);
 }
 
 #[test]
@@ -297,6 +350,7 @@ fn sizes_beyond_memory_are_refused() {
         side: 4,
         stride: 1,
         columns: 1,
+        ragged: false,
     };
     Isa::detect().winograd_input(&tiles, 0, 1, 1, &[], &mut [0.0; 36 * BLOCK]);
 }
