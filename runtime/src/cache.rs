@@ -1,20 +1,14 @@
 //! The caches of this machine.
 
-/// Where the processor does not say, or is not asked.
+/// Where the processor does not say.
 const USUAL: usize = 32 * 1024;
 
 /// Bytes of a core's first-level cache of data, as far as the processor (or what it is simulated by) says.
 pub(crate) fn first_level() -> usize {
-    #[cfg(all(feature = "std", target_arch = "x86_64"))]
-    {
-        static BYTES: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
-        *BYTES.get_or_init(|| x86::first_level(x86::ask).unwrap_or(USUAL))
-    }
-    #[cfg(not(all(feature = "std", target_arch = "x86_64")))]
-    USUAL
+    static BYTES: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+    *BYTES.get_or_init(|| x86::first_level(x86::ask).unwrap_or(USUAL))
 }
 
-#[cfg(all(feature = "std", target_arch = "x86_64"))]
 mod x86 {
     use core::arch::x86_64::{__cpuid_count, CpuidResult};
 

@@ -20,6 +20,7 @@ mod batch;
 #[cfg(feature = "std")]
 pub mod boxes;
 mod buffer;
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
 mod cache;
 mod check;
 #[cfg(feature = "data")]

@@ -101,7 +101,7 @@ fn sums_stay_in_registers() {
     check(&text, &["7blocked4tile4AVX23run"], "%ymm", 16 * 12, None);
     // Four blocks by six pixels.
     check(&text, &["7blocked4tile4wide7tile512"], "%zmm", 24, Some(6));
-    // Two blocks by eleven weights; one block in two registers by four.
+    // Two blocks by eleven weights; one block in two registers by six.
     check(&text, &["7blocked5outer6avx512", "7blocked5outer7sums512"], "%zmm", 22, None);
-    check(&text, &["7blocked5outer4avx2"], "%ymm", 8, None);
+    check(&text, &["7blocked5outer4avx2"], "%ymm", 12, None);
 }

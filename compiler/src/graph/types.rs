@@ -44,11 +44,12 @@ pub enum Layout {
         /// Points a side: 6, 5 or 4.
         points: usize,
     },
-    /// Activations in Winograd's space of products: `[channels / 16][points²][pitch][16]`, see [`winograd_pitch`].
+    /// Activations in Winograd's space of products: `[channels / 16][points²][pitch][16]`, see [`winograd_pitch`]. Tiles are in
+    /// the order of `Tiles::run` of the runtime; points that a tile which sticks out does not have are undefined.
     WinogradTiles {
         /// Points a side: 6, 5 or 4.
         points: usize,
-        /// Tiles of 4×4 or 2×2 outputs.
+        /// Tiles of 4×4, 3×3 or 2×2 outputs.
         tiles: usize,
     },
 }

@@ -59,7 +59,7 @@ impl Portions {
     /// the products.
     fn multiply(&self, tiling: &Tiling, channels: &TokenStream, finish: &TokenStream) -> TokenStream {
         let Self { step, transformed, point, block, .. } = self;
-        let (products, tiles, of_point) = (tiling.products(), tiling.count(), tiling.run());
+        let (products, tiles, with_point) = (tiling.products(), tiling.count(), tiling.with_point(*point));
         quote! {
             // While the first image is multiplied, the weights that come next are on their way.
             let next = if index == 0 { next } else { [&[][..]; 2] };
@@ -74,8 +74,7 @@ impl Portions {
                     w_block: #transformed,
                     next: rt::Next::part(next, point, #products),
                 };
-                #of_point
-                let at = point * #point + first * 16;
+                #with_point
                 let mut products = rt::Strip::of(m, #block, at..at + tile.columns * 16);
                 isa.convolve(&tile, 1, &v[at..], &u[point * #step..], &#finish, &mut products);
             }

@@ -95,25 +95,23 @@ impl Tiling {
         self.ragged && self.output.iter().any(|size| size % self.side > 0)
     }
 
-    /// Tiles that have a point, as code in whose scope `tile` is all of them and `TILES` what [`tokens`](Self::tokens) says: where
-    /// they begin among all, and the tile that is multiplied.
-    pub(super) fn run(&self) -> TokenStream {
+    /// The tiles that have a `point`, as code in whose scope `tile` is all of them and `TILES` what [`tokens`](Self::tokens) says:
+    /// where they begin, of points so many floats apart, and the tile that is multiplied.
+    pub(super) fn with_point(&self, apart: usize) -> TokenStream {
         if !self.sticks_out() {
-            return quote!(let first = 0;);
+            return quote!(let at = point * #apart;);
         }
         // Where no tile is whole, none may have the point.
-        let none = self.output.iter().any(|size| *size < self.side);
-        let skip = if none {
-            quote!(if run.is_empty() {
+        let skip = match self.output.iter().any(|size| *size < self.side) {
+            true => quote!(if run.is_empty() {
                 continue;
-            })
-        } else {
-            quote!()
+            }),
+            false => quote!(),
         };
         quote! {
             let run = TILES.run(point);
             #skip
-            let (first, tile) = (run.start, rt::Tile { columns: run.len(), ..tile });
+            let (at, tile) = (point * #apart + run.start * 16, rt::Tile { columns: run.len(), ..tile });
         }
     }
 
@@ -269,7 +267,7 @@ pub(super) fn tiles(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Kern
     let next = next(point_weights, weights);
     let pitch = winograd_pitch(tiles);
     let (point, block_of_tiles) = (pitch * BLOCK, products * pitch * BLOCK);
-    let of_point = tiling.run();
+    let with_point = tiling.with_point(point);
     let plane = cut.plane;
     let finish = conv.finish(&quote!([block * #plane + offset..]));
     let offset = if conv.shortcut { quote!(let offset = y.offset();) } else { quote!() };
@@ -296,8 +294,7 @@ pub(super) fn tiles(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Kern
         #split
         // Point by point, so that all filters of the task meet its tiles while these are in the cache.
         for point in 0..#products {
-            #of_point
-            let at = point * #point + first * 16;
+            #with_point
             let w = &x1[blocks.start * #weights + point * #point_weights..];
             let mut products = rt::Strip::of(m, #block_of_tiles, at..at + tile.columns * 16);
             isa.convolve(&tile, 1, &x0[at..], w, &rt::Finish::default(), &mut products);
@@ -310,4 +307,31 @@ pub(super) fn tiles(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Kern
         #activate
     };
     Kernel::new(name, Split::Strips(cut), body).scratch(cut.planes * block_of_tiles + pixels)
+}
+
+#[cfg(all(test, feature = "cli"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_are_those_of_the_runtime() {
+        for (points, side, stride) in [(6, 4, 1), (6, 3, 1), (6, 2, 1), (4, 2, 1), (5, 2, 2)] {
+            for output in (1..200).map(|at| [at / 14 + 1, at % 14 + 1]) {
+                let columns = output[1].div_ceil(side);
+                let tiles = cnnc_runtime::Tiles {
+                    input: [1, 1],
+                    output,
+                    pad: [0, 0],
+                    points,
+                    side,
+                    stride,
+                    columns,
+                    ragged: true,
+                };
+                let multiplied: usize = (0..points * points).map(|point| tiles.run(point).len()).sum();
+                let along = output.map(|size| points_along(size, points, side));
+                assert_eq!(multiplied, along[0] * along[1], "{output:?}, {points} points");
+            }
+        }
+    }
 }

@@ -119,7 +119,7 @@ unsafe fn wide<const M: usize>(outer: &Outer<'_>, x: &[f32], dy: &[f32], y: &mut
     }
 }
 
-/// One block, up to four weights at a time.
+/// One block, up to six weights at a time, which are of equal size as far as that is possible.
 ///
 /// # Safety
 /// The vector's instructions are there, and the slices hold what [`Outer::check`] asks for.
@@ -134,9 +134,13 @@ unsafe fn narrow<V: Vector, const G: usize>(outer: &Outer<'_>, x: &[f32], dy: &[
                 // SAFETY: these weights and what they see exist.
                 unsafe {
                     let place = Place::of(x, dy, y, start + done, weight);
-                    done += match outer.run - done {
-                        4.. => sums::<V, 1, G, 4>(outer, place),
+                    let left = outer.run - done;
+                    done += match left.div_ceil(left.div_ceil(6)) {
+                        6.. => sums::<V, 1, G, 6>(outer, place),
+                        5 => sums::<V, 1, G, 5>(outer, place),
+                        4 => sums::<V, 1, G, 4>(outer, place),
                         3 => sums::<V, 1, G, 3>(outer, place),
+                        2 => sums::<V, 1, G, 2>(outer, place),
                         _ => sums::<V, 1, G, 1>(outer, place),
                     };
                 }

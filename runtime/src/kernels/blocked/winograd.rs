@@ -144,16 +144,16 @@ impl Tiles {
     }
 
     /// Ragged tiles are computed all at once.
-    fn check_ragged(&self, rows: usize) {
+    fn check_ragged(&self, first: usize, rows: usize) {
         let all = [rows, self.columns] == self.output.map(|size| size.div_ceil(self.side));
-        assert!(!self.ragged || all, "ragged tiles, all of them");
+        assert!(!self.ragged || all && first == 0, "ragged tiles, all of them");
     }
 
-    fn check_input(&self, rows: usize, pitch: usize, x: &[f32], v: &[f32]) {
+    fn check_input(&self, first: usize, rows: usize, pitch: usize, x: &[f32], v: &[f32]) {
         let tiles = extent([[rows, self.columns]]);
         assert!(tiles > 0 && tiles <= pitch, "tiles fit their pitch");
         assert!(self.known(), "tiles of four, five or six points");
-        self.check_ragged(rows);
+        self.check_ragged(first, rows);
         assert!(x.len() >= extent([[self.input[0], self.input[1], BLOCK]]), "input of the transform");
         assert!(v.len() >= self.floats(pitch, tiles), "result of the transform");
     }
@@ -161,7 +161,7 @@ impl Tiles {
     fn check_output(&self, first: usize, rows: usize, pitch: usize, m: &[f32], finish: &Finish<'_>, y: &[f32]) {
         let ([height, width], side) = (self.output, self.side);
         assert!(self.known(), "tiles of four, five or six points");
-        self.check_ragged(rows);
+        self.check_ragged(first, rows);
         let (tiles, lines) = (extent([[rows, self.columns]]), (height - first * side).min(extent([[rows, side]])));
         let floats = extent([[lines, width, BLOCK]]);
         assert!(self.columns == width.div_ceil(side), "tiles cover the columns");
@@ -196,7 +196,7 @@ fn inside(index: usize, points: usize, apart: usize, pad: usize, size: usize) ->
 
 per_vector! {
     /// Bᵀ d B of the tiles of one block of channels, `rows` rows of them from `first` on: `v` is `[points²][pitch][16]`.
-    pub fn winograd_input(tiles: &Tiles, first: usize, rows: usize, pitch: usize, x: &[f32], v: &mut [f32]) = input, where tiles.check_input(rows, pitch, x, v);
+    pub fn winograd_input(tiles: &Tiles, first: usize, rows: usize, pitch: usize, x: &[f32], v: &mut [f32]) = input, where tiles.check_input(first, rows, pitch, x, v);
 
     /// Aᵀ m A of the tiles of one block of channels, `rows` rows of them from `first` on, then bias, shortcut and
     /// activation: `m` is `[points²][pitch][16]`, `y` the rows of pixels that these tiles cover.
@@ -210,7 +210,8 @@ impl Tiles {
     fn check_upstream(&self, first: usize, rows: usize, pitch: usize, dy: &[f32], v: &[f32]) {
         let tiles = extent([[rows, self.columns]]);
         assert!(tiles > 0 && tiles <= pitch && first * 4 < self.output[0], "tiles fit their pitch");
-        assert!((self.points, self.side, self.ragged) == (6, 4, false), "tiles of six points and windows 3×3");
+        assert!((self.points, self.side) == (6, 4), "tiles of six points and windows 3×3");
+        assert!(!self.ragged, "tiles that have all points");
         assert!(self.columns == self.output[1].div_ceil(4), "tiles cover the columns");
         assert!(dy.len() >= extent([[self.output[0], self.output[1], BLOCK]]), "input of the transform");
         assert!(v.len() >= self.floats(pitch, tiles), "result of the transform");
@@ -410,7 +411,7 @@ unsafe fn input_tiles<V: Vector, const G: usize, const P: usize>(
                         }
                     };
                 }
-                if short != [0, 0] {
+                if P == 6 && short != [0, 0] {
                     transform!(place, |axis: usize, d| short_input_line::<V, P>(short[axis], d));
                 } else if whole {
                     let inner = |r: usize, c: usize| corner.wrapping_add((r * width + c) * BLOCK);

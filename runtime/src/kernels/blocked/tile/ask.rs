@@ -63,7 +63,8 @@ pub(super) struct Pace {
 }
 
 /// What one tile asks for with every [`STRIDE`] channels: the next line of each run, several of them where pixels are few, or the
-/// same one again where they are many. So there is no branch, which would hold up the multiply-adds of a small tile.
+/// same one again where they are many. So there is no branch that is hard to foresee, which would hold up the multiply-adds of a
+/// small tile.
 #[derive(Clone, Copy)]
 pub(super) struct Ask {
     at: *const u8,
@@ -111,9 +112,14 @@ impl Asked {
     #[inline(always)]
     pub(super) fn of(tile: &Tile<'_>, (block, w, next): (usize, *const f32, usize), before: usize, pace: Pace) -> Self {
         let (at, stride) = match tile.next {
+            // Where there is nothing, weights at hand are asked for: addresses without memory behind them take long to find out.
             Next::Memory([first, second]) => {
+                let memory = if block == 0 { first } else { second };
                 let stride = second.as_ptr().addr().wrapping_sub(first.as_ptr().addr());
-                (if block == 0 { first } else { second }.as_ptr(), stride)
+                match memory.is_empty() {
+                    true => (w, 0),
+                    false => (memory.as_ptr(), if second.is_empty() { 0 } else { stride }),
+                }
             }
             Next::Weights(_) | Next::Shared(_) => (w.wrapping_add(next), tile.w_block.wrapping_mul(size_of::<f32>())),
         };

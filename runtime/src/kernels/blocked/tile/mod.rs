@@ -17,9 +17,9 @@ mod portable;
 mod wide;
 
 use super::{BLOCK, extent};
+use crate::Strip;
 use crate::isa::Level;
 use crate::simd::Vector;
-use crate::{Strip, cache};
 pub use ask::Next;
 use ask::{Ask, Sharing};
 
@@ -118,7 +118,9 @@ impl Tile<'_> {
 /// What is best for a core. Results do not depend on it, not in a bit.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::kernels::blocked) struct Core {
-    /// Whether to take four blocks of output channels at a time: fewer pixels are loaded for as many sums, but more weights.
+    /// Whether to take four blocks of output channels at a time: fewer pixels are loaded for as many sums, but more weights. Of
+    /// AVX-512 alone.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "narrow tiles have one block"))]
     pub quads: bool,
     /// Bytes of weights that stay in a cache while all pixels of a call meet them, so many input channels at a time; the sums go
     /// through memory from part to part.
@@ -127,11 +129,12 @@ pub(in crate::kernels::blocked) struct Core {
 
 impl Core {
     /// For tiles of AVX-512 where memory holds nothing up: reads weights from the second-level cache for every tile.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "as it says"))]
     pub const SMALL: Self = Self { quads: false, part: usize::MAX };
 
     /// For tiles of other instruction sets, which are small and so read weights often: what leaves second-level caches of 512 KiB
     /// room for pixels.
-    const NARROW: Self = Self { quads: false, part: 64 * 1024 };
+    const OTHER: Self = Self { quads: false, part: 64 * 1024 };
 
     /// This machine's. Most cores with a first-level cache of 48 KiB or more (of Intel's servers since Ice Lake, of AMD's since
     /// Zen 5) do two multiply-adds of sixteen floats a cycle, so that loads hold them up, most of all where another thread runs
@@ -139,11 +142,11 @@ impl Core {
     fn here(level: Level) -> Self {
         match level {
             #[cfg(all(feature = "std", target_arch = "x86_64"))]
-            Level::Avx512 => match cache::first_level() / 1024 {
+            Level::Avx512 => match crate::cache::first_level() / 1024 {
                 ..48 => Self::SMALL,
                 kib => Self { quads: true, part: kib * 1024 / 2 },
             },
-            _ => Self::NARROW,
+            _ => Self::OTHER,
         }
     }
 }

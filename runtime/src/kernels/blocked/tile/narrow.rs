@@ -37,8 +37,10 @@ impl Narrow {
         let (width, wider) = (pixels / tiles, pixels % tiles);
         let (wide, rest) = (Run::of(tile, 0, wider), Run::of(tile, wider * (width + 1), tiles - wider));
         let parts = Parts::of(tile, 1, tiles, place.core.part);
-        let own = Sharing { before: 0, all: pixels };
-        let pace = |sharing: Sharing| Pace::of(tile, parts.each, NARROW.min(pixels), sharing.all * parts.count);
+        let own = tile.sharing(rows);
+        // Of the last part, which may have fewer channels and then fewer times to ask.
+        let channels = tile.channels - parts.each * (parts.count - 1);
+        let pace = |sharing: Sharing| Pace::of(tile, channels, NARROW.min(pixels), sharing.all * parts.count);
         let last = pace(place.sharing);
         let inner = if place.sharing.all == pixels { last } else { pace(own) };
         for block in 0..blocks {
@@ -165,9 +167,13 @@ unsafe fn scattered<V: Vector, const G: usize, const N: usize, const LANES: usiz
         if rest > 0 {
             for tap in tile.taps {
                 let (mut at, mut now) = (offset + tap, w);
+                ask.others::<V, 1>(rest.div_ceil(STRIDE));
                 for _ in 0..rest / STRIDE {
                     steps!(at, now, 0 1 2 3);
                     (at, now) = (at + STRIDE, now.wrapping_add(STRIDE * BLOCK));
+                }
+                if rest % STRIDE > 0 {
+                    ask.line::<V, 1>();
                 }
                 for lane in 0..rest % STRIDE {
                     step!(at + lane, now.add(lane * BLOCK));
