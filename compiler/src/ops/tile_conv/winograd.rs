@@ -316,7 +316,7 @@ mod tests {
     #[test]
     fn points_are_those_of_the_runtime() {
         for (points, side, stride) in [(6_usize, 4_usize, 1_usize), (6, 3, 1), (6, 2, 1), (4, 2, 1), (5, 2, 2)] {
-            for output in (1..200).map(|at| [at / 14 + 1, at % 14 + 1]) {
+            for output in (1..200_usize).map(|at| [at / 14 + 1, at % 14 + 1]) {
                 let columns = output[1].div_ceil(side);
                 let tiles = cnnc_runtime::Tiles {
                     input: [1, 1],
