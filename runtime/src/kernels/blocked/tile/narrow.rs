@@ -172,7 +172,7 @@ unsafe fn scattered<V: Vector, const G: usize, const N: usize, const LANES: usiz
                     steps!(at, now, 0 1 2 3);
                     (at, now) = (at + STRIDE, now.wrapping_add(STRIDE * BLOCK));
                 }
-                if rest % STRIDE > 0 {
+                if !rest.is_multiple_of(STRIDE) {
                     ask.line::<V, 1>();
                 }
                 for lane in 0..rest % STRIDE {
