@@ -178,6 +178,14 @@ impl Tiles {
 const NEAR: f32 = core::f32::consts::FRAC_1_SQRT_2;
 const FAR: f32 = core::f32::consts::SQRT_2;
 
+/// What rows of G are multiplied with, for their points of these sizes: one over the products of a point's distances from all others.
+const OF_NEAR: f32 = -2.0 / 3.0;
+const OF_FAR: f32 = 1.0 / 6.0;
+
+/// Tiles ahead of the one that is transformed, of which the places of the points are asked for: they lie in as many streams as
+/// there are points, which is more than processors foresee, and stores wait for each other.
+const AHEAD: usize = 1;
+
 /// A block of zeros, on a cache line of its own.
 #[repr(align(64))]
 struct Zeros([f32; BLOCK]);
@@ -218,10 +226,7 @@ impl Tiles {
     }
 }
 
-/// Bᵀ times four, five or six numbers.
-///
-/// Fractions stand here, and not in G, since tiles are fewer than weights: rows of Bᵀ are divided by what those of G are
-/// multiplied with.
+/// Bᵀ times four, five or six numbers. Its fractions stand in G, which is applied once where weights are prepared.
 ///
 /// # Safety
 /// The vector's instructions are there.
@@ -232,10 +237,9 @@ unsafe fn input_line<V: Vector, const P: usize>(d: [V; P]) -> [V; P] {
         let constant = |x: f32| V::splat(x);
         let mut line = d;
         if P == 4 {
-            let (even, odd) = (d[2].mul(constant(0.5)), d[1].mul(constant(0.5)));
             line[0] = d[0].sub(d[2]);
-            line[1] = even.add(odd);
-            line[2] = even.sub(odd);
+            line[1] = d[2].add(d[1]);
+            line[2] = d[2].sub(d[1]);
             line[3] = d[3].sub(d[1]);
             return line;
         }
@@ -244,16 +248,14 @@ unsafe fn input_line<V: Vector, const P: usize>(d: [V; P]) -> [V; P] {
             (line[3], line[4]) = (d[1], d[3]);
             return line;
         }
-        // −(d4 − 2 d2) / 1.5 and the like, shared between pairs of points of one size.
-        let even = d[4].mul(constant(-2.0 / 3.0)).fma(d[2], constant(4.0 / 3.0));
-        let odd = d[3].mul(constant(-2.0 / 3.0 * NEAR)).fma(d[1], constant(4.0 / 3.0 * NEAR));
-        let far_even = d[4].mul(constant(1.0 / 6.0)).fma(d[2], constant(-1.0 / 12.0));
-        let far_odd = d[3].mul(constant(FAR / 6.0)).fma(d[1], constant(-FAR / 12.0));
+        // Shared between pairs of points of one size.
+        let (even, odd) = (d[4].fma(d[2], constant(-2.0)), d[3].fma(d[1], constant(-2.0)));
+        let (far_even, far_odd) = (d[4].fma(d[2], constant(-0.5)), d[3].fma(d[1], constant(-0.5)));
         line[0] = d[0].add(d[4]).fma(d[2], constant(-2.5));
-        line[1] = even.add(odd);
-        line[2] = even.sub(odd);
-        line[3] = far_even.add(far_odd);
-        line[4] = far_even.sub(far_odd);
+        line[1] = even.fma(odd, constant(NEAR));
+        line[2] = even.fma(odd, constant(-NEAR));
+        line[3] = far_even.fma(far_odd, constant(FAR));
+        line[4] = far_even.fma(far_odd, constant(-FAR));
         line[5] = d[1].add(d[5]).fma(d[3], constant(-2.5));
         line
     }
@@ -273,8 +275,10 @@ unsafe fn short_input_line<V: Vector, const P: usize>(pixels: usize, d: [V; P]) 
         }
         let mut line = d;
         line[0] = d[0].fma(d[2], V::splat(-2.0));
-        line[1] = d[2].fma(d[1], V::splat(NEAR));
-        line[2] = d[2].fma(d[1], V::splat(-NEAR));
+        // Divided by what G has for these points in whole tiles.
+        let even = d[2].mul(V::splat(1.0 / OF_NEAR));
+        line[1] = even.fma(d[1], V::splat(NEAR / OF_NEAR));
+        line[2] = even.fma(d[1], V::splat(-NEAR / OF_NEAR));
         line[P - 1] = d[3].fma(d[1], V::splat(-0.5));
         line
     }
@@ -405,7 +409,11 @@ unsafe fn input_tiles<V: Vector, const G: usize, const P: usize>(
                             for r in 0..P {
                                 let line = $line(1, core::array::from_fn(|c| lines[c][r]));
                                 for (c, value) in line.into_iter().enumerate() {
-                                    value.store(to.add((r * P + c) * pitch * BLOCK + g * V::LANES));
+                                    let to = to.wrapping_add((r * P + c) * pitch * BLOCK);
+                                    if g == 0 {
+                                        V::prefetch_first(to.wrapping_add(AHEAD * BLOCK));
+                                    }
+                                    value.store(to.wrapping_add(g * V::LANES));
                                 }
                             }
                         }
@@ -591,19 +599,21 @@ unsafe fn weights_line<V: Vector, const P: usize, const R: usize>(g: [V; R]) -> 
         }
         line[P - 1] = g[R - 1];
         if P == 4 {
-            let (even, odd) = (g[0].add(g[2]), g[1]);
+            let (even, odd) = (g[0].add(g[2]).mul(V::splat(0.5)), g[1].mul(V::splat(0.5)));
             (line[1], line[2]) = (even.add(odd), even.sub(odd));
             return line;
         }
-        let (mut even, mut odd) = (g[0].fma(g[2], V::splat(0.5)), g[1].mul(V::splat(NEAR)));
-        let (mut far_even, mut far_odd) = (g[0].fma(g[2], V::splat(2.0)), g[1].mul(V::splat(FAR)));
+        let scaled = |x: V, by: f32| x.mul(V::splat(by));
+        let mut even = scaled(g[0], OF_NEAR).fma(g[2], V::splat(0.5 * OF_NEAR));
+        let mut far_even = scaled(g[0], OF_FAR).fma(g[2], V::splat(2.0 * OF_FAR));
+        let (mut odd, mut far_odd) = (scaled(g[1], NEAR * OF_NEAR), scaled(g[1], FAR * OF_FAR));
         if R >= 4 {
-            odd = odd.fma(g[3 % R], V::splat(0.5 * NEAR));
-            far_odd = far_odd.fma(g[3 % R], V::splat(2.0 * FAR));
+            odd = odd.fma(g[3 % R], V::splat(0.5 * NEAR * OF_NEAR));
+            far_odd = far_odd.fma(g[3 % R], V::splat(2.0 * FAR * OF_FAR));
         }
         if R == 5 {
-            even = even.fma(g[4 % R], V::splat(0.25));
-            far_even = far_even.fma(g[4 % R], V::splat(4.0));
+            even = even.fma(g[4 % R], V::splat(0.25 * OF_NEAR));
+            far_even = far_even.fma(g[4 % R], V::splat(4.0 * OF_FAR));
         }
         (line[1], line[2]) = (even.add(odd), even.sub(odd));
         (line[3], line[4]) = (far_even.add(far_odd), far_even.sub(far_odd));
@@ -622,9 +632,9 @@ unsafe fn weights_back_line<V: Vector>(u: [V; 6]) -> [V; 3] {
         let (near, far) = (u[1].add(u[2]), u[3].add(u[4]));
         let (near_difference, far_difference) = (u[1].sub(u[2]), u[3].sub(u[4]));
         [
-            u[0].add(near).add(far),
-            near_difference.mul(V::splat(NEAR)).fma(far_difference, V::splat(FAR)),
-            u[5].fma(near, V::splat(0.5)).fma(far, V::splat(2.0)),
+            u[0].fma(near, V::splat(OF_NEAR)).fma(far, V::splat(OF_FAR)),
+            near_difference.mul(V::splat(NEAR * OF_NEAR)).fma(far_difference, V::splat(FAR * OF_FAR)),
+            u[5].fma(near, V::splat(0.5 * OF_NEAR)).fma(far, V::splat(2.0 * OF_FAR)),
         ]
     }
 }
