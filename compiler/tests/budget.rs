@@ -10,6 +10,8 @@ use cnnc::diagnostics::SourceMap;
 use cnnc::elaborate;
 use cnnc::graph::verify;
 use cnnc::loader::{Files, networks};
+use cnnc::ops::Op;
+use cnnc::ops::tile_conv::Algorithm;
 
 const IMAGES: usize = 8;
 
@@ -18,12 +20,15 @@ fn budget(bytes: usize) -> Budget {
 }
 
 fn within(name: &str, bytes: Option<usize>, infer_only: bool) -> Result<Compiled, Failure> {
+    within_budget(name, bytes.map(budget), infer_only)
+}
+
+fn within_budget(name: &str, budget: Option<Budget>, infer_only: bool) -> Result<Compiled, Failure> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../specs");
     let network = networks(&folder).into_iter().find(|network| network.name == name).expect("it ships");
     let mut sources = SourceMap::default();
     let entry = sources.add(&network.path, std::fs::read_to_string(&network.path).expect("a spec"));
     let elaborate = elaborate::Options { net: network.net, ..Default::default() };
-    let budget = bytes.map(budget);
     compile(sources, &Files, entry, &Options { elaborate, infer_only, budget, ..Options::default() })
 }
 
@@ -53,6 +58,26 @@ fn deployment_fits_into_less() {
         let bytes = all.total() - all.prepared / 4;
         let less = taken(&within(name, Some(bytes), true).expect("it fits"));
         assert!(less.total() <= bytes && less.prepared < all.prepared, "{name}: {less} instead of {all}");
+    }
+}
+
+/// Deployment alone does not count weights that it gives back, nor much that is in memory twice for a while; and what saves weights
+/// keeps Winograd's algorithm.
+#[test]
+fn deployment_gives_weights_back() {
+    const MIB: usize = 1 << 20;
+    for (name, weights, most) in [("resnet18", 3 * MIB, 52 * MIB), ("resnet50", 8 * MIB, 108 * MIB)] {
+        let one = |bytes: usize| Budget { bytes, images: 1, vectors: 0, copies: 0, keeps_gradients: true };
+        let deployed = within_budget(name, Some(one(most)), true).expect("it fits");
+        let taken = Taken::of(&deployed.inference, None, &one(most));
+        assert!(taken.weights < weights && taken.given_back < 2 * MIB, "{name}: {taken}");
+        let algorithms =
+            deployed.inference.graph.values().filter_map(|value| match &deployed.inference.graph.node(value).op {
+                Op::TileConv(conv) if conv.window.kernel == [3, 3] => Some(conv.algorithm),
+                _ => None,
+            });
+        let direct = algorithms.filter(|algorithm| *algorithm == Algorithm::Direct).count();
+        assert!(direct <= 3, "{name}: {direct} windows of three by three are direct");
     }
 }
 

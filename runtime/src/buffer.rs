@@ -27,6 +27,9 @@ enum Pages {
 
 #[cfg(feature = "std")]
 const HUGE_PAGE: usize = 2 << 20;
+/// Huge pages that are many.
+#[cfg(all(feature = "std", target_os = "linux"))]
+const MANY: usize = 8;
 /// The largest of the pages that processors usually have otherwise.
 #[cfg(all(feature = "std", target_os = "linux"))]
 const PAGE: usize = 64 << 10;
@@ -49,13 +52,16 @@ impl Pages {
     /// Pages from the system, which zeroes them when they are first touched; `None` where it has none to give.
     #[cfg(feature = "std")]
     fn huge(len: usize) -> Option<(Self, usize)> {
-        let map = memmap2::MmapMut::map_anon(len * size_of::<f32>() + HUGE_PAGE).ok()?;
-        // Small pages are slower, not wrong.
+        let bytes = len * size_of::<f32>();
+        let map = memmap2::MmapMut::map_anon(bytes + HUGE_PAGE).ok()?;
+        let start = Some(map.as_ptr().align_offset(HUGE_PAGE)).filter(|start| *start < HUGE_PAGE).unwrap_or(0);
+        // Small pages are slower, not wrong; what is left behind many huge ones is not worth one more.
         #[cfg(target_os = "linux")]
-        let _ = map.advise(memmap2::Advice::HugePage);
-        let start = map.as_ptr().align_offset(HUGE_PAGE);
-        let start = if start < HUGE_PAGE { start / size_of::<f32>() } else { 0 };
-        Some((Self::Mapped(map), start))
+        let _ = {
+            let whole = if bytes < MANY * HUGE_PAGE { bytes.next_multiple_of(HUGE_PAGE) } else { bytes };
+            map.advise_range(memmap2::Advice::HugePage, start, (whole / HUGE_PAGE * HUGE_PAGE).min(map.len() - start))
+        };
+        Some((Self::Mapped(map), start / size_of::<f32>()))
     }
 
     #[inline]

@@ -74,7 +74,7 @@ pub use kernels::*;
 pub use memory::{Memory, Mode, Options, Prepared, Sizes, Steps, view, view_mut, views};
 pub use network::{Error, Fans, Init, Network, ParamKind, ParamSpec, Role, Spec, TargetKind, Targets, ValueSpec};
 pub use optimizer::{Gradient, Learner, Optimizer};
-pub use params::{Params, Weights};
+pub use params::{Params, Portion, Weights};
 pub use pool::{Cut, GROUPS, GroupWork, Pool, Stack, StackWork, Strip, StripWork, Work};
 #[cfg(feature = "harness")]
 pub use profile::Profile;

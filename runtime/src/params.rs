@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 use core::ops::{Deref, DerefMut, Range};
 
 use crate::buffer::ALIGNMENT;
-use crate::{Buffer, Options, Spec};
+use crate::pool::Work;
+use crate::{Buffer, Options, Pool, Scratch, Spec};
 
 /// Weights and buffers in one vector, of which deployment may give back what it has made something else of.
 #[derive(Debug)]
@@ -58,6 +59,32 @@ impl Params {
 pub struct Weights<'a> {
     /// Weights and buffers.
     pub params: &'a [f32],
+}
+
+/// What a step is given that makes something of weights in portions, so that each can be given back when it is done.
+#[derive(Clone, Copy, Debug)]
+pub struct Portion<'a> {
+    /// Weights and buffers.
+    pub params: &'a [f32],
+    /// Which portion.
+    pub index: usize,
+    /// Of how many.
+    pub of: usize,
+}
+
+impl Portion<'_> {
+    /// One of so many portions of a range of weights, which are equal.
+    pub fn range(weights: Range<usize>, index: usize, of: usize) -> Range<usize> {
+        let start = |index: usize| weights.start + weights.len() * index / of;
+        start(index)..start(index + 1)
+    }
+
+    /// [`Pool::pieces`] of this portion of `y`: as many pieces as in the others.
+    pub fn pieces(&self, pool: &Pool, y: &mut [f32], piece_len: usize, scratch: &mut Scratch, work: &Work<'_>) {
+        let Range { start, end } = Self::range(0..y.len().div_ceil(piece_len), self.index, self.of);
+        let floats = start * piece_len..(end * piece_len).min(y.len());
+        pool.pieces(&mut y[floats], piece_len, scratch, &|piece, y, scratch| work(start + piece, y, scratch));
+    }
 }
 
 /// What steps read, which is never what was given back.
@@ -124,6 +151,27 @@ mod tests {
         let left = params.iter().filter(|x| **x != 0.0).count();
         // Pages of 64 KiB at both ends may not be all the buffer's.
         assert!(left <= 2 * (64 << 10) / size_of::<f32>(), "{left} of {LEN} floats are still there");
+    }
+
+    #[test]
+    fn portions_are_all_of_a_step_and_of_its_weights() {
+        let (pool, mut scratch) = (Pool::new(2), Scratch::new(2, 1));
+        for (pieces, of) in [(12, 1), (12, 3), (12, 12), (8, 4)] {
+            let (piece_len, weights) = (5, 100..100 + 16 * pieces);
+            let mut y = vec![0.0; pieces * piece_len];
+            let mut end = weights.start;
+            for index in 0..of {
+                let portion = Portion { params: &[], index, of };
+                portion.pieces(&pool, &mut y, piece_len, &mut scratch, &|piece, y, _| {
+                    y.iter_mut().for_each(|y| *y += 1.0 + piece as f32);
+                });
+                let range = Portion::range(weights.clone(), index, of);
+                assert!(range.start == end && range.len() == 16 * pieces / of, "{range:?} of {weights:?}");
+                end = range.end;
+            }
+            assert_eq!(end, weights.end);
+            assert!(y.iter().enumerate().all(|(at, y)| *y == (1 + at / piece_len) as f32), "{pieces} in {of}");
+        }
     }
 
     #[test]

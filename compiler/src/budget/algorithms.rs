@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::graph::Graph;
 use crate::ops::Op;
-use crate::optimize::{Lighter, lighter};
+use crate::optimize::{Floats, Lighter, lighter};
 use crate::tuning::{Choice, Choices, Workload};
 
 /// A convolution that was to be computed otherwise.
@@ -19,14 +19,20 @@ struct Change {
 }
 
 /// Chooses other algorithms for some convolutions of a planned graph, those first that lose the least time for what they save,
-/// until about `floats` fewer are prepared. Says whether anything was changed.
+/// until about `floats` fewer are prepared; where weights cannot be fewer, for fewer transformed values. Says whether anything was
+/// changed.
 pub fn lighten(choices: &mut Choices, graph: &Graph, floats: usize) -> bool {
+    [Floats::Weights, Floats::Values].into_iter().any(|of| save(choices, graph, of, floats))
+}
+
+/// The same for floats of one kind.
+fn save(choices: &mut Choices, graph: &Graph, of: Floats, floats: usize) -> bool {
     let mut layers = layers(graph);
     let mut changes: Vec<Change> = Vec::new();
     let mut saved = 0;
     while saved < floats {
         let offers = layers.iter().flat_map(|(workload, (choice, count))| {
-            lighter(workload, *choice, graph.exact).into_iter().map(move |offer| (workload, *choice, *count, offer))
+            lighter(workload, *choice, of, graph.exact).into_iter().map(move |offer| (workload, *choice, *count, offer))
         });
         let price = |offer: &Lighter| offer.cycles / offer.floats as f64;
         let Some((workload, from, count, offer)) = offers.min_by(|a, b| price(&a.3).total_cmp(&price(&b.3))) else {

@@ -10,7 +10,7 @@ mod recompute;
 use crate::diagnostics::{Diagnostic, FileId, Span};
 use crate::emit::Planned;
 use crate::graph::Graph;
-use crate::plan::ParamLayout;
+use crate::plan::{ParamLayout, Resident};
 
 /// Groups of images whose partial sums are added in order: `cnnc_runtime::GROUPS`.
 const GROUPS: usize = 8;
@@ -37,7 +37,7 @@ pub struct Budget {
 /// What a network takes, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Taken {
-    /// Weights and buffers.
+    /// Weights and buffers; of deployment alone, those that are left as they are.
     pub weights: usize,
     /// The gradients of trained weights that are in memory at once.
     pub gradients: usize,
@@ -45,6 +45,8 @@ pub struct Taken {
     pub optimizer: usize,
     /// What is made of weights for deployment.
     pub prepared: usize,
+    /// Weights that are in memory beyond those while it is made, where they are given back.
+    pub given_back: usize,
     /// The values of all images of a pass.
     pub values: usize,
     /// Values that images share, and partial sums.
@@ -64,11 +66,16 @@ impl Taken {
         let bytes = |floats: usize| floats.saturating_mul(size_of::<f32>());
         let trained = if training.is_some() { bytes(params.trained) } else { 0 };
         let behind = training.map(|t| &t.plan.behind).filter(|_| !budget.keeps_gradients);
+        let resident = match training {
+            Some(_) => Resident { most: params.len + i.prepared, left: params.len },
+            None => Resident::of(&inference.graph, &inference.plan),
+        };
         Self {
-            weights: bytes(params.len),
+            weights: bytes(resident.left),
             gradients: behind.map_or(trained, |behind| bytes(behind.late_floats)),
             optimizer: trained.saturating_mul(budget.vectors) + bytes(params.len).saturating_mul(budget.copies),
             prepared: bytes(i.prepared),
+            given_back: bytes(resident.most.saturating_sub(resident.left + i.prepared)),
             values: bytes(values),
             shared: bytes(i.fixed.max(t.fixed) + i.partials.max(t.partials) * GROUPS),
             // In front, a thread has as much again of its own.
@@ -79,8 +86,8 @@ impl Taken {
 
     /// All of it, without threads.
     pub fn total(&self) -> usize {
-        let Self { weights, gradients, optimizer, prepared, values, shared, thread: _ } = *self;
-        [weights, gradients, optimizer, prepared, values, shared].into_iter().fold(0, usize::saturating_add)
+        let Self { weights, gradients, optimizer, prepared, given_back, values, shared, thread: _ } = *self;
+        [weights, gradients, optimizer, prepared, given_back, values, shared].into_iter().fold(0, usize::saturating_add)
     }
 }
 
@@ -91,6 +98,7 @@ impl std::fmt::Display for Taken {
             ("gradients", self.gradients),
             ("optimizer", self.optimizer),
             ("weights made ready", self.prepared),
+            ("more while they are made", self.given_back),
             ("values", self.values),
             ("what images share", self.shared),
         ];

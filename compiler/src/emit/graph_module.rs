@@ -7,9 +7,9 @@ use super::code::Code;
 use super::kernels::KernelBook;
 use super::layout::list;
 use super::names::{Names, ident};
-use super::steps::{StepWriter, WrittenStep};
+use super::steps::{Given, StepWriter, WrittenStep};
 use crate::graph::{Graph, Kind, Named, ParamId, ValueId};
-use crate::plan::{Area, Plan, Root};
+use crate::plan::{Area, Plan, Release, Root};
 
 /// A function of the pass that calls the functions of steps in order.
 struct Calls<'s> {
@@ -44,8 +44,8 @@ pub struct GraphModule<'a> {
     /// Of steps, and what they share.
     functions: Vec<String>,
     fields: Vec<PassField>,
-    /// Whether weights may be given back that runs do not read.
-    gives_back: bool,
+    /// What each step that prepares something leaves of its weights; nothing where all are kept.
+    releases: Vec<Release>,
 }
 
 /// Something that a pass is given.
@@ -65,10 +65,13 @@ impl<'a> GraphModule<'a> {
     /// Writes the steps; their kernels go into `book`. A network that does nothing else `gives_back` weights that it has made others of.
     pub fn new(graph: &'a Graph, plan: &'a Plan, names: &'a Names, book: &mut KernelBook, gives_back: bool) -> Self {
         let mut writer = StepWriter::new(graph, plan, names, book);
-        let prepare: Vec<WrittenStep> = plan.prepare.iter().map(|step| writer.write(step, true)).collect();
-        let run: Vec<WrittenStep> = plan.run.iter().map(|step| writer.write(step, false)).collect();
+        let releases = if gives_back { Release::of(graph, plan) } else { vec![Release::NOTHING; plan.prepare.len()] };
+        let given = |release: &Release| if release.portions > 1 { Given::Portion } else { Given::Weights };
+        let prepare: Vec<WrittenStep> =
+            plan.prepare.iter().zip(&releases).map(|(step, release)| writer.write(step, given(release))).collect();
+        let run: Vec<WrittenStep> = plan.run.iter().map(|step| writer.write(step, Given::Pass)).collect();
         let functions = writer.functions(&prepare.iter().chain(&run).collect::<Vec<_>>());
-        let mut module = Self { graph, plan, names, prepare, run, functions, fields: Vec::new(), gives_back };
+        let mut module = Self { graph, plan, names, prepare, run, functions, fields: Vec::new(), releases };
         module.fields = module.pass_fields();
         module
     }
@@ -158,12 +161,16 @@ impl<'a> GraphModule<'a> {
     fn preparation(&self) -> String {
         let mut text = "/// What follows from the weights alone, to be done once after they change.\n".to_owned();
         text += "pub(super) fn prepare(memory: &mut rt::Memory, params: &mut rt::Params) {\n";
-        for (index, step) in self.prepare.iter().enumerate() {
-            text += &format!("    {}(memory, &rt::Weights {{ params }});\n", step.name);
-            let later = || self.prepare[index + 1..].iter().chain(&self.run).flat_map(WrittenStep::weights);
-            for weights in step.weights().filter(|weights| self.gives_back && !later().any(|other| other == *weights)) {
-                text += &format!("    params.give_back({weights});\n");
-            }
+        for (WrittenStep { name, .. }, Release { params, portions }) in self.prepare.iter().zip(&self.releases) {
+            let mut weights = params.iter().map(|param| format!("params::{}", self.names.params[param.0 as usize]));
+            text += &match (portions, weights.by_ref().take(usize::from(*portions > 1)).next()) {
+                (portions, Some(of_portions)) => format!(
+                    "    for index in 0..{portions} {{\n        {name}(memory, &rt::Portion {{ params, index, of: {portions} }});\n        \
+                     params.give_back(rt::Portion::range({of_portions}, index, {portions}));\n    }}\n"
+                ),
+                (_, None) => format!("    {name}(memory, &rt::Weights {{ params }});\n"),
+            };
+            text.extend(weights.map(|weights| format!("    params.give_back({weights});\n")));
         }
         text + "}\n"
     }

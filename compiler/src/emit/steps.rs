@@ -35,8 +35,28 @@ pub struct WrittenStep {
     borrows: Vec<Borrow>,
     /// What is done with what is borrowed.
     work: String,
-    /// Whether it is done once, with weights alone.
-    prepares: bool,
+    given: Given,
+}
+
+/// What a step is given.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Given {
+    /// All of a pass, of a run.
+    Pass,
+    /// Weights alone, which it prepares something from.
+    Weights,
+    /// The same, and which portion of its work is to be done.
+    Portion,
+}
+
+impl Given {
+    fn ty(self) -> &'static str {
+        match self {
+            Self::Pass => "Pass",
+            Self::Weights => "rt::Weights",
+            Self::Portion => "rt::Portion",
+        }
+    }
 }
 
 /// What a step does, wherever its memory is: equal for steps that may share a function.
@@ -47,7 +67,7 @@ struct Form<'a> {
     borrows: Vec<(Vector, bool, usize)>,
     /// What the regions are called.
     regions: Vec<&'a str>,
-    prepares: bool,
+    given: Given,
 }
 
 /// Memory that a step borrows from one vector: the output first, if it is in there.
@@ -95,8 +115,8 @@ impl<'a> StepWriter<'a> {
         Self { graph, plan, given, book, names: Unique::without(&["front", "memory", "pass", "prepare", "run"]) }
     }
 
-    /// The function of a step, which `prepares` something or is one of a run.
-    pub fn write(&mut self, step: &Step, prepares: bool) -> WrittenStep {
+    /// The function of a step.
+    pub fn write(&mut self, step: &Step, given: Given) -> WrittenStep {
         let node = self.graph.node(step.value);
         let inputs: Vec<_> = node.inputs.iter().map(|v| self.graph.ty(*v)).collect();
         let function = self.book.function(&step.kernel, step.in_place, &inputs);
@@ -106,8 +126,8 @@ impl<'a> StepWriter<'a> {
         let borrows = self.borrows(step.value, &used);
         let reads = self.reads(step, &function, &used, &borrows);
         let batches = used.iter().map(|(index, operand)| self.batch_binding(*index, *operand, &borrows));
-        let work = batches.chain([self.region_text(step, &function, &used, &borrows)]).collect();
-        WrittenStep { name, reads, doc: self.doc(step), kernel: function.name, borrows, work, prepares }
+        let work = batches.chain([self.region_text((step, given), &function, &used, &borrows)]).collect();
+        WrittenStep { name, reads, doc: self.doc(step), kernel: function.name, borrows, work, given }
     }
 
     /// The functions of written steps, in their order. Where several differ only in where their memory is, one function
@@ -265,7 +285,13 @@ impl<'a> StepWriter<'a> {
     }
 
     /// The parallel region: how the output is divided, and what is done with each part.
-    fn region_text(&self, step: &Step, function: &Function, used: &[(usize, ValueId)], borrows: &[Borrow]) -> String {
+    fn region_text(
+        &self,
+        (step, given): (&Step, Given),
+        function: &Function,
+        used: &[(usize, ValueId)],
+        borrows: &[Borrow],
+    ) -> String {
         let split = step.kernel.split;
         let (share, method) = match split {
             Split::Images => ("i", "images"),
@@ -291,15 +317,19 @@ impl<'a> StepWriter<'a> {
         let by_image = matches!(split, Split::Images | Split::Strips(_));
         let numbered = function.share || function.dropout || (by_image && self.any_batched(used));
         let (share, scratch) = (if numbered { share } else { "_" }, if function.scratch { "scratch" } else { "_" });
-        let (bindings, part) = self.division(step, borrows[0].from);
+        let (bindings, part) = self.division((step, given), borrows[0].from);
         let work = list(8, &format!("kernels::{}(", function.name), &arguments, ");");
-        let of = if borrows[0].from == Vector::Gradient { "y" } else { "memory.pool" };
+        let of = match given {
+            Given::Portion => "pass",
+            _ if borrows[0].from == Vector::Gradient => "y",
+            _ => "memory.pool",
+        };
         let share = if matches!(split, Split::Stacks { .. }) { String::new() } else { format!("{share}, ") };
         format!("{bindings}    {of}.{method}({part}, &mut memory.scratch, &|{share}y, {scratch}| {{\n{work}    }});\n")
     }
 
     /// What is divided into how large parts: statements that say so where it takes many words, and arguments of the pool.
-    fn division(&self, step: &Step, to: Vector) -> (String, String) {
+    fn division(&self, (step, given): (&Step, Given), to: Vector) -> (String, String) {
         let floats = self.graph.ty(step.value).floats();
         let cut = |Cut { plane, strip, planes }: Cut| {
             format!("    let cut = rt::Cut {{ plane: {plane}, strip: {strip}, planes: {planes} }};\n")
@@ -315,6 +345,7 @@ impl<'a> StepWriter<'a> {
                 (y + &cut(Cut { plane: floats, strip: elements, planes: images }), "y, &cut".to_owned())
             }
             Split::Pieces(len) if to == Vector::Gradient => (String::new(), format!("&memory.pool, {len}")),
+            Split::Pieces(len) if given == Given::Portion => (String::new(), format!("&memory.pool, y, {len}")),
             Split::Pieces(len) => (String::new(), format!("y, {len}")),
             Split::Groups if to == Vector::Gradient => {
                 (String::new(), "&memory.pool, pass.n, &mut memory.partials".to_owned())
@@ -380,12 +411,6 @@ pub fn grouped(number: u64) -> String {
 }
 
 impl WrittenStep {
-    /// Weights that it reads, by their constants.
-    pub fn weights(&self) -> impl Iterator<Item = &str> {
-        let weights = self.borrows.iter().filter(|borrow| borrow.from == Vector::Params);
-        weights.flat_map(|borrow| &borrow.regions).map(|region| region.at.as_str())
-    }
-
     fn regions(&self) -> impl Iterator<Item = &Region> {
         self.borrows.iter().flat_map(|borrow| &borrow.regions)
     }
@@ -395,7 +420,7 @@ impl WrittenStep {
         let borrow = |b: &'_ Borrow| (b.from, b.writes, b.regions.len());
         let regions = self.regions().map(|region| region.name.as_str()).collect();
         let (work, borrows) = (self.work.as_str(), self.borrows.iter().map(borrow).collect());
-        Form { work, borrows, regions, prepares: self.prepares }
+        Form { work, borrows, regions, given: self.given }
     }
 
     fn body(&self, at: impl Fn(&Region) -> String) -> String {
@@ -407,8 +432,7 @@ impl WrittenStep {
     fn pass(&self, body: &str) -> String {
         let name = if body.contains("pass") { "pass" } else { "_pass" };
         let updates = self.borrows.iter().any(|borrow| borrow.from == Vector::Gradient);
-        let what = if self.prepares { "rt::Weights" } else { "Pass" };
-        format!("{name}: &{}{what}<'_>", if updates { "mut " } else { "" })
+        format!("{name}: &{}{}<'_>", if updates { "mut " } else { "" }, self.given.ty())
     }
 
     /// The function of a step.

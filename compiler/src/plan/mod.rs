@@ -8,6 +8,7 @@ mod behind;
 mod front;
 pub mod memory;
 mod place;
+mod release;
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -19,6 +20,7 @@ pub use behind::Behind;
 pub use front::Front;
 pub use memory::ALIGN;
 pub use place::{Area, Place, PlannedBuffer, Root};
+pub use release::{Release, Resident};
 
 /// How a graph is run.
 #[derive(Clone, Debug)]

@@ -48,7 +48,8 @@ pub struct NetOptions {
 #[derive(Args, Clone, Debug)]
 pub struct Room {
     /// Plan within so much memory, `512MiB`, at the cost of speed: weights, gradients, and all that a pass needs, but for an
-    /// optimizer's and what each thread works in
+    /// optimizer's and what each thread works in; of deployment alone, as if weights were given back that others are made of
+    /// (`keep_weights: false`)
     #[arg(long, value_name = "SIZE", value_parser = budget::bytes)]
     pub memory: Option<usize>,
     /// Images of a pass that --memory is for

@@ -48,6 +48,8 @@ const STRIDED: f64 = 1.1;
 /// How much longer Winograd's algorithm takes of phases than the model says: values are taken apart first, and of few channels
 /// sums go through memory often.
 const PHASED: f64 = 1.25;
+/// Floats that a thread works in without being asked why, where memory is to be saved.
+const WORKED_IN: usize = 256 * 1024;
 /// Alternatives of a workload that are measured at most: enough for the cuts of one algorithm and one of each other.
 const CANDIDATES: usize = 12;
 
@@ -154,21 +156,39 @@ pub struct Lighter {
     pub choice: Choice,
     /// How much longer the model takes it to be, in cycles of all cores; less than nothing where it is faster.
     pub cycles: f64,
-    /// How many floats it saves, of weights and of transformed values.
+    /// How many floats it saves.
     pub floats: usize,
 }
 
-/// Other choices of deployment for a workload, whose weights and transformed values take less memory than those of a given one.
-pub fn lighter(workload: &Workload, than: Choice, exact: bool) -> Vec<Lighter> {
+/// What a lighter choice has fewer of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Floats {
+    /// Weights, which are in memory all the time, and what threads work in beyond what they have anyway.
+    Weights,
+    /// Transformed values, at no more weights. They share memory with other values, which may be more at another time.
+    Values,
+}
+
+/// Other choices of deployment for a workload, which take less memory than a given one.
+pub fn lighter(workload: &Workload, than: Choice, of: Floats, exact: bool) -> Vec<Lighter> {
     let layer = Layer::of(workload, Mode::Inference);
-    let (cycles, floats) = (layer.cycles(than.algorithm), layer.floats(than.algorithm));
-    let others = Algorithm::ALL.into_iter().filter(|a| allowed(workload, *a, exact) && layer.floats(*a) < floats);
-    let offer = |algorithm| Lighter {
+    let cycles = layer.cycles(than.algorithm);
+    let [weights, values] = layer.floats(than.algorithm);
+    let saved = |algorithm| {
+        let [other_weights, other_values] = layer.floats(algorithm);
+        match of {
+            Floats::Weights => weights.saturating_sub(other_weights),
+            Floats::Values if other_weights <= weights => values.saturating_sub(other_values),
+            Floats::Values => 0,
+        }
+    };
+    let allowed = Algorithm::ALL.into_iter().filter(|a| allowed(workload, *a, exact));
+    let offers = allowed.map(|algorithm| Lighter {
         choice: layer.cut(algorithm),
         cycles: layer.cycles(algorithm) - cycles,
-        floats: floats - layer.floats(algorithm),
-    };
-    others.map(offer).collect()
+        floats: saved(algorithm),
+    });
+    offers.filter(|offer| offer.floats > 0).collect()
 }
 
 impl Layer {
@@ -251,9 +271,14 @@ impl Layer {
         !algorithm.takes_tiles() || algorithm.is_lean() == self.batches
     }
 
-    /// Floats that an algorithm keeps: of weights, and of values that it has transformed as a whole.
-    fn floats(&self, algorithm: Algorithm) -> usize {
-        self.weights(algorithm) + if algorithm.takes_tiles() { self.transformed(algorithm) } else { 0 }
+    /// Floats of an algorithm's weights, and of the values that it has transformed as a whole.
+    fn floats(&self, algorithm: Algorithm) -> [usize; 2] {
+        if !algorithm.takes_tiles() {
+            return [self.weights(algorithm), 0];
+        }
+        // The products of two blocks of filters and all tiles.
+        let worked_in = 2 * BLOCK * self.points(algorithm);
+        [self.weights(algorithm) + worked_in.saturating_sub(WORKED_IN), self.transformed(algorithm)]
     }
 
     /// Rows and columns of Winograd's tiles.

@@ -6,7 +6,7 @@
 
 mod choose;
 
-pub use choose::{Lighter, candidates, lighter};
+pub use choose::{Floats, Lighter, candidates, lighter};
 use choose::{choose, pays_in_phases, workload};
 
 use std::collections::HashMap;
