@@ -70,7 +70,7 @@ fn deployment_gives_weights_back() {
         let one = |bytes: usize| Budget { bytes, images: 1, vectors: 0, copies: 0, keeps_gradients: true };
         let deployed = within_budget(name, Some(one(most)), true).expect("it fits");
         let taken = Taken::of(&deployed.inference, None, &one(most));
-        assert!(taken.weights < weights && taken.given_back < 2 * MIB, "{name}: {taken}");
+        assert!(taken.weights < weights && taken.preparing < 2 * MIB, "{name}: {taken}");
         let algorithms =
             deployed.inference.graph.values().filter_map(|value| match &deployed.inference.graph.node(value).op {
                 Op::TileConv(conv) if conv.window.kernel == [3, 3] => Some(conv.algorithm),

@@ -27,7 +27,7 @@ enum Pages {
 
 #[cfg(feature = "std")]
 const HUGE_PAGE: usize = 2 << 20;
-/// Huge pages that are many.
+/// So many huge pages that a tail in small ones hardly matters.
 #[cfg(all(feature = "std", target_os = "linux"))]
 const MANY: usize = 8;
 /// The largest of the pages that processors usually have otherwise.
@@ -55,7 +55,8 @@ impl Pages {
         let bytes = len * size_of::<f32>();
         let map = memmap2::MmapMut::map_anon(bytes + HUGE_PAGE).ok()?;
         let start = Some(map.as_ptr().align_offset(HUGE_PAGE)).filter(|start| *start < HUGE_PAGE).unwrap_or(0);
-        // Small pages are slower, not wrong; what is left behind many huge ones is not worth one more.
+        // Small pages are slower, not wrong. The last huge one may be empty for the most part, which is much where there are many: then
+        // what is left for it lies in small ones.
         #[cfg(target_os = "linux")]
         let _ = {
             let whole = if bytes < MANY * HUGE_PAGE { bytes.next_multiple_of(HUGE_PAGE) } else { bytes };
@@ -201,7 +202,7 @@ mod tests {
 
     #[test]
     fn buffers_are_aligned_zeroed_and_clone_their_values() {
-        for len in [1, 15, 16, 17, 1000, 100_000, 1_000_000] {
+        for len in [1, 15, 16, 17, 1000, 100_000, 1_000_000, 5_000_000] {
             let mut buffer = Buffer::zeroed(len);
             assert_eq!(buffer.as_ptr().addr() % ALIGNMENT, 0);
             assert!(buffer.iter().all(|&x| x == 0.0));

@@ -35,12 +35,18 @@ impl Params {
         &mut self.values
     }
 
+    /// In how many portions a step is done that could give weights back in so many: in one where they are kept.
+    pub fn portions(&self, most: usize) -> usize {
+        if self.keep { 1 } else { most }
+    }
+
     /// Says that some are not needed any more: unless all are kept, the system has their memory back.
     pub fn give_back(&mut self, range: Range<usize>) {
         if self.keep {
             return;
         }
-        // Weights begin on cache lines; what lies between them is nobody's.
+        // Weights begin on cache lines; what lies between them is nobody's. Portions are of whole blocks of filters, and so of whole
+        // lines.
         let mut whole = range.start..range.end.next_multiple_of(ALIGNMENT / size_of::<f32>()).min(self.values.len());
         self.given_back.retain(|other| {
             let apart = other.end != whole.start && whole.end != other.start;
@@ -73,10 +79,12 @@ pub struct Portion<'a> {
 }
 
 impl Portion<'_> {
-    /// One of so many portions of a range of weights, which are equal.
-    pub fn range(weights: Range<usize>, index: usize, of: usize) -> Range<usize> {
-        let start = |index: usize| weights.start + weights.len() * index / of;
-        start(index)..start(index + 1)
+    /// One of so many portions of a range of weights, or of pieces of work: all are equal, or one would read what another has given
+    /// back.
+    pub fn range(whole: Range<usize>, index: usize, of: usize) -> Range<usize> {
+        debug_assert!(whole.len().is_multiple_of(of), "equal portions");
+        let len = whole.len() / of;
+        whole.start + index * len..whole.start + (index + 1) * len
     }
 
     /// [`Pool::pieces`] of this portion of `y`: as many pieces as in the others.

@@ -1,10 +1,10 @@
-//! Algorithms whose weights take less memory.
+//! Algorithms that take less memory.
 
 use std::collections::BTreeMap;
 
 use crate::graph::Graph;
 use crate::ops::Op;
-use crate::optimize::{Floats, Lighter, lighter};
+use crate::optimize::{self, Floats, Lighter, lighter};
 use crate::tuning::{Choice, Choices, Workload};
 
 /// A convolution that was to be computed otherwise.
@@ -19,14 +19,8 @@ struct Change {
 }
 
 /// Chooses other algorithms for some convolutions of a planned graph, those first that lose the least time for what they save,
-/// until about `floats` fewer are prepared; where weights cannot be fewer, for fewer transformed values. Says whether anything was
-/// changed.
-pub fn lighten(choices: &mut Choices, graph: &Graph, floats: usize) -> bool {
-    [Floats::Weights, Floats::Values].into_iter().any(|of| save(choices, graph, of, floats))
-}
-
-/// The same for floats of one kind.
-fn save(choices: &mut Choices, graph: &Graph, of: Floats, floats: usize) -> bool {
+/// until there are about so many `floats` fewer. Says whether anything was changed.
+pub fn lighten(choices: &mut Choices, graph: &Graph, of: Floats, floats: usize) -> bool {
     let mut layers = layers(graph);
     let mut changes: Vec<Change> = Vec::new();
     let mut saved = 0;
@@ -55,6 +49,11 @@ fn save(choices: &mut Choices, graph: &Graph, of: Floats, floats: usize) -> bool
         choices.insert(change.workload.clone(), layers[&change.workload].0);
     }
     !changes.is_empty()
+}
+
+/// The cycles that the model takes the convolutions of a planned graph for.
+pub fn cycles(graph: &Graph) -> f64 {
+    layers(graph).iter().map(|(workload, (choice, count))| optimize::cycles(workload, *choice) * *count as f64).sum()
 }
 
 /// How convolutions are computed, and how many there are of each kind.

@@ -10,6 +10,7 @@ mod recompute;
 use crate::diagnostics::{Diagnostic, FileId, Span};
 use crate::emit::Planned;
 use crate::graph::Graph;
+use crate::optimize::Floats;
 use crate::plan::{ParamLayout, Resident};
 
 /// Groups of images whose partial sums are added in order: `cnnc_runtime::GROUPS`.
@@ -45,8 +46,8 @@ pub struct Taken {
     pub optimizer: usize,
     /// What is made of weights for deployment.
     pub prepared: usize,
-    /// Weights that are in memory beyond those while it is made, where they are given back.
-    pub given_back: usize,
+    /// Weights that are in memory beyond those while it is made for the first time, where they are given back.
+    pub preparing: usize,
     /// The values of all images of a pass.
     pub values: usize,
     /// Values that images share, and partial sums.
@@ -75,7 +76,7 @@ impl Taken {
             gradients: behind.map_or(trained, |behind| bytes(behind.late_floats)),
             optimizer: trained.saturating_mul(budget.vectors) + bytes(params.len).saturating_mul(budget.copies),
             prepared: bytes(i.prepared),
-            given_back: bytes(resident.most.saturating_sub(resident.left + i.prepared)),
+            preparing: bytes(resident.most.saturating_sub(resident.left + i.prepared)),
             values: bytes(values),
             shared: bytes(i.fixed.max(t.fixed) + i.partials.max(t.partials) * GROUPS),
             // In front, a thread has as much again of its own.
@@ -86,8 +87,8 @@ impl Taken {
 
     /// All of it, without threads.
     pub fn total(&self) -> usize {
-        let Self { weights, gradients, optimizer, prepared, given_back, values, shared, thread: _ } = *self;
-        [weights, gradients, optimizer, prepared, given_back, values, shared].into_iter().fold(0, usize::saturating_add)
+        let Self { weights, gradients, optimizer, prepared, preparing, values, shared, thread: _ } = *self;
+        [weights, gradients, optimizer, prepared, preparing, values, shared].into_iter().fold(0, usize::saturating_add)
     }
 }
 
@@ -98,7 +99,7 @@ impl std::fmt::Display for Taken {
             ("gradients", self.gradients),
             ("optimizer", self.optimizer),
             ("weights made ready", self.prepared),
-            ("more while they are made", self.given_back),
+            ("more while they are made", self.preparing),
             ("values", self.values),
             ("what images share", self.shared),
         ];
@@ -117,17 +118,27 @@ impl Budget {
         inference: impl Fn(Graph) -> Planned,
         training: Option<Planned>,
     ) -> (Planned, Option<Planned>) {
-        let total = |i: &Planned, t: Option<&Planned>| Taken::of(i, t, self).total();
-        let mut deployed = inference(graph.clone());
-        let mut slower = graph.clone();
-        while let over @ 1.. = total(&deployed, training.as_ref()).saturating_sub(self.bytes)
-            && algorithms::lighten(&mut slower.tuning.inference, &deployed.graph, over / size_of::<f32>() + 1)
-        {
-            // What is lighter by the model may not be so by the plan; then more is given up. Each round leaves fewer floats by the
-            // model, so this ends.
-            deployed = inference(slower.clone());
-        }
-        let total = |trained: &Planned| total(&deployed, Some(trained));
+        let over = |i: &Planned| Taken::of(i, training.as_ref(), self).total().saturating_sub(self.bytes);
+        let lighter = |of: Floats| {
+            let mut deployed = inference(graph.clone());
+            let mut slower = graph.clone();
+            while let over @ 1.. = over(&deployed)
+                && algorithms::lighten(&mut slower.tuning.inference, &deployed.graph, of, over / size_of::<f32>() + 1)
+            {
+                // What is lighter by the model may not be so by the plan; then more is given up. Each round leaves fewer floats by
+                // the model, so this ends.
+                deployed = inference(slower.clone());
+            }
+            deployed
+        };
+        // Which floats count is known behind the plan only.
+        let ways = [Floats::All, Floats::Weights].map(|of| {
+            let deployed = lighter(of);
+            (over(&deployed), algorithms::cycles(&deployed.graph), deployed)
+        });
+        let better = ways.into_iter().min_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        let (.., deployed) = better.expect("two ways");
+        let total = |trained: &Planned| Taken::of(&deployed, Some(trained), self).total();
         let training = training.map(|trained| recompute::within(trained, self.bytes, total, self.images));
         (deployed, training)
     }

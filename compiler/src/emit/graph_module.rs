@@ -163,13 +163,14 @@ impl<'a> GraphModule<'a> {
         text += "pub(super) fn prepare(memory: &mut rt::Memory, params: &mut rt::Params) {\n";
         for (WrittenStep { name, .. }, Release { params, portions }) in self.prepare.iter().zip(&self.releases) {
             let mut weights = params.iter().map(|param| format!("params::{}", self.names.params[param.0 as usize]));
-            text += &match (portions, weights.by_ref().take(usize::from(*portions > 1)).next()) {
-                (portions, Some(of_portions)) => format!(
-                    "    for index in 0..{portions} {{\n        {name}(memory, &rt::Portion {{ params, index, of: {portions} }});\n        \
-                     params.give_back(rt::Portion::range({of_portions}, index, {portions}));\n    }}\n"
-                ),
-                (_, None) => format!("    {name}(memory, &rt::Weights {{ params }});\n"),
-            };
+            if *portions > 1 {
+                let of_portions = weights.next().expect("portions are of a weight");
+                text += &format!("    let of = params.portions({portions});\n    for index in 0..of {{\n");
+                text += &format!("        {name}(memory, &rt::Portion {{ params, index, of }});\n");
+                text += &format!("        params.give_back(rt::Portion::range({of_portions}, index, of));\n    }}\n");
+            } else {
+                text += &format!("    {name}(memory, &rt::Weights {{ params }});\n");
+            }
             text.extend(weights.map(|weights| format!("    params.give_back({weights});\n")));
         }
         text + "}\n"

@@ -16,7 +16,7 @@ mod prune;
 
 use crate::autodiff::differentiate;
 use crate::graph::{Graph, verify};
-pub use lower::{Floats, Lighter, candidates, lighter};
+pub use lower::{Floats, Lighter, candidates, cycles, lighter};
 
 /// A pass, its name for `cnnc dump --after`, and why it stands where it does.
 #[derive(Clone, Copy, Debug)]

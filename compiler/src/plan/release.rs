@@ -1,8 +1,10 @@
 //! What deployment gives back of the weights that it makes others of.
 //!
 //! Weights are read as they are in their file, and folded, packed and transformed one step after the other. What no later step
-//! reads is given back to the system at once, so that what is made next takes its place. A step with many weights is done in
-//! portions, each of which gives its own back.
+//! reads is given back to the system at once, so that what is made next takes its place. A step that packs many weights, of whole
+//! blocks of filters, is done in portions, each of which gives its own back.
+
+use std::collections::HashMap;
 
 use super::{Area, Place, Plan, PlannedBuffer, Root, Step};
 use crate::graph::{BLOCK, Graph, ParamId};
@@ -29,17 +31,21 @@ impl Release {
 
     /// For each step that prepares something.
     pub fn of(graph: &Graph, plan: &Plan) -> Vec<Self> {
-        let read = |step: &Step| -> Vec<ParamId> { params(graph, &plan.places, step).collect() };
-        let steps = plan.prepare.iter().enumerate();
-        steps
-            .map(|(index, step)| {
-                let later: Vec<ParamId> = plan.prepare[index + 1..].iter().chain(&plan.run).flat_map(read).collect();
-                let mut params = read(step);
-                params.retain(|param| !later.contains(param));
-                let portions = params.first().map_or(1, |param| portions(graph, &plan.places, step, *param));
-                Self { params, portions }
-            })
-            .collect()
+        let mut last: HashMap<ParamId, usize> = HashMap::new();
+        for (index, step) in plan.prepare.iter().chain(&plan.run).enumerate() {
+            last.extend(params(graph, &plan.places, step).map(|param| (param, index)));
+        }
+        let release = |(index, step): (usize, &Step)| {
+            let mut released: Vec<ParamId> = Vec::new();
+            for param in params(graph, &plan.places, step) {
+                if last[&param] == index && !released.contains(&param) {
+                    released.push(param);
+                }
+            }
+            let portions = released.first().map_or(1, |param| portions(graph, &plan.places, step, *param));
+            Self { params: released, portions }
+        };
+        plan.prepare.iter().enumerate().map(release).collect()
     }
 }
 
@@ -51,7 +57,8 @@ fn params(graph: &Graph, places: &[Place], step: &Step) -> impl Iterator<Item = 
     })
 }
 
-/// The portions that a step may be done in, of which each reads the same portion of a weight: those of whole blocks of filters.
+/// The portions that a step may be done in, of which each reads the same portion of a weight: weights are packed by whole blocks of
+/// filters, which are whole cache lines, too.
 fn portions(graph: &Graph, places: &[Place], step: &Step, param: ParamId) -> usize {
     let node = graph.node(step.value);
     let (weights, filters) = (graph.param(param), node.ty.shape[0]);

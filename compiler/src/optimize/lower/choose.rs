@@ -48,8 +48,9 @@ const STRIDED: f64 = 1.1;
 /// How much longer Winograd's algorithm takes of phases than the model says: values are taken apart first, and of few channels
 /// sums go through memory often.
 const PHASED: f64 = 1.25;
-/// Floats that a thread works in without being asked why, where memory is to be saved.
-const WORKED_IN: usize = 256 * 1024;
+/// Floats of products that a thread may work in where weights are to be saved: a mebibyte, which hardly any process is short of. The
+/// tiles of a first layer take several, for a few weights.
+const MOST_PRODUCTS: usize = 256 * 1024;
 /// Alternatives of a workload that are measured at most: enough for the cuts of one algorithm and one of each other.
 const CANDIDATES: usize = 12;
 
@@ -149,7 +150,7 @@ pub fn candidates(workload: &Workload, mode: Mode, exact: bool) -> Vec<Choice> {
     all
 }
 
-/// Another choice for a convolution, whose weights are fewer.
+/// Another choice for a convolution, which takes less memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Lighter {
     /// What to choose.
@@ -163,32 +164,30 @@ pub struct Lighter {
 /// What a lighter choice has fewer of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Floats {
-    /// Weights, which are in memory all the time, and what threads work in beyond what they have anyway.
+    /// Weights and transformed values.
+    All,
+    /// Weights alone: values share memory with others, which may be more at another time.
     Weights,
-    /// Transformed values, at no more weights. They share memory with other values, which may be more at another time.
-    Values,
 }
 
 /// Other choices of deployment for a workload, which take less memory than a given one.
 pub fn lighter(workload: &Workload, than: Choice, of: Floats, exact: bool) -> Vec<Lighter> {
     let layer = Layer::of(workload, Mode::Inference);
-    let cycles = layer.cycles(than.algorithm);
-    let [weights, values] = layer.floats(than.algorithm);
-    let saved = |algorithm| {
-        let [other_weights, other_values] = layer.floats(algorithm);
-        match of {
-            Floats::Weights => weights.saturating_sub(other_weights),
-            Floats::Values if other_weights <= weights => values.saturating_sub(other_values),
-            Floats::Values => 0,
-        }
-    };
-    let allowed = Algorithm::ALL.into_iter().filter(|a| allowed(workload, *a, exact));
-    let offers = allowed.map(|algorithm| Lighter {
+    let (cycles, floats) = (layer.cycles(than.algorithm), layer.floats(than.algorithm, of));
+    let room = MOST_PRODUCTS.max(layer.products(than.algorithm));
+    let small = |algorithm: &Algorithm| of == Floats::All || layer.products(*algorithm) <= room;
+    let others = Algorithm::ALL.into_iter().filter(|a| allowed(workload, *a, exact) && layer.floats(*a, of) < floats);
+    let offer = |algorithm| Lighter {
         choice: layer.cut(algorithm),
         cycles: layer.cycles(algorithm) - cycles,
-        floats: saved(algorithm),
-    });
-    offers.filter(|offer| offer.floats > 0).collect()
+        floats: floats - layer.floats(algorithm, of),
+    };
+    others.filter(small).map(offer).collect()
+}
+
+/// The cycles that the model takes a choice of deployment for.
+pub fn cycles(workload: &Workload, choice: Choice) -> f64 {
+    Layer::of(workload, Mode::Inference).cycles(choice.algorithm)
 }
 
 impl Layer {
@@ -271,14 +270,15 @@ impl Layer {
         !algorithm.takes_tiles() || algorithm.is_lean() == self.batches
     }
 
-    /// Floats of an algorithm's weights, and of the values that it has transformed as a whole.
-    fn floats(&self, algorithm: Algorithm) -> [usize; 2] {
-        if !algorithm.takes_tiles() {
-            return [self.weights(algorithm), 0];
-        }
-        // The products of two blocks of filters and all tiles.
-        let worked_in = 2 * BLOCK * self.points(algorithm);
-        [self.weights(algorithm) + worked_in.saturating_sub(WORKED_IN), self.transformed(algorithm)]
+    /// Floats that an algorithm keeps: of weights, and of values that it has transformed as a whole.
+    fn floats(&self, algorithm: Algorithm, of: Floats) -> usize {
+        let values = of == Floats::All && algorithm.takes_tiles();
+        self.weights(algorithm) + if values { self.transformed(algorithm) } else { 0 }
+    }
+
+    /// Floats of the products of two blocks of filters and all tiles, which a thread works in.
+    fn products(&self, algorithm: Algorithm) -> usize {
+        if algorithm.takes_tiles() { 2 * BLOCK * self.points(algorithm) } else { 0 }
     }
 
     /// Rows and columns of Winograd's tiles.

@@ -6,7 +6,7 @@
 
 mod choose;
 
-pub use choose::{Floats, Lighter, candidates, lighter};
+pub use choose::{Floats, Lighter, candidates, cycles, lighter};
 use choose::{choose, pays_in_phases, workload};
 
 use std::collections::HashMap;

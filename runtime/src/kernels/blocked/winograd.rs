@@ -182,10 +182,6 @@ const FAR: f32 = core::f32::consts::SQRT_2;
 const OF_NEAR: f32 = -2.0 / 3.0;
 const OF_FAR: f32 = 1.0 / 6.0;
 
-/// Tiles ahead of the one that is transformed, of which the places of the points are asked for: they lie in as many streams as
-/// there are points, which is more than processors foresee, and stores wait for each other.
-const AHEAD: usize = 1;
-
 /// A block of zeros, on a cache line of its own.
 #[repr(align(64))]
 struct Zeros([f32; BLOCK]);
@@ -226,7 +222,8 @@ impl Tiles {
     }
 }
 
-/// Bᵀ times four, five or six numbers. Its fractions stand in G, which is applied once where weights are prepared.
+/// Bᵀ times four, five or six numbers. Its fractions stand in G, which is applied once for all images, in deployment mostly before
+/// the first one.
 ///
 /// # Safety
 /// The vector's instructions are there.
@@ -410,8 +407,10 @@ unsafe fn input_tiles<V: Vector, const G: usize, const P: usize>(
                                 let line = $line(1, core::array::from_fn(|c| lines[c][r]));
                                 for (c, value) in line.into_iter().enumerate() {
                                     let to = to.wrapping_add((r * P + c) * pitch * BLOCK);
+                                    // The next tile's place: they lie in as many streams as there are points, which is
+                                    // more than processors foresee, and stores would wait for each other.
                                     if g == 0 {
-                                        V::prefetch_first(to.wrapping_add(AHEAD * BLOCK));
+                                        V::prefetch_first(to.wrapping_add(BLOCK));
                                     }
                                     value.store(to.wrapping_add(g * V::LANES));
                                 }
