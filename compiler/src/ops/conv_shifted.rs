@@ -8,6 +8,10 @@ use super::window::Window;
 /// Padded planes up to this many floats are copied; they stay in the second-level cache.
 const MOST: usize = 1 << 18;
 
+/// Columns of images that are summed over at a time, and images at most: sums of vectors are worth adding up then.
+const RUN: usize = 2048;
+const IMAGES: usize = 8;
+
 /// A convolution of stride 1 over rows and columns, of one group.
 #[derive(Debug)]
 pub struct ShiftedConv {
@@ -75,26 +79,35 @@ impl ShiftedConv {
         (self.output[0] - 1) * self.padded()[1] + self.output[1]
     }
 
-    fn product(&self, pitch: usize, plane: usize, columns: usize, backwards: bool) -> TokenStream {
+    /// Of planes with rows of this pitch, of which these are not zero.
+    fn product(&self, pitch: usize, plane: usize, filled: [usize; 2], backwards: bool) -> TokenStream {
         let window = self.kernel[0] * self.kernel[1];
         let (filters, channels) = if backwards { (self.channels, self.filters) } else { (self.filters, self.channels) };
         let depth = self.channels * window;
         let (a_filter, a_channel) = if backwards { (window, depth) } else { (depth, window) };
-        let [kh, kw] = self.kernel;
-        let (row, column) = (self.dilation[0] * pitch, self.dilation[1]);
+        let ([kh, kw], [row, column], [first, end]) = (self.kernel, self.dilation, filled);
+        let [rows, width] = if backwards { self.input } else { self.output };
         quote! {
             rt::Shifted {
                 filters: #filters,
                 channels: #channels,
                 kernel: [#kh, #kw],
-                step: [#row, #column],
+                dilation: [#row, #column],
                 plane: #plane,
-                columns: #columns,
+                pitch: #pitch,
+                output: [#rows, #width],
+                filled: [#first, #end],
                 a_filter: #a_filter,
                 a_channel: #a_channel,
                 backwards: #backwards,
             }
         }
+    }
+
+    /// Rows of padded planes that are of the input.
+    fn filled(&self) -> [usize; 2] {
+        let top = self.pad[0].0;
+        [top, top + self.input[0]]
     }
 
     /// `x` as padded planes: at the start of `scratch` where there is padding, else itself.
@@ -116,7 +129,7 @@ impl ShiftedConv {
         let [ph, pw] = self.padded();
         let columns = self.columns();
         let (pad, planes, floats) = self.pad_input(&quote!(x0));
-        let product = self.product(pw, ph * pw, columns, false);
+        let product = self.product(pw, ph * pw, self.filled(), false);
         let bias = if bias { quote!(Some(x2)) } else { quote!(None) };
         if pw == self.output[1] && !self.is_padded() {
             return (quote!(isa.shifted(&#product, x1, x0, #bias, y);), 0);
@@ -136,7 +149,7 @@ impl ShiftedConv {
         let (top, left) = (self.reach(0) - 1 - self.pad[0].0, self.reach(1) - 1 - self.pad[1].0);
         let columns = (h - 1) * pw + w;
         let (floats, plane) = (self.filters * ph * pw, ph * pw);
-        let product = self.product(pw, plane, columns, true);
+        let product = self.product(pw, plane, [top, top + oh], true);
         let body = quote! {
             let (planes, scratch) = scratch.split_at_mut(#floats);
             isa.pad_planes([#oh, #ow], [#ph, #pw], [#top, #left], x1, planes);
@@ -146,16 +159,27 @@ impl ShiftedConv {
         (body, floats + self.channels * columns)
     }
 
-    /// The gradient by the weights of one image, from `x` and `dy`, added to `y`; and its scratch.
+    /// The gradient by the weights of some `images`, from `x0` and `x1`, added to `y`; and its scratch. Of small images several are
+    /// summed over at a time, behind one another.
     pub fn grad_weight(&self) -> (TokenStream, usize) {
-        let ([ph, pw], columns, width) = (self.padded(), self.columns(), self.output[1]);
-        let (pad, planes, floats) = self.pad_input(&quote!(x));
-        let product = self.product(pw, ph * pw, columns, false);
+        let ([h, w], [ph, pw], columns, width) = (self.input, self.padded(), self.columns(), self.output[1]);
+        let (top, left) = (self.pad[0].0, self.pad[1].0);
+        let some = (RUN / columns).clamp(1, IMAGES);
+        let (planes, rows) = (self.channels * ph * pw, self.filters * columns);
+        let all_planes = some * planes;
+        let product = self.product(pw, ph * pw, self.filled(), false);
         let body = quote! {
-            #pad
-            isa.insert_columns(#width, #pw, #columns, dy, scratch);
-            isa.shifted_weights(&#product, scratch, #planes, y);
+            let (planes, rows) = scratch.split_at_mut(#all_planes);
+            for first in images.clone().step_by(#some) {
+                let some = first..usize::min(first + #some, images.end);
+                let count = some.len();
+                for (i, (planes, dy)) in some.zip(planes.chunks_exact_mut(#planes).zip(rows.chunks_exact_mut(#rows))) {
+                    isa.pad_planes([#h, #w], [#ph, #pw], [#top, #left], x0.image(i), planes);
+                    isa.insert_columns(#width, #pw, #columns, x1.image(i), dy);
+                }
+                isa.shifted_weights(&#product, count, rows, planes, y);
+            }
         };
-        (body, floats + self.filters * columns)
+        (body, some * (planes + rows))
     }
 }

@@ -168,9 +168,9 @@ fn mistake(yaml: &Yaml<'_>, from: usize, workload: &Workload, entry: &Entry) -> 
         let fits: Vec<&str> = Algorithm::ALL.into_iter().filter(|a| workload.allows(*a)).map(Algorithm::name).collect();
         return Some(wrong("algorithm", &entry.algorithm.name()).fits(fits.join(", ")));
     }
-    let (rows, blocks) = (workload.rows(entry.algorithm), workload.blocks());
+    let (rows, blocks) = (workload.most_rows(entry.algorithm), workload.blocks());
     if !(1..=rows).contains(&entry.rows) {
-        return Some(wrong("rows", &entry.rows).fits(format!("1 to {rows}: the value has no more")));
+        return Some(wrong("rows", &entry.rows).fits(format!("1 to {rows}: a task has no more")));
     }
     if !(1..=blocks).contains(&entry.planes) {
         let fits = format!("1 to {blocks}: the value has no more blocks of sixteen channels");

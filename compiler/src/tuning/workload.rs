@@ -6,8 +6,8 @@ use serde::de::{Deserialize, Deserializer, Error as _};
 
 use crate::graph::{BLOCK, Graph, ValueId};
 use crate::ops::Op;
-use crate::ops::tile_conv::Algorithm;
 use crate::ops::tile_conv::winograd::{fits, side};
+use crate::ops::tile_conv::{Algorithm, IMAGES};
 use crate::ops::window::Window;
 
 /// Largest number that a description may have.
@@ -55,13 +55,19 @@ impl Workload {
         }
     }
 
-    /// Rows that a task can have at most: of pixels, or of Winograd's tiles.
+    /// Rows that an image has: of pixels, or of Winograd's tiles.
     pub fn rows(&self, algorithm: Algorithm) -> usize {
         let rows = if self.output.len() == 3 { self.output[1] } else { 1 };
         match algorithm {
             Algorithm::Direct => rows,
             _ => rows.div_ceil(side(algorithm, self.window.kernel[0], self.window.stride[0])),
         }
+    }
+
+    /// Rows that a task can have at most: strips are of one image or of several.
+    pub fn most_rows(&self, algorithm: Algorithm) -> usize {
+        let images = if algorithm == Algorithm::WinogradStrips { IMAGES } else { 1 };
+        images * self.rows(algorithm)
     }
 
     /// Blocks of filters.

@@ -5,6 +5,9 @@ use core::ops::Range;
 
 use crate::BatchMut;
 
+/// Stacks that there are at least, where images and groups of planes are as many, so that threads end at about the same time.
+const STACKS: usize = 8;
+
 /// How an image is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cut {
@@ -164,6 +167,12 @@ impl<'a> Strips<'a> {
         // SAFETY: the image exists, since the index is below the count.
         let start = unsafe { self.start.add(image * self.pitch) };
         (image, Strip { start, plane: self.cut.plane, planes, range, _image: PhantomData })
+    }
+
+    /// How many images stacks have, which are of so many at most.
+    pub(super) fn images_of_stacks(&self, most: usize) -> usize {
+        let groups = self.planes.div_ceil(self.cut.planes);
+        most.min((self.images * groups).div_ceil(STACKS).max(1))
     }
 
     /// How many stacks of `images` images there are, of all floats of their planes.

@@ -128,16 +128,7 @@ impl Operator for ConvGradWeight {
         let shifted =
             if s.pointwise || large { None } else { ShiftedConv::of(&self.window, self.groups, &x.shape, &dy.shape) };
         let (body, scratch) = match shifted {
-            Some(shifted) => {
-                let (body, scratch) = shifted.grad_weight();
-                let body = quote! {
-                    for i in images {
-                        let (x, dy) = (x0.image(i), x1.image(i));
-                        #body
-                    }
-                };
-                (body, scratch)
-            }
+            Some(shifted) => shifted.grad_weight(),
             None if s.pointwise => (body, 0),
             None => (body, block * window * panel),
         };

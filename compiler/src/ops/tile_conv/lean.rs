@@ -134,7 +134,7 @@ impl Portions {
 }
 
 /// What a convolution applies to planes of all images of a task, if that is left to do.
-fn activate(conv: &TileConv) -> TokenStream {
+pub(super) fn activate(conv: &TileConv) -> TokenStream {
     let activate = conv.activate_floats(&quote!(y.plane(image, block)));
     if conv.pool.is_some() || activate.is_empty() {
         return quote!();

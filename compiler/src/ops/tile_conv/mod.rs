@@ -7,10 +7,12 @@ mod direct;
 mod grad_weight;
 mod lean;
 mod pooled;
+mod stacks;
 pub mod winograd;
 mod winograd_grad_weight;
 
 pub use grad_weight::TileConvGradWeight;
+pub use stacks::IMAGES;
 pub use winograd_grad_weight::pays as grad_weight_pays;
 
 use proc_macro2::TokenStream;
@@ -42,7 +44,8 @@ pub struct TileConv {
     pub pool: Option<Pool>,
     /// How it is computed.
     pub algorithm: Algorithm,
-    /// Rows (of pixels, or of Winograd's tiles) that a task computes.
+    /// Rows (of pixels, or of Winograd's tiles) that a task computes; of strips more than an image has where it computes several
+    /// small images.
     pub rows: usize,
     /// Blocks of filters that a task computes.
     pub planes: usize,

@@ -6,7 +6,7 @@ use quote::quote;
 
 use super::direct::times;
 use super::pooled::Pooling;
-use super::{Algorithm, TileConv, cut};
+use super::{Algorithm, TileConv, cut, stacks};
 use crate::graph::{BLOCK, Type, winograd_pitch};
 use crate::ops::window::Window;
 use crate::ops::{Kernel, KernelContext, Split};
@@ -168,23 +168,24 @@ impl Written {
     }
 }
 
-/// Strip by strip: the tiles of some rows are transformed, multiplied and transformed back while they are in the cache.
+/// Strip by strip: the tiles of some rows are transformed, multiplied and transformed back while they are in the cache. A task of
+/// more rows than an image has computes several images.
 pub(super) fn strips(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Kernel {
     let (x, w, y) = (&cx.inputs[0], &cx.inputs[1], cx.output);
     let pooling = Pooling::of(conv, y);
     let tiling = Tiling::of(conv.algorithm, &conv.window, x, &conv.unpooled(x, w));
+    if stacks::images(conv, tiling.rows()) > 1 {
+        return stacks::kernel(conv, cx, name);
+    }
     let rows = conv.rows.min(tiling.rows());
     // Rows of pixels of a row of the value, and floats of that.
     let (height, y_row) = pooling.as_ref().map_or((1, tiling.output[1] * BLOCK), |p| (p.height, p.pooled_row));
     let cut = cut(y, tiling.side * rows / height, conv.planes);
     let (literal, columns, blocks) = (tiling.tokens(), tiling.columns(), x.blocks());
     let (plane_in, strip_row) = (x.floats() / blocks, tiling.side / height * y_row);
-    let channels = x.channels();
-    let weights = w.floats() / y.blocks();
     let products = tiling.products();
-    let point_weights = weights / products;
-    let next = next(point_weights, weights);
     let room = products * winograd_pitch(rows * columns) * BLOCK;
+    let multiply = multiply(&tiling, x.channels(), w.floats() / y.blocks(), room);
     let all_room = blocks * room;
     let plane = cut.plane;
     let finish = conv.finish(&quote!([block * #plane + offset..]));
@@ -220,23 +221,7 @@ pub(super) fn strips(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
         // Two blocks of filters at a time: a pair that register tiles take together.
         for first_block in y.planes().step_by(2) {
             let blocks = first_block..usize::min(first_block + 2, y.planes().end);
-            let tile = rt::Tile {
-                channels: #channels,
-                lanes: 16,
-                block: #room,
-                taps: &[0],
-                columns: tiles,
-                x_row: 0,
-                w_block: #weights,
-                next: rt::Next::Weights(#next),
-            };
-            let m = &mut m[..blocks.len() * #room];
-            for point in 0..#products {
-                let at = point * 16 * pitch;
-                let mut products = rt::Strip::of(m, #room, at..at + 16 * tiles);
-                let w = &x1[first_block * #weights + point * #point_weights..];
-                isa.convolve(&tile, 1, &v[at..], w, &rt::Finish::default(), &mut products);
-            }
+            #multiply
             for (m, block) in m.chunks_exact(#room).zip(blocks) {
                 let finish = #finish;
                 isa.winograd_output(&TILES, first, rows, pitch, m, &finish, #to);
@@ -246,6 +231,33 @@ pub(super) fn strips(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
         #activate
     };
     Kernel::new(name, Split::Strips(cut), body).scratch((blocks + 2) * room + pixels)
+}
+
+/// Multiplies `tiles` tiles `v`, whose points are `pitch` of them apart, with the weights of `blocks`, a pair of them from
+/// `first_block` on: the products are `m`, with `room` floats for each block.
+pub(super) fn multiply(tiling: &Tiling, channels: usize, weights: usize, room: usize) -> TokenStream {
+    let products = tiling.products();
+    let point_weights = weights / products;
+    let next = next(point_weights, weights);
+    quote! {
+        let tile = rt::Tile {
+            channels: #channels,
+            lanes: 16,
+            block: #room,
+            taps: &[0],
+            columns: tiles,
+            x_row: 0,
+            w_block: #weights,
+            next: rt::Next::Weights(#next),
+        };
+        let m = &mut m[..blocks.len() * #room];
+        for point in 0..#products {
+            let at = point * 16 * pitch;
+            let mut products = rt::Strip::of(m, #room, at..at + 16 * tiles);
+            let w = &x1[first_block * #weights + point * #point_weights..];
+            isa.convolve(&tile, 1, &v[at..], w, &rt::Finish::default(), &mut products);
+        }
+    }
 }
 
 /// From the weights of the last of some `blocks` to those of the first one at the next point.

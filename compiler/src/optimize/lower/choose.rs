@@ -5,8 +5,8 @@
 //! it does not matter which one wins.
 
 use crate::graph::{BLOCK, Graph, Type};
-use crate::ops::tile_conv::Algorithm;
 use crate::ops::tile_conv::winograd::{points, points_along, products, side};
+use crate::ops::tile_conv::{Algorithm, IMAGES};
 use crate::ops::window::Window;
 use crate::tuning::{Choice, Mode, Workload};
 
@@ -332,9 +332,10 @@ impl Layer {
         self.choice(algorithm, rows, planes)
     }
 
-    /// A choice of no more rows and blocks than there are.
+    /// A choice of no more rows and blocks than there are; strips of batches may have those of several images.
     fn choice(&self, algorithm: Algorithm, rows: usize, planes: usize) -> Choice {
-        Choice { algorithm, rows: rows.min(self.rows_of(algorithm)), planes: planes.min(self.blocks()) }
+        let images = if algorithm == Algorithm::WinogradStrips && self.batches { IMAGES } else { 1 };
+        Choice { algorithm, rows: rows.min(images * self.rows_of(algorithm)), planes: planes.min(self.blocks()) }
     }
 
     fn rows_of(&self, algorithm: Algorithm) -> usize {
@@ -379,6 +380,11 @@ impl Layer {
         let full = if self.channels < BLOCK { 56_usize } else { 28 };
         let wide = full.div_ceil(columns).min(rows);
         let strip = (1..=wide).rev().find(|r| transformed(*r) <= 3 * CACHE / 2).unwrap_or(1);
+        if self.batches && strip == rows {
+            // Of images that are small, so many as fill a register tile.
+            let fit = 3 * CACHE / 2 / transformed(rows);
+            return (rows * (full / (rows * columns)).min(fit).clamp(1, IMAGES), blocks);
+        }
         let (mut strip, mut planes) = (strip, blocks);
         while rows.div_ceil(strip) * blocks.div_ceil(planes) < self.tasks() {
             match self.transformed_weights(algorithm) > 2 * CACHE || strip == 1 {
