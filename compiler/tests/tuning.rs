@@ -53,7 +53,7 @@ fn compiled(plan: Option<&str>, exact: bool) -> Compiled {
 fn chosen(graph: &Graph) -> BTreeMap<String, Choice> {
     let choice = |value| {
         let cnnc::ops::Op::TileConv(conv) = &graph.node(value).op else { return None };
-        let choice = Choice { algorithm: conv.algorithm, rows: conv.rows, planes: conv.planes };
+        let choice = Choice::from(conv);
         Some((Workload::of(graph, value)?.to_string(), choice))
     };
     graph.values().filter_map(choice).collect()
@@ -64,9 +64,9 @@ fn contrary(compiled: &Compiled) -> PlanFile {
     let section = |graph: &Graph, mode| {
         let workloads = graph.values().filter_map(|value| Workload::of(graph, value));
         let entry = |workload: Workload| {
-            let Choice { algorithm, rows, planes } =
+            let Choice { algorithm, strips, images, planes } =
                 *candidates(&workload, mode, false).last().expect("the model's own");
-            (workload, Entry { algorithm, rows, planes, us: 12.5, model_us: 14.0 })
+            (workload, Entry { algorithm, strips, images, planes, us: 12.5, model_us: 14.0 })
         };
         Some(Section {
             cpu: "A: processor, \"quoted\"".to_owned(),
@@ -119,13 +119,13 @@ fn a_plan_decides_what_is_lowered() {
 #[test]
 fn exact_stands_above_plans() {
     let workload = "3x3 pad 1, 32x16x16 to 32x16x16";
-    let entry = "{ algorithm: winograd_strips, rows: 3, planes: 1, us: 1, model_us: 2 }";
+    let entry = "{ algorithm: winograd_strips, strips: 2, planes: 1, us: 1, model_us: 2 }";
     let plan = format!(
-        "format: 1\ncompiler: x\ninference:\n  {{ cpu: x, isa: x, threads: 1, batch: 1, model_ms: 1, ms: 1, \
+        "format: 2\ncompiler: x\ninference:\n  {{ cpu: x, isa: x, threads: 1, batch: 1, model_ms: 1, ms: 1, \
          convolutions: {{ \"{workload}\": {entry} }} }}\n"
     );
     let choice = |exact| chosen(&compiled(Some(&plan), exact).inference.graph)[workload];
-    assert_eq!(choice(false), Choice { algorithm: Algorithm::WinogradStrips, rows: 3, planes: 1 });
+    assert_eq!(choice(false), Choice { algorithm: Algorithm::WinogradStrips, strips: 2, images: 1, planes: 1 });
     assert_eq!(choice(true).algorithm, Algorithm::Direct);
 }
 

@@ -29,10 +29,10 @@ fn broken() -> Vec<(&'static str, Op, Vec<Type>)> {
     let window = Window { kernel: vec![1], stride: vec![1], dilation: vec![1], pad: vec![(0, 0)], ceil: false };
     let conv = Conv { window: window.clone(), groups: 1, activation: None };
     let (algorithm, bias, shortcut) = (Algorithm::Direct, false, false);
-    let (rows, planes, activation) = (1, 1, None);
+    let (strips, images, planes, activation) = (1, 1, 1, None);
     let (pool, macs) = (None, None);
     let tiles =
-        TileConv { window: window.clone(), groups: 1, bias, shortcut, activation, algorithm, rows, planes, pool, macs }
+        TileConv { window: window.clone(), groups: 1, bias, shortcut, activation, algorithm, strips, images, planes, pool, macs }
             .into();
     let (channels, shifted) = (|| Type::single([3]), Normalize { eps: 1e-5, activation: None, shortcut: true });
     vec![

@@ -61,8 +61,7 @@ fn layers(graph: &Graph) -> BTreeMap<Workload, (Choice, usize)> {
     let mut layers: BTreeMap<Workload, (Choice, usize)> = BTreeMap::new();
     for value in graph.values() {
         if let (Some(workload), Op::TileConv(conv)) = (Workload::of(graph, value), &graph.node(value).op) {
-            let choice = Choice { algorithm: conv.algorithm, rows: conv.rows, planes: conv.planes };
-            layers.entry(workload).or_insert((choice, 0)).1 += 1;
+            layers.entry(workload).or_insert((conv.into(), 0)).1 += 1;
         }
     }
     layers

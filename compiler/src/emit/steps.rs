@@ -331,8 +331,8 @@ impl<'a> StepWriter<'a> {
     /// What is divided into how large parts: statements that say so where it takes many words, and arguments of the pool.
     fn division(&self, (step, given): (&Step, Given), to: Vector) -> (String, String) {
         let floats = self.graph.ty(step.value).floats();
-        let cut = |Cut { plane, strip, planes }: Cut| {
-            format!("    let cut = rt::Cut {{ plane: {plane}, strip: {strip}, planes: {planes} }};\n")
+        let cut = |Cut { plane, row, strips, planes }: Cut| {
+            format!("    let cut = rt::Cut {{ plane: {plane}, row: {row}, strips: {strips}, planes: {planes} }};\n")
         };
         match step.kernel.split {
             Split::Images => (self.batched_output(step.value), "y".to_owned()),
@@ -342,7 +342,7 @@ impl<'a> StepWriter<'a> {
             }
             Split::Rectangles { images, elements } => {
                 let y = "    let len = y.len();\n    let y = rt::BatchMut::dense(y, len);\n".to_owned();
-                (y + &cut(Cut { plane: floats, strip: elements, planes: images }), "y, &cut".to_owned())
+                (y + &cut(Cut::of_rows(floats, elements, 1, images)), "y, &cut".to_owned())
             }
             Split::Pieces(len) if to == Vector::Gradient => (String::new(), format!("&memory.pool, {len}")),
             Split::Pieces(len) if given == Given::Portion => (String::new(), format!("&memory.pool, y, {len}")),

@@ -34,7 +34,7 @@ const DEPTH: usize = 1024;
 fn division(shape: &[usize], depth: usize) -> (Split, bool) {
     let elements = last(shape);
     if shape.len() == 2 {
-        let cut = Cut { plane: elements, strip: SQUARE.min(elements), planes: SQUARE.min(shape[0]) };
+        let cut = Cut::of_rows(elements, SQUARE, 1, SQUARE.min(shape[0]));
         return (Split::Strips(cut), elements <= SQUARE);
     }
     let parts = (elements * depth / TASK).clamp(1, PARTS);

@@ -70,10 +70,29 @@ pub enum Split {
 pub struct Cut {
     /// Floats of a plane.
     pub plane: usize,
-    /// Floats of a strip of each plane.
-    pub strip: usize,
+    /// Floats of a row of a plane, which strips do not cut.
+    pub row: usize,
+    /// Strips of a plane, of about as many rows each.
+    pub strips: usize,
     /// Planes of a group.
     pub planes: usize,
+}
+
+impl Cut {
+    /// Groups of whole planes.
+    pub fn whole(plane: usize, planes: usize) -> Self {
+        Self { plane, row: plane, strips: 1, planes }
+    }
+
+    /// Strips of so many rows at most.
+    pub fn of_rows(plane: usize, row: usize, rows: usize, planes: usize) -> Self {
+        Self { plane, row, strips: plane.div_ceil(row).div_ceil(rows), planes }
+    }
+
+    /// Rows of the highest strip.
+    pub fn rows(&self) -> usize {
+        self.plane.div_ceil(self.row).div_ceil(self.strips)
+    }
 }
 
 impl Split {

@@ -100,7 +100,7 @@ impl Operator for Reorder {
         let doc = format!(" {shape} from plain order to blocks of {BLOCK} channels.");
         let name = format!("block_{}", shape_name(ty));
         if ty.batched {
-            let cut = Cut { plane: step, strip: step, planes: 1 };
+            let cut = Cut::whole(step, 1);
             let body = quote! {
                 for block in y.planes() {
                     isa.block(#places, &x0[block * #step..usize::min((block + 1) * #step, #len)], y.plane(block));
@@ -154,7 +154,7 @@ impl Operator for WinogradTiles {
                 isa.winograd_input(&#literal, 0, #rows, #pitch, &x0[block * #from..], y.plane(block));
             }
         };
-        let cut = Cut { plane, strip: plane, planes: 1 };
+        let cut = Cut::whole(plane, 1);
         Kernel::new(format!("winograd_input_{}", shape_name(x)), Split::Strips(cut), body)
             .doc(format!(" Bᵀ d B of {count} tiles of {}: Winograd's transform.", show_shape(&x.shape)))
     }
@@ -274,7 +274,7 @@ impl Operator for Pick {
                 isa.stage(&ROWS, &x0[block * #from..], 0, #oh, y.plane(block));
             }
         };
-        let cut = Cut { plane, strip: plane, planes: y.blocks().div_ceil(PICKS) };
+        let cut = Cut::whole(plane, y.blocks().div_ceil(PICKS));
         Kernel::new(format!("pick_{}_to_{}", shape_name(x), shape_name(y)), Split::Strips(cut), body)
             .doc(" Pixels that a stride does not skip, side by side.")
     }

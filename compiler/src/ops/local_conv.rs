@@ -102,7 +102,7 @@ impl Operator for LocalConv {
             isa.gather(&#window, #channels, x0, y.offset(), y.len(), scratch);
             isa.local_conv(#depth, x1, scratch, y);
         };
-        let cut = Cut { plane: y.len() / y.channels(), strip: PANEL, planes: y.channels() };
+        let cut = Cut::of_rows(y.len() / y.channels(), PANEL, 1, y.channels());
         Kernel::new(kernel_name("local_conv", &self.window, 1, &x.shape, &y.shape), Split::Strips(cut), body)
             .scratch(depth * PANEL)
             .doc(format!(

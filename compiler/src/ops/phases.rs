@@ -157,7 +157,7 @@ impl Operator for Phases {
                 isa.phases_of_block(&#literal, block, first, x0, y.plane(block));
             }
         };
-        let cut = Cut { plane: rows * row, strip: ROWS.min(rows) * row, planes: 1 };
+        let cut = Cut::of_rows(rows * row, row, ROWS, 1);
         Kernel::new(name, Split::Strips(cut), body).doc(doc)
     }
 }

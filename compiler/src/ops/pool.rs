@@ -75,8 +75,8 @@ impl Pool {
         let row = y.spatial().last().copied().unwrap_or(1) * BLOCK;
         let rows = plane / row;
         let strip = if y.blocks() >= TASKS { rows } else { rows.div_ceil(TASKS.div_ceil(y.blocks())) };
-        let cut = Cut { plane, strip: strip * row, planes: y.blocks().div_ceil(TASKS) };
-        let first = if cut.strip == plane { quote!(0) } else { quote!(y.offset() / 16) };
+        let cut = Cut::of_rows(plane, row, strip, y.blocks().div_ceil(TASKS));
+        let first = if cut.strips == 1 { quote!(0) } else { quote!(y.offset() / 16) };
         let call = self.of_block(x.spatial(), y.spatial(), &quote!(first), &quote!(x), &quote!(y.plane(block)));
         let body = quote! {
             let first = #first;

@@ -129,7 +129,7 @@ impl Roi {
 fn strips(ty: &Type) -> Split {
     let plane = ty.spatial().iter().product::<usize>();
     let planes = (STRIP / plane).clamp(1, ty.channels().div_ceil(STRIPS));
-    Split::Strips(Cut { plane, strip: plane, planes })
+    Split::Strips(Cut::whole(plane, planes))
 }
 
 impl Operator for Roi {

@@ -9,7 +9,7 @@ use crate::diagnostics::{Diagnostic, FileId, Outcome, SourceMap, Span, Yaml};
 use crate::ops::tile_conv::Algorithm;
 
 /// The format that this compiler reads and writes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 const HEAD: &str = "\
 # Written by `cnnc tune`: convolutions that measured faster otherwise than the compiler's model has them.
@@ -51,18 +51,26 @@ pub struct Section {
 
 /// What was measured for a workload.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "`{ algorithm: direct, rows: 7, planes: 4, us: 12.5, model_us: 14.0 }`")]
+#[serde(deny_unknown_fields, expecting = "`{ algorithm: direct, strips: 2, planes: 4, us: 12.5, model_us: 14.0 }`")]
 pub struct Entry {
     /// How it is computed.
     pub algorithm: Algorithm,
-    /// Rows of a task.
-    pub rows: usize,
+    /// Strips of an image.
+    pub strips: usize,
+    /// Images of a task.
+    #[serde(default = "one")]
+    pub images: usize,
     /// Blocks of filters of a task.
     pub planes: usize,
     /// Microseconds that this takes.
     pub us: f64,
     /// Microseconds that the model's choice takes.
     pub model_us: f64,
+}
+
+/// Images of a task where a plan file does not say.
+fn one() -> usize {
+    1
 }
 
 impl Default for PlanFile {
@@ -74,7 +82,7 @@ impl Default for PlanFile {
 impl Entry {
     /// What was chosen.
     pub fn choice(&self) -> Choice {
-        Choice { algorithm: self.algorithm, rows: self.rows, planes: self.planes }
+        Choice { algorithm: self.algorithm, strips: self.strips, images: self.images, planes: self.planes }
     }
 }
 
@@ -123,10 +131,11 @@ impl Section {
             scalar(isa),
             if convolutions.is_empty() { " {}" } else { "" }
         );
-        for (workload, Entry { algorithm, rows, planes, us, model_us }) in convolutions {
+        for (workload, Entry { algorithm, strips, images, planes, us, model_us }) in convolutions {
             let algorithm = algorithm.name();
+            let images = if *images > 1 { format!("images: {images}, ") } else { String::new() };
             text += &format!(
-                "    {workload}: {{ algorithm: {algorithm}, rows: {rows}, planes: {planes}, us: {us}, model_us: {model_us} }}\n"
+                "    {workload}: {{ algorithm: {algorithm}, strips: {strips}, {images}planes: {planes}, us: {us}, model_us: {model_us} }}\n"
             );
         }
         text
@@ -168,9 +177,14 @@ fn mistake(yaml: &Yaml<'_>, from: usize, workload: &Workload, entry: &Entry) -> 
         let fits: Vec<&str> = Algorithm::ALL.into_iter().filter(|a| workload.allows(*a)).map(Algorithm::name).collect();
         return Some(wrong("algorithm", &entry.algorithm.name()).fits(fits.join(", ")));
     }
-    let (rows, blocks) = (workload.most_rows(entry.algorithm), workload.blocks());
-    if !(1..=rows).contains(&entry.rows) {
-        return Some(wrong("rows", &entry.rows).fits(format!("1 to {rows}: a task has no more")));
+    let (strips, images, blocks) =
+        (workload.most_strips(entry.algorithm), workload.most_images(entry.algorithm), workload.blocks());
+    if !(1..=strips).contains(&entry.strips) {
+        return Some(wrong("strips", &entry.strips).fits(format!("1 to {strips}: an image is not cut into more")));
+    }
+    if !(1..=images).contains(&entry.images) || entry.images > 1 && entry.strips > 1 {
+        let fits = format!("1 to {images}, more than 1 where an image is not cut into strips");
+        return Some(wrong("images", &entry.images).fits(fits));
     }
     if !(1..=blocks).contains(&entry.planes) {
         let fits = format!("1 to {blocks}: the value has no more blocks of sixteen channels");
@@ -195,9 +209,9 @@ fn place(yaml: &Yaml<'_>, from: usize, key: &str) -> Span {
 /// How a key that is missing would be written.
 fn example(key: &str) -> &'static str {
     match key {
-        "format" => "`format: 1`",
+        "format" => "`format: 2`",
         "algorithm" => "`algorithm: direct`",
-        "rows" => "`rows: 7`",
+        "strips" => "`strips: 2`",
         "planes" => "`planes: 4`",
         _ => "what `cnnc tune` writes",
     }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::diagnostics::{Diagnostic, FileId, Outcome, SourceMap, Span};
 use crate::elaborate::Loader;
 use crate::emit::short_name;
-use crate::ops::tile_conv::Algorithm;
+use crate::ops::tile_conv::{Algorithm, TileConv};
 pub use file::{Entry, PlanFile, Section, read};
 pub use workload::Workload;
 
@@ -30,15 +30,28 @@ pub enum Mode {
 pub struct Choice {
     /// The algorithm.
     pub algorithm: Algorithm,
-    /// Rows of pixels, or of Winograd's tiles, that a task computes.
-    pub rows: usize,
+    /// Strips that an image is cut into, of about as many rows of pixels or of Winograd's tiles each; a task computes one.
+    pub strips: usize,
+    /// Images of a task.
+    pub images: usize,
     /// Blocks of filters that a task computes.
     pub planes: usize,
 }
 
+impl From<&TileConv> for Choice {
+    fn from(conv: &TileConv) -> Self {
+        let TileConv { algorithm, strips, images, planes, .. } = *conv;
+        Self { algorithm, strips, images, planes }
+    }
+}
+
 impl std::fmt::Display for Choice {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}, rows {}, planes {}", self.algorithm.name(), self.rows, self.planes)
+        write!(f, "{}, strips {}, ", self.algorithm.name(), self.strips)?;
+        if self.images > 1 {
+            write!(f, "images {}, ", self.images)?;
+        }
+        write!(f, "planes {}", self.planes)
     }
 }
 

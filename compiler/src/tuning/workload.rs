@@ -64,10 +64,14 @@ impl Workload {
         }
     }
 
-    /// Rows that a task can have at most: strips are of one image or of several.
-    pub fn most_rows(&self, algorithm: Algorithm) -> usize {
-        let images = if algorithm == Algorithm::WinogradStrips { IMAGES } else { 1 };
-        images * self.rows(algorithm)
+    /// Strips that an image is cut into at most.
+    pub fn most_strips(&self, algorithm: Algorithm) -> usize {
+        if algorithm.takes_tiles() { 1 } else { self.rows(algorithm) }
+    }
+
+    /// Images that a task can have at most.
+    pub fn most_images(&self, algorithm: Algorithm) -> usize {
+        if algorithm == Algorithm::WinogradStrips { IMAGES } else { 1 }
     }
 
     /// Blocks of filters.

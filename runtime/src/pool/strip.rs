@@ -13,10 +13,24 @@ const STACKS: usize = 8;
 pub struct Cut {
     /// Floats of a plane.
     pub plane: usize,
-    /// Floats of a strip of each plane; the last strip may be shorter.
-    pub strip: usize,
+    /// Floats of a row of a plane, which strips do not cut; the last row may be shorter.
+    pub row: usize,
+    /// Strips of a plane, of about as many rows each.
+    pub strips: usize,
     /// Planes of a group; the last group may have fewer.
     pub planes: usize,
+}
+
+impl Cut {
+    /// Rows of a plane.
+    fn rows(&self) -> usize {
+        self.plane.div_ceil(self.row)
+    }
+
+    /// Where a strip starts in a plane.
+    fn start(&self, strip: usize) -> usize {
+        (strip * self.rows() / self.strips * self.row).min(self.plane)
+    }
 }
 
 /// The part of an image that one task writes: a run of floats of each of some planes.
@@ -138,7 +152,8 @@ impl<'a> Strips<'a> {
     pub(super) fn new(y: BatchMut<'a>, cut: &Cut) -> Self {
         let images = y.count();
         let (data, pitch, offset, len) = y.into_raw();
-        assert!(cut.plane > 0 && cut.strip > 0 && cut.planes > 0, "strips of something");
+        assert!(cut.row > 0 && cut.planes > 0, "strips of something");
+        assert!((1..=cut.rows()).contains(&cut.strips), "strips of at least a row");
         assert!(len.is_multiple_of(cut.plane), "an image of whole planes");
         // `strip` relies on both.
         assert!(images == 0 || (offset + len <= pitch && images * pitch <= data.len()), "images lie in their memory");
@@ -147,12 +162,8 @@ impl<'a> Strips<'a> {
         Self { start, pitch, images, planes: len / cut.plane, cut: *cut, _batch: PhantomData }
     }
 
-    fn per_plane(&self) -> usize {
-        self.cut.plane.div_ceil(self.cut.strip)
-    }
-
     pub(super) fn count(&self) -> usize {
-        self.images * self.planes.div_ceil(self.cut.planes) * self.per_plane()
+        self.images * self.planes.div_ceil(self.cut.planes) * self.cut.strips
     }
 
     /// A strip and its image.
@@ -160,10 +171,10 @@ impl<'a> Strips<'a> {
     /// # Safety
     /// `index` is below [`count`](Self::count), and no other strip of that index lives at the same time.
     pub(super) unsafe fn strip(&self, index: usize) -> (usize, Strip<'a>) {
-        let (rest, strip) = (index / self.per_plane(), index % self.per_plane());
+        let (rest, strip) = (index / self.cut.strips, index % self.cut.strips);
         let (group, image) = (rest / self.images, rest % self.images);
         let planes = group * self.cut.planes..((group + 1) * self.cut.planes).min(self.planes);
-        let range = strip * self.cut.strip..((strip + 1) * self.cut.strip).min(self.cut.plane);
+        let range = self.cut.start(strip)..self.cut.start(strip + 1);
         // SAFETY: the image exists, since the index is below the count.
         let start = unsafe { self.start.add(image * self.pitch) };
         (image, Strip { start, plane: self.cut.plane, planes, range, _image: PhantomData })
@@ -177,7 +188,7 @@ impl<'a> Strips<'a> {
 
     /// How many stacks of `images` images there are, of all floats of their planes.
     pub(super) fn stacks(&self, images: usize) -> usize {
-        assert!(images > 0 && self.cut.strip >= self.cut.plane, "stacks of some images and whole planes");
+        assert!(images > 0 && self.cut.strips == 1, "stacks of some images and whole planes");
         self.images.div_ceil(images) * self.planes.div_ceil(self.cut.planes)
     }
 

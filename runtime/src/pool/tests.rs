@@ -54,7 +54,7 @@ fn every_plane_is_in_one_stack() {
         for count in [0, 1, 2, 3, 7, 8, 11, 23] {
             // Images of five planes of three floats, between others.
             let mut data = vec![0.0; count * 20];
-            let cut = Cut { plane: 3, strip: 3, planes: 2 };
+            let cut = Cut { plane: 3, row: 3, strips: 1, planes: 2 };
             pool.stacks(BatchMut::part(&mut data, 20, 4..19), &cut, 4, scratch, &|y, scratch| {
                 // Three groups of planes: of few images stacks have fewer, so that there are eight tasks.
                 let images = (3 * count).div_ceil(8).clamp(1, 4);
@@ -80,7 +80,7 @@ fn every_plane_is_in_one_stack() {
 #[should_panic(expected = "plane 2 of 0..2")]
 fn planes_of_other_stacks_are_refused() {
     let mut data = vec![0.0; 12];
-    let cut = Cut { plane: 3, strip: 3, planes: 2 };
+    let cut = Cut { plane: 3, row: 3, strips: 1, planes: 2 };
     Pool::new(1)
         .stacks(BatchMut::dense(&mut data, 12), &cut, 1, &mut Scratch::new(1, 0), &|y, _| y.plane(0, 2).fill(1.0));
 }

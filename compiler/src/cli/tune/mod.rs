@@ -188,9 +188,9 @@ fn whole(rig: &Rig<'_>, trials: &BTreeMap<Workload, Trial>) -> Result<Section, F
     let (before, after) = middle(in_turn(rig, &model, &tuned)?, gain);
     let entry = |(workload, trial): (&Workload, &Trial)| {
         let layers = tuned.layers.get(workload).map_or(1, Vec::len) as f64;
-        let Choice { algorithm, rows, planes } = trial.choice;
+        let Choice { algorithm, strips, images, planes } = trial.choice;
         let us = |time: f64| rounded(time / layers, 10.0);
-        (workload.clone(), Entry { algorithm, rows, planes, us: us(trial.own), model_us: us(trial.model) })
+        (workload.clone(), Entry { algorithm, strips, images, planes, us: us(trial.own), model_us: us(trial.model) })
     };
     Ok(Section {
         cpu: cpu(),

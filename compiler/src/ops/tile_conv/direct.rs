@@ -145,8 +145,8 @@ pub(super) fn kernel(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
     let row = g.output[1] * BLOCK;
     // Rows of pixels of a row of the value, and floats of that.
     let (height, y_row) = pooling.as_ref().map_or((1, row), |p| (p.height, p.pooled_row));
-    let cut = cut(y, conv.rows.div_ceil(height), planes);
-    let strip_rows = cut.strip / y_row * height;
+    let cut = cut(y, 1, conv.strips, planes);
+    let strip_rows = cut.rows() * height;
     let (channels, lanes, taps, columns) = (g.channels, g.lanes, g.offsets(), g.output[1]);
     let weights = w.floats() / blocks;
     let plane_in = g.input[0] * g.input[1] * lanes;
@@ -160,7 +160,7 @@ pub(super) fn kernel(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
     let finish = conv.finish(&quote!([block * #plane + offset..]));
     let offset = if conv.shortcut { quote!(let offset = y.offset();) } else { quote!() };
     let activate = conv.activate();
-    let one_strip = cut.strip == cut.plane;
+    let one_strip = cut.strips == 1;
     let x_row = g.row_steps().1 * g.pitch();
     let (block, x_row) =
         if g.staged() { (g.rows_for(strip_rows) * g.pitch(), x_row) } else { (plane_in, g.stride[0] * g.pitch()) };

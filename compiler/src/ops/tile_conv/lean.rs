@@ -7,9 +7,9 @@ use quote::quote;
 
 use super::pooled::Pooling;
 use super::winograd::{Tiling, Written};
-use super::{TileConv, cut};
+use super::{TileConv, whole};
 use crate::graph::{BLOCK, winograd_pitch};
-use crate::ops::{Cut, Kernel, KernelContext, Split};
+use crate::ops::{Kernel, KernelContext, Split};
 
 /// Floats of transformed weights that a task makes at a time: with the tiles that they meet, a second-level cache holds them.
 const WEIGHTS: usize = 160 * 1024;
@@ -156,7 +156,7 @@ pub(super) fn kernel(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
     let portions = Portions::of(&tiling, x.blocks());
     let (literal, rows, pitch) = (tiling.tokens(), tiling.rows(), winograd_pitch(tiling.count()));
     let (block, room, images) = (portions.block, portions.room(), portions.images);
-    let cut = cut(y, tiling.output[0], conv.planes);
+    let cut = whole(y, conv.planes);
     let plane = cut.plane;
     let finish = conv.finish(&quote!(.image(image)[block * #plane..]));
     let Written { to, pool, room: pixels } =
@@ -198,6 +198,5 @@ pub(super) fn kernel(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
         }
         #activate
     };
-    let cut = Cut { strip: cut.plane, ..cut };
     Kernel::new(name, Split::Stacks { cut, images }, body).scratch(of_pair + room + pixels)
 }

@@ -44,9 +44,10 @@ pub struct TileConv {
     pub pool: Option<Pool>,
     /// How it is computed.
     pub algorithm: Algorithm,
-    /// Rows (of pixels, or of Winograd's tiles) that a task computes; of strips more than an image has where it computes several
-    /// small images.
-    pub rows: usize,
+    /// Strips that an image is cut into, of about as many rows of pixels or of Winograd's tiles each; a task computes one.
+    pub strips: usize,
+    /// Images of a task, which are more than one where they are small.
+    pub images: usize,
     /// Blocks of filters that a task computes.
     pub planes: usize,
     /// Multiply-adds of the convolution as it was written, where this one, which stands for it, has zeros among its weights.
@@ -215,8 +216,9 @@ impl Operator for TileConv {
             Some(_) => None,
         };
         let count = self.operands() + usize::from(self.shortcut);
-        let Some(y) = pooled.filter(|_| fits && shortcut && inputs.len() == count && self.rows > 0 && self.planes > 0)
-        else {
+        let Some(y) = pooled.filter(|_| {
+            fits && shortcut && inputs.len() == count && [self.strips, self.images, self.planes].iter().all(|n| *n > 0)
+        }) else {
             return Err(Mismatch::new("layout-C2", "a convolution of tiles does not work on these")
                 .found(format!("{x} and {w}"))
                 .fits("what lowering makes"));
@@ -288,6 +290,7 @@ impl Operator for TileConv {
         }
         let kernel = match self.algorithm {
             Algorithm::Direct => direct::kernel(self, cx, &name),
+            Algorithm::WinogradStrips if self.images > 1 => stacks::kernel(self, cx, &format!("winograd_{name}")),
             Algorithm::WinogradStrips => winograd::strips(self, cx, &format!("winograd_{name}")),
             algorithm if algorithm.is_lean() => lean::kernel(self, cx, &format!("winograd_lean_{name}")),
             _ => winograd::tiles(self, cx, &format!("winograd_{name}")),
@@ -304,9 +307,14 @@ impl Operator for TileConv {
     }
 }
 
-/// A task's share of the output.
-pub(super) fn cut(y: &Type, rows: usize, planes: usize) -> Cut {
-    let row = two(y.spatial(), 1)[1] * BLOCK;
+/// A task's share of the output: one of so many strips of whole rows, each of so many rows of pixels.
+pub(super) fn cut(y: &Type, height: usize, strips: usize, planes: usize) -> Cut {
+    let row = height * two(y.spatial(), 1)[1] * BLOCK;
     let plane = y.floats() / y.blocks();
-    Cut { plane, strip: (rows * row).min(plane), planes: planes.min(y.blocks()) }
+    Cut { plane, row, strips: strips.min(plane.div_ceil(row)), planes: planes.min(y.blocks()) }
+}
+
+/// A task's share of the output where it has all rows.
+pub(super) fn whole(y: &Type, planes: usize) -> Cut {
+    Cut::whole(y.floats() / y.blocks(), planes.min(y.blocks()))
 }

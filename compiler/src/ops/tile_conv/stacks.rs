@@ -6,26 +6,20 @@ use quote::quote;
 use super::lean::activate;
 use super::pooled::Pooling;
 use super::winograd::{Tiling, Written, multiply};
-use super::{TileConv, cut};
+use super::{TileConv, whole};
 use crate::graph::{BLOCK, winograd_pitch};
 use crate::ops::{Kernel, KernelContext, Split};
 
 /// Images of a task at most: so many of four tiles fill register tiles.
 pub const IMAGES: usize = 8;
 
-/// How many images a task has, where its rows are so many of an image of `rows` of them; no more than one means that it has a strip of
-/// an image.
-pub(super) fn images(conv: &TileConv, rows: usize) -> usize {
-    (conv.rows / rows).min(IMAGES)
-}
-
 /// All tiles of some images are transformed, multiplied and transformed back while they are in the cache.
 pub(super) fn kernel(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Kernel {
     let (x, w, y) = (&cx.inputs[0], &cx.inputs[1], cx.output);
     let pooling = Pooling::of(conv, y);
     let tiling = Tiling::of(conv.algorithm, &conv.window, x, &conv.unpooled(x, w));
-    let images = images(conv, tiling.rows());
-    let cut = cut(y, tiling.output[0], conv.planes);
+    let images = conv.images;
+    let cut = whole(y, conv.planes);
     let (literal, rows, tiles) = (tiling.tokens(), tiling.rows(), tiling.count());
     let (blocks, plane_in, of_image) = (x.blocks(), x.floats() / x.blocks(), tiles * BLOCK);
     let room = tiling.products() * winograd_pitch(images * tiles) * BLOCK;

@@ -6,7 +6,7 @@ use quote::quote;
 
 use super::direct::times;
 use super::pooled::Pooling;
-use super::{Algorithm, TileConv, cut, stacks};
+use super::{Algorithm, TileConv, cut, whole};
 use crate::graph::{BLOCK, Type, winograd_pitch};
 use crate::ops::window::Window;
 use crate::ops::{Kernel, KernelContext, Split};
@@ -168,21 +168,17 @@ impl Written {
     }
 }
 
-/// Strip by strip: the tiles of some rows are transformed, multiplied and transformed back while they are in the cache. A task of
-/// more rows than an image has computes several images.
+/// Strip by strip: the tiles of some rows are transformed, multiplied and transformed back while they are in the cache.
 pub(super) fn strips(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Kernel {
     let (x, w, y) = (&cx.inputs[0], &cx.inputs[1], cx.output);
     let pooling = Pooling::of(conv, y);
     let tiling = Tiling::of(conv.algorithm, &conv.window, x, &conv.unpooled(x, w));
-    if stacks::images(conv, tiling.rows()) > 1 {
-        return stacks::kernel(conv, cx, name);
-    }
-    let rows = conv.rows.min(tiling.rows());
-    // Rows of pixels of a row of the value, and floats of that.
-    let (height, y_row) = pooling.as_ref().map_or((1, tiling.output[1] * BLOCK), |p| (p.height, p.pooled_row));
-    let cut = cut(y, tiling.side * rows / height, conv.planes);
+    // Rows of pixels of a row of the value.
+    let height = pooling.as_ref().map_or(1, |p| p.height);
+    let cut = cut(y, tiling.side / height, conv.strips, conv.planes);
+    let rows = cut.rows();
     let (literal, columns, blocks) = (tiling.tokens(), tiling.columns(), x.blocks());
-    let (plane_in, strip_row) = (x.floats() / blocks, tiling.side / height * y_row);
+    let (plane_in, strip_row) = (x.floats() / blocks, cut.row);
     let products = tiling.products();
     let room = products * winograd_pitch(rows * columns) * BLOCK;
     let multiply = multiply(&tiling, x.channels(), w.floats() / y.blocks(), room);
@@ -190,8 +186,7 @@ pub(super) fn strips(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
     let plane = cut.plane;
     let finish = conv.finish(&quote!([block * #plane + offset..]));
     let offset = if conv.shortcut { quote!(let offset = y.offset();) } else { quote!() };
-    let Written { to, pool, room: pixels } =
-        Written::of(&quote!(y.plane(block)), pooling.as_ref(), cut.strip / y_row * height);
+    let Written { to, pool, room: pixels } = Written::of(&quote!(y.plane(block)), pooling.as_ref(), rows * tiling.side);
     let activate = if pooling.is_none() { conv.activate() } else { quote!() };
     let products_room = 2 * room;
     let split = match pooling {
@@ -201,7 +196,7 @@ pub(super) fn strips(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
             let (m, pixels) = m.split_at_mut(#products_room);
         },
     };
-    let (first, strip_rows) = if cut.strip == cut.plane {
+    let (first, strip_rows) = if cut.strips == 1 {
         (quote!(0), quote!(#rows))
     } else {
         (quote!(y.offset() / #strip_row), quote!(y.len().div_ceil(#strip_row)))
@@ -270,7 +265,7 @@ pub(super) fn tiles(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Kern
     let (x, w, y) = (&cx.inputs[0], &cx.inputs[1], cx.output);
     let pooling = Pooling::of(conv, y);
     let tiling = Tiling::of(conv.algorithm, &conv.window, x, &conv.unpooled(x, w));
-    let cut = cut(y, tiling.output[0], conv.planes);
+    let cut = whole(y, conv.planes);
     let (literal, rows, tiles) = (tiling.tokens(), tiling.rows(), tiling.count());
     let channels = x.channels();
     let weights = w.floats() / y.blocks();

@@ -324,18 +324,16 @@ impl Layer {
 
     /// The cut of an algorithm.
     fn cut(&self, algorithm: Algorithm) -> Choice {
-        let (rows, planes) = match algorithm {
+        match algorithm {
             Algorithm::Direct => self.direct_cut(),
             Algorithm::WinogradStrips => self.strips_cut(),
-            _ => self.tiles_cut(algorithm),
-        };
-        self.choice(algorithm, rows, planes)
+            _ => self.choice(algorithm, 1, self.tiles_planes(algorithm)),
+        }
     }
 
-    /// A choice of no more rows and blocks than there are; strips of batches may have those of several images.
-    fn choice(&self, algorithm: Algorithm, rows: usize, planes: usize) -> Choice {
-        let images = if algorithm == Algorithm::WinogradStrips && self.batches { IMAGES } else { 1 };
-        Choice { algorithm, rows: rows.min(images * self.rows_of(algorithm)), planes: planes.min(self.blocks()) }
+    /// A choice of no more strips and blocks than there are.
+    fn choice(&self, algorithm: Algorithm, strips: usize, planes: usize) -> Choice {
+        Choice { algorithm, strips: strips.min(self.rows_of(algorithm)), images: 1, planes: planes.min(self.blocks()) }
     }
 
     fn rows_of(&self, algorithm: Algorithm) -> usize {
@@ -343,34 +341,40 @@ impl Layer {
     }
 
     /// Other cuts of an algorithm: a step away each, all rows by few filters, few rows by all filters.
-    fn neighbours(&self, Choice { algorithm, rows, planes }: Choice) -> Vec<Choice> {
-        let (all, blocks) = (self.rows_of(algorithm), self.blocks());
-        let cuts = match algorithm {
-            Algorithm::Direct | Algorithm::WinogradStrips => vec![
-                (rows.div_ceil(2), planes),
-                (2 * rows, planes),
-                (rows, pairs(planes)),
-                (rows, 2 * planes),
-                (all, 2),
-                (all.div_ceil(TASKS), blocks),
+    fn neighbours(&self, choice: Choice) -> Vec<Choice> {
+        let Choice { algorithm, strips, images, planes } = choice;
+        let blocks = self.blocks();
+        let of_strips = |strips, planes| self.choice(algorithm, strips, planes);
+        match algorithm {
+            _ if images > 1 => vec![
+                Choice { images: images.div_ceil(2), ..choice },
+                Choice { images: (2 * images).min(IMAGES), ..choice },
+                of_strips(1, planes),
             ],
-            _ => vec![(all, pairs(planes)), (all, 2 * planes), (all, 4 * planes)],
-        };
-        cuts.into_iter().map(|(rows, planes)| self.choice(algorithm, rows, planes)).collect()
+            Algorithm::Direct | Algorithm::WinogradStrips => vec![
+                of_strips(2 * strips, planes),
+                of_strips(strips.div_ceil(2), planes),
+                of_strips(strips, pairs(planes)),
+                of_strips(strips, 2 * planes),
+                of_strips(1, 2),
+                of_strips(TASKS, blocks),
+            ],
+            _ => vec![of_strips(1, pairs(planes)), of_strips(1, 2 * planes), of_strips(1, 4 * planes)],
+        }
     }
 
-    /// Rows of tiles and blocks of filters of a task that has all tiles.
-    fn tiles_cut(&self, algorithm: Algorithm) -> (usize, usize) {
+    /// Blocks of filters of a task that has all tiles.
+    fn tiles_planes(&self, algorithm: Algorithm) -> usize {
         let [rows, columns] = self.tiles(algorithm);
         let accumulators = products(algorithm, self.stride) * rows * columns * BLOCK;
         // Those of a batch, whose tasks have several images, come two at a time.
         let most = if self.batches { 2 } else { 4 };
         let planes = (CACHE / 2 / accumulators).min(most).min(self.blocks().div_ceil(self.tasks())).max(1);
-        (rows, planes.next_multiple_of(2))
+        planes.next_multiple_of(2)
     }
 
-    /// Rows of tiles and blocks of filters of a task that transforms its own.
-    fn strips_cut(&self) -> (usize, usize) {
+    /// Strips, or images, and blocks of filters of a task that transforms its own tiles.
+    fn strips_cut(&self) -> Choice {
         let algorithm = Algorithm::WinogradStrips;
         let [rows, columns] = self.tiles(algorithm);
         let blocks = self.blocks();
@@ -382,22 +386,22 @@ impl Layer {
         let strip = (1..=wide).rev().find(|r| transformed(*r) <= 3 * CACHE / 2).unwrap_or(1);
         if self.batches && strip == rows {
             // Of images that are small, so many as fill a register tile.
-            let fit = 3 * CACHE / 2 / transformed(rows);
-            return (rows * (full / (rows * columns)).min(fit).clamp(1, IMAGES), blocks);
+            let images = (full / (rows * columns)).min(3 * CACHE / 2 / transformed(rows)).clamp(1, IMAGES);
+            return Choice { images, ..self.choice(algorithm, 1, blocks) };
         }
-        let (mut strip, mut planes) = (strip, blocks);
-        while rows.div_ceil(strip) * blocks.div_ceil(planes) < self.tasks() {
-            match self.transformed_weights(algorithm) > 2 * CACHE || strip == 1 {
+        let (mut strips, mut planes) = (rows.div_ceil(strip), blocks);
+        while strips * blocks.div_ceil(planes) < self.tasks() {
+            match self.transformed_weights(algorithm) > 2 * CACHE || strips == rows {
                 true if planes > 2 => planes = pairs(planes),
-                false => strip = strip.div_ceil(2),
+                false => strips = self.tasks().div_ceil(blocks.div_ceil(planes)).min(rows),
                 true => break,
             }
         }
-        (strip, planes)
+        self.choice(algorithm, strips, planes)
     }
 
-    /// Rows of pixels and blocks of filters of a task.
-    fn direct_cut(&self) -> (usize, usize) {
+    /// Strips and blocks of filters of a task of direct convolution.
+    fn direct_cut(&self) -> Choice {
         let row = self.channels.next_multiple_of(self.lanes) * self.width * self.stride;
         let rows = (CACHE / row.max(1)).clamp(1, self.rows);
         let strips = self.rows.div_ceil(rows);
@@ -423,7 +427,7 @@ impl Layer {
                 break;
             }
         }
-        (rows, planes)
+        self.choice(Algorithm::Direct, self.rows.div_ceil(rows), planes)
     }
 }
 

@@ -195,7 +195,7 @@ impl Lowering<'_> {
         bias: Option<ValueId>,
         macs: Option<u64>,
     ) -> ValueId {
-        let Choice { algorithm, rows, planes } = choose(workload, self.mode, self.graph);
+        let Choice { algorithm, strips, images, planes } = choose(workload, self.mode, self.graph);
         let stride = conv.window.stride[0];
         let to = match algorithm.takes_transformed_weights() {
             true => Layout::WinogradWeights { points: points(algorithm, stride) },
@@ -219,7 +219,8 @@ impl Lowering<'_> {
             activation: conv.activation,
             pool: None,
             algorithm,
-            rows,
+            strips,
+            images,
             planes,
             macs,
         };
