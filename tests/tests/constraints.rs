@@ -31,9 +31,20 @@ fn broken() -> Vec<(&'static str, Op, Vec<Type>)> {
     let (algorithm, bias, shortcut) = (Algorithm::Direct, false, false);
     let (strips, images, planes, activation) = (1, 1, 1, None);
     let (pool, macs) = (None, None);
-    let tiles =
-        TileConv { window: window.clone(), groups: 1, bias, shortcut, activation, algorithm, strips, images, planes, pool, macs }
-            .into();
+    let tiles = TileConv {
+        window: window.clone(),
+        groups: 1,
+        bias,
+        shortcut,
+        activation,
+        algorithm,
+        strips,
+        images,
+        planes,
+        pool,
+        macs,
+    }
+    .into();
     let (channels, shifted) = (|| Type::single([3]), Normalize { eps: 1e-5, activation: None, shortcut: true });
     vec![
         ("add_n-C1", AddN.into(), vec![map(), Type::batched([3, 5])]),

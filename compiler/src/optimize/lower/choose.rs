@@ -313,7 +313,9 @@ impl Layer {
     /// Whether weights that no cache holds, once transformed, are better met by all tiles at a time.
     fn reads_weights_once(&self, algorithm: Algorithm) -> bool {
         let [rows, columns] = self.tiles(algorithm);
-        self.transformed_weights(algorithm) > 2 * CACHE && rows * columns <= 64
+        // Tiles of windows with a stride have fewer points.
+        let most = if self.stride > 1 { 200 } else { 64 };
+        self.transformed_weights(algorithm) > 2 * CACHE && rows * columns <= most
     }
 
     /// Floats of the input in Winograd's space of products.

@@ -27,7 +27,28 @@ pub struct Outer<'a> {
     pub dy_block: usize,
 }
 
+/// Pixels that all weights are summed over before the next ones: what is read of them stays in the first-level cache, and loading
+/// and storing sums weighs little.
+const PIXELS: usize = 192;
+
 impl Outer<'_> {
+    /// Calls `f(part, row, column)` for parts of some pixels, rows from `row` on, or columns from `column` on of one row that is
+    /// long.
+    fn parts(&self, mut f: impl FnMut(&Self, usize, usize)) {
+        if self.rows * self.columns <= PIXELS {
+            return f(self, 0, 0);
+        }
+        let columns = self.columns.div_ceil(self.columns.div_ceil(PIXELS));
+        let rows = if columns < self.columns { 1 } else { (PIXELS / columns).min(self.rows) };
+        let rows = self.rows.div_ceil(self.rows.div_ceil(rows));
+        for row in (0..self.rows).step_by(rows) {
+            for column in (0..self.columns).step_by(columns) {
+                let (rows, columns) = (rows.min(self.rows - row), columns.min(self.columns - column));
+                f(&Self { rows, columns, ..*self }, row, column);
+            }
+        }
+    }
+
     /// Floats of the weights of one block.
     fn weights(&self) -> usize {
         extent([[self.runs.len(), self.run, BLOCK]])
@@ -54,18 +75,23 @@ impl crate::Isa {
     /// If a slice is shorter than what the numbers say.
     pub fn outer(self, outer: &Outer<'_>, x: &[f32], dy: &[f32], y: &mut [f32]) {
         outer.check(x, dy, y);
-        // SAFETY: an `Isa` of a level is only made where detection found its features; the slices were measured.
-        unsafe {
-            match self.0 {
-                #[cfg(all(feature = "std", target_arch = "x86_64"))]
-                Level::Avx512 => avx512(outer, x, dy, y),
-                #[cfg(all(feature = "std", target_arch = "x86_64"))]
-                Level::Avx2 => avx2(outer, x, dy, y),
-                #[cfg(target_arch = "aarch64")]
-                Level::Neon => narrow::<crate::simd::neon::F32x4, 4>(outer, x, dy, y),
-                Level::Portable => narrow::<crate::simd::lanes::Lanes, 1>(outer, x, dy, y),
+        outer.parts(|part, row, column| {
+            let (x, dy) =
+                (&x[row * outer.x_row + column * outer.x_column..], &dy[(row * outer.columns + column) * BLOCK..]);
+            // SAFETY: an `Isa` of a level is only made where detection found its features; the slices hold what the pixels of the
+            // part need, since they hold what all pixels do.
+            unsafe {
+                match self.0 {
+                    #[cfg(all(feature = "std", target_arch = "x86_64"))]
+                    Level::Avx512 => avx512(part, x, dy, y),
+                    #[cfg(all(feature = "std", target_arch = "x86_64"))]
+                    Level::Avx2 => avx2(part, x, dy, y),
+                    #[cfg(target_arch = "aarch64")]
+                    Level::Neon => narrow::<crate::simd::neon::F32x4, 4>(part, x, dy, y),
+                    Level::Portable => narrow::<crate::simd::lanes::Lanes, 1>(part, x, dy, y),
+                }
             }
-        }
+        });
     }
 }
 
