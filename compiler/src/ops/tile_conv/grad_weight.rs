@@ -15,6 +15,10 @@ const STRIP: usize = 1 << 15;
 
 /// Pieces of work that threads share well.
 const PIECES: usize = 8;
+/// Blocks of channels of a piece at most, which share what is read of the gradient.
+const TOGETHER: usize = 4;
+/// Pixels that a piece of several blocks of channels sums over at a time: what is read of them stays in the second-level cache.
+const PIXELS: usize = 512;
 /// Weights up to this many are summed over groups of images.
 pub(super) const GROUPED: usize = 1 << 16;
 
@@ -33,6 +37,12 @@ impl TileConvGradWeight {
     fn bare(&self) -> ConvGradWeight {
         ConvGradWeight { window: self.window.clone(), groups: self.groups }
     }
+}
+
+/// How many of some blocks of channels a piece has: of so many pieces for a single block there are enough left.
+fn together(blocks: usize, pieces: usize) -> usize {
+    let fits = |n: &usize| blocks.is_multiple_of(*n) && pieces / n >= PIECES;
+    (1..=TOGETHER).rev().find(fits).unwrap_or(1)
 }
 
 impl Operator for TileConvGradWeight {
@@ -173,6 +183,7 @@ impl Operator for TileConvGradWeight {
             }
         };
         let pieces = cx.output.floats() / piece;
+        let together = if staged || plain || self.groups > 1 { 1 } else { together(blocks_in, pieces) };
         // Few pieces leave threads without work: then images are divided, and their sums added up.
         let (split, body) = if pieces < PIECES && cx.output.floats() <= GROUPED {
             let image = image(quote!(&mut y[piece * #piece..][..#piece]));
@@ -187,6 +198,25 @@ impl Operator for TileConvGradWeight {
                 }
             };
             (Split::Groups, body)
+        } else if together > 1 {
+            let groups = blocks_in / together;
+            let (rows, out_row) = ((PIXELS / ow).clamp(1, oh), ow * BLOCK);
+            let outer = outer(quote!(rows));
+            let body = quote! {
+                let (block, from) = (2 * (piece / #groups), piece % #groups * #together);
+                y.fill(0.0);
+                for (x, dy) in x0.images().zip(x1.images()) {
+                    // Some rows at a time, which stay in the cache for all of the piece's channels.
+                    for first in (0..#oh).step_by(#rows) {
+                        let rows = usize::min(#rows, #oh - first);
+                        let dy = &dy[block * #plane_out + first * #out_row..];
+                        for (channels, y) in (from..).zip(y.chunks_exact_mut(#piece)) {
+                            isa.outer(&#outer, &x[channels * #plane_in + first * #x_row..], dy, y);
+                        }
+                    }
+                }
+            };
+            (Split::Pieces(together * piece), body)
         } else {
             let image = image(quote!(&mut *y));
             let body = quote! {
