@@ -262,6 +262,7 @@ const BLOCKED: &[(&str, &str)] = &[
     ("[3, 13, 15]", "concat(conv(x, 16, 1), conv(x, 32, 3, pad: 1) |> relu) |> conv(16, 3)"),
     ("[3, 13, 15]", "conv(x, 32, 1) |> conv(64, 3, groups: 2, pad: 1) |> conv(32, 1, groups: 2)"),
     ("[3, 6, 7]", "conv(x, 96, 3, pad: 1) |> relu |> conv(112, 3, pad: 1)"),
+    ("[3, 26, 24]", "conv(x, 256, 1) |> conv(16, 1)"),
     ("[3, 7, 6]", "x + (conv(x, 128, 3) |> conv(96, 3, pad: 1) |> conv(20, 1) |> global_avg_pool)"),
     ("[3, 26, 45]", "conv(x, 24, 3, pad: 1) |> max_pool(4, stride: 4)"),
     ("[3, 13, 15]", "conv(x, 16, 3, groups: 4) |> conv(16, 3, pad: 1) |> dropout(0.3) |> conv(12, 1)"),

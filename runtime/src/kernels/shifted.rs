@@ -72,13 +72,13 @@ impl Shifted {
         first..end.max(first)
     }
 
-    /// Whether fewer vectors are multiplied where each row of the result is for itself, without the rows of the window that meet
-    /// padding alone, than where all of them are one run.
+    /// Whether clearly fewer vectors are multiplied where each row of the result is for itself, without the rows of the window that
+    /// meet padding alone, than where all of them are one run.
     #[cfg(any(all(feature = "std", target_arch = "x86_64"), target_arch = "aarch64"))]
     fn row_by_row(&self, lanes: usize) -> bool {
         let [rows, width] = self.output;
         let taps: usize = (0..rows).map(|row| self.rows_of_window(row).len()).sum();
-        taps * width.div_ceil(lanes) < self.kernel[0] * self.columns().div_ceil(lanes)
+        8 * taps * width.div_ceil(lanes) < 7 * self.kernel[0] * self.columns().div_ceil(lanes)
     }
 }
 
