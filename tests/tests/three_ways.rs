@@ -93,8 +93,8 @@ fn parameters_may_be_named_like_keywords() {
 fn tuned_lenet5() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::copy(specs().join("lenet5.net"), folder.path().join("lenet5.net")).expect("the spec");
-    let plan = "format: 1\ncompiler: 0.1.0\ninference:\n  cpu: any\n  isa: portable\n  threads: 1\n  batch: 1\n  \
-                model_ms: 2\n  ms: 1\n  convolutions:\n    5x5 lanes 1, 6x14x14 to 16x10x10: { algorithm: direct, rows: 1, planes: 1, us: 1, model_us: 2 }\n";
+    let plan = "format: 2\ncompiler: 0.1.0\ninference:\n  cpu: any\n  isa: portable\n  threads: 1\n  batch: 1\n  \
+                model_ms: 2\n  ms: 1\n  convolutions:\n    5x5 lanes 1, 6x14x14 to 16x10x10: { algorithm: direct, strips: 10, planes: 1, us: 1, model_us: 2 }\n";
     std::fs::write(folder.path().join("lenet5.plan.yaml"), plan).expect("a file");
     folder
 }

@@ -165,16 +165,16 @@ fn plan_files_take_part() {
     let home = folder();
     let file = |name: &str, text: &str| std::fs::write(home.path().join(name), text).expect("a file");
     file("small.net", "net Small {\n    input x: [16, 12, 12]\n    output y = x |> conv(16, 1)\n}\n");
-    let plan = |workload: &str, rows: usize| {
+    let plan = |workload: &str, strips: usize| {
         format!(
-            "format: 1\ncompiler: 0.1.0\ninference:\n  cpu: any\n  isa: any\n  threads: 1\n  batch: 1\n  model_ms: 2\n  ms: 1\n  \
-             convolutions:\n    {workload}: {{ algorithm: direct, rows: {rows}, planes: 1, us: 1, model_us: 2 }}\n"
+            "format: 2\ncompiler: 0.1.0\ninference:\n  cpu: any\n  isa: any\n  threads: 1\n  batch: 1\n  model_ms: 2\n  ms: 1\n  \
+             convolutions:\n    {workload}: {{ algorithm: direct, strips: {strips}, planes: 1, us: 1, model_us: 2 }}\n"
         )
     };
     let dump = |more: &[&str]| said(home.path(), &[&["dump", "small.net", "--after", "lower"], more].concat());
     let model = dump(&[]);
     file("small.plan.yaml", &plan("1x1, 16x12x12 to 16x12x12", 5));
-    assert!(!model.contains("rows: 5") && dump(&[]).contains("rows: 5"), "{}", dump(&[]));
+    assert!(!model.contains("strips: 5") && dump(&[]).contains("strips: 5"), "{}", dump(&[]));
     assert_eq!(dump(&["--untuned"]), model);
     file("small.plan.yaml", &plan("1x1, 16x12x12 to 16x12x12", 13));
     assert!(refused(home.path(), 1, &["check", "small.net"]).contains("1 to 12"));
