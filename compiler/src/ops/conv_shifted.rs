@@ -164,8 +164,8 @@ impl ShiftedConv {
     pub fn grad_weight(&self) -> (TokenStream, usize) {
         let ([h, w], [ph, pw], columns, width) = (self.input, self.padded(), self.columns(), self.output[1]);
         let (top, left) = (self.pad[0].0, self.pad[1].0);
-        let some = (RUN / columns).clamp(1, IMAGES);
         let (planes, rows) = (self.channels * ph * pw, self.filters * columns);
+        let some = (RUN / columns).min(MOST / (planes + rows)).clamp(1, IMAGES);
         let all_planes = some * planes;
         let product = self.product(pw, ph * pw, self.filled(), false);
         let body = quote! {

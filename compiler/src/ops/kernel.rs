@@ -54,13 +54,14 @@ pub enum Split {
     /// `fn(isa: Isa, x0: &[f32], .., y: &mut Strip<'_> [, scratch])`: batched operands are the image's slice.
     Strips(Cut),
     /// One call per stack: a group of planes, whole, of some images. For kernels that make something of the weights of their
-    /// planes first, which then serves all of these images. The value must be batched.
+    /// planes first, which then serves all of these images, and for images so small that several are worth computing together. The
+    /// value must be batched.
     ///
     /// `fn(isa: Isa, x0: Batch<'_> | &[f32], .., y: &mut Stack<'_> [, scratch])`: batched operands are `Batch` (all images).
     Stacks {
         /// Planes of a group; strips of them are whole.
         cut: Cut,
-        /// Images of a stack.
+        /// Images of a stack at most.
         images: usize,
     },
 }
@@ -90,7 +91,7 @@ impl Cut {
     }
 
     /// Rows of the highest strip.
-    pub fn rows(&self) -> usize {
+    pub fn most_rows(&self) -> usize {
         self.plane.div_ceil(self.row).div_ceil(self.strips)
     }
 }

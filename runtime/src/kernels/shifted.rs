@@ -65,21 +65,6 @@ impl Shifted {
     fn weights(&self) -> usize {
         extent([[self.filters - 1, self.a_filter], [self.channels - 1, self.a_channel], self.kernel])
     }
-
-    /// The rows of the window that meet rows of planes that are not zero, for a row of the result.
-    fn rows_of_window(&self, row: usize) -> core::ops::Range<usize> {
-        let [first, end] = self.filled.map(|at| at.saturating_sub(row).div_ceil(self.dilation[0]).min(self.kernel[0]));
-        first..end.max(first)
-    }
-
-    /// Whether clearly fewer vectors are multiplied where each row of the result is for itself, without the rows of the window that
-    /// meet padding alone, than where all of them are one run.
-    #[cfg(any(all(feature = "std", target_arch = "x86_64"), target_arch = "aarch64"))]
-    fn row_by_row(&self, lanes: usize) -> bool {
-        let [rows, width] = self.output;
-        let taps: usize = (0..rows).map(|row| self.rows_of_window(row).len()).sum();
-        8 * taps * width.div_ceil(lanes) < 7 * self.kernel[0] * self.columns().div_ceil(lanes)
-    }
 }
 
 impl Isa {
@@ -113,10 +98,12 @@ impl Isa {
     /// # Panics
     /// If a slice is shorter than what the numbers say.
     pub fn shifted_weights(self, g: &Shifted, images: usize, dy: &[f32], x: &[f32], dw: &mut [f32]) {
-        let others = images.saturating_sub(1);
+        if images == 0 {
+            return;
+        }
         assert!(
             dw.len() >= g.weights()
-                && x.len() >= extent([[others, g.channels, g.plane], [g.reach(), 1, 1]])
+                && x.len() >= extent([[images - 1, g.channels, g.plane], [g.reach(), 1, 1]])
                 && dy.len() >= extent([[images, g.filters, g.columns()]]),
             "operands hold their parts"
         );
@@ -246,6 +233,23 @@ shells!(avx2, "avx2,fma", crate::simd::avx2::F32x8, 6, 2, 2, 4);
 mod vectors {
     use super::Shifted;
     use crate::simd::Vector;
+
+    impl Shifted {
+        /// The rows of the window that meet rows of planes that are not zero, for a row of the result.
+        fn rows_of_window(&self, row: usize) -> core::ops::Range<usize> {
+            let [first, end] =
+                self.filled.map(|at| at.saturating_sub(row).div_ceil(self.dilation[0]).min(self.kernel[0]));
+            first..end.max(first)
+        }
+
+        /// Whether clearly fewer vectors are multiplied where each row of the result is for itself, without the rows of the window that
+        /// meet padding alone, than where all of them are one run.
+        fn row_by_row(&self, lanes: usize) -> bool {
+            let [rows, width] = self.output;
+            let taps: usize = (0..rows).map(|row| self.rows_of_window(row).len()).sum();
+            8 * taps * width.div_ceil(lanes) < 7 * self.kernel[0] * self.columns().div_ceil(lanes)
+        }
+    }
 
     /// # Safety
     /// The vector's instructions are there, and the slices hold what is read and written.
@@ -380,6 +384,8 @@ mod vectors {
     const RUN: usize = 2048;
     /// Neighbouring columns of the window that share what is loaded of `dy`, at most.
     const COLUMNS: usize = 5;
+    /// Columns that are few: more filters are done together with them.
+    const FEW: usize = 3;
 
     /// Sums over `images` images. `WR` filters are done together with four or five columns of the window, `NR` with fewer.
     ///
@@ -396,7 +402,7 @@ mod vectors {
         let (step, all) = (g.step(), g.columns());
         // Parts of a row of the window, of about the same length.
         let part = g.kernel[1].div_ceil(g.kernel[1].div_ceil(COLUMNS));
-        let most = if part > 3 { WR } else { NR };
+        let most = if part > FEW { WR } else { NR };
         for from in (0..all).step_by(RUN) {
             let run = Dots { images, columns: RUN.min(all - from) };
             let mut i = 0;
@@ -410,23 +416,41 @@ mod vectors {
                             let x = x.as_ptr().add(channel * g.plane + h * step[0] + w * step[1] + from);
                             let at = i * g.a_filter + channel * g.a_channel + h * g.kernel[1] + w;
                             let dw = dw.as_mut_ptr().add(at);
-                            match (part.min(g.kernel[1] - w), rows == 1) {
-                                (1, false) => dots::<V, NR, 1>(g, run, dy, x, dw),
-                                (2, false) => dots::<V, NR, 2>(g, run, dy, x, dw),
-                                (3, false) if part > 3 => dots::<V, WR, 3>(g, run, dy, x, dw),
-                                (3, false) => dots::<V, NR, 3>(g, run, dy, x, dw),
-                                (4, false) => dots::<V, WR, 4>(g, run, dy, x, dw),
-                                (_, false) => dots::<V, WR, 5>(g, run, dy, x, dw),
-                                (1, true) => dots::<V, 1, 1>(g, run, dy, x, dw),
-                                (2, true) => dots::<V, 1, 2>(g, run, dy, x, dw),
-                                (3, true) => dots::<V, 1, 3>(g, run, dy, x, dw),
-                                (4, true) => dots::<V, 1, 4>(g, run, dy, x, dw),
-                                (_, true) => dots::<V, 1, 5>(g, run, dy, x, dw),
+                            let columns = part.min(g.kernel[1] - w);
+                            match (rows == 1, part > FEW) {
+                                (true, _) => columns_of::<V, 1, COLUMNS>(g, run, columns, dy, x, dw),
+                                (false, true) => columns_of::<V, WR, COLUMNS>(g, run, columns, dy, x, dw),
+                                (false, false) => columns_of::<V, NR, FEW>(g, run, columns, dy, x, dw),
                             }
                         }
                     }
                 }
                 i += rows;
+            }
+        }
+    }
+
+    /// `MR` filters with so many neighbouring columns of the window, of which there are `MOST` at most.
+    ///
+    /// # Safety
+    /// As [`dots`], of that many columns.
+    #[inline(always)]
+    unsafe fn columns_of<V: Vector, const MR: usize, const MOST: usize>(
+        g: &Shifted,
+        run: Dots,
+        columns: usize,
+        dy: *const f32,
+        x: *const f32,
+        dw: *mut f32,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match columns {
+                1 => dots::<V, MR, 1>(g, run, dy, x, dw),
+                2 => dots::<V, MR, 2>(g, run, dy, x, dw),
+                _ if columns == FEW || MOST == FEW => dots::<V, MR, FEW>(g, run, dy, x, dw),
+                4 => dots::<V, MR, 4>(g, run, dy, x, dw),
+                _ => dots::<V, MR, COLUMNS>(g, run, dy, x, dw),
             }
         }
     }

@@ -113,7 +113,7 @@ impl Pool {
 
     /// Calls `work(stack, scratch)` for stacks: the planes of a group of `cut`, whole, of `images` images or of
     /// what is left of them; of fewer where there would not be tasks enough for threads. What a task makes of the weights of its
-    /// planes serves all of its images.
+    /// planes serves all of its images, and small images are computed together.
     pub fn stacks(&self, y: BatchMut<'_>, cut: &Cut, images: usize, scratch: &mut Scratch, work: &StackWork<'_>) {
         let strips = Strips::new(y, cut);
         let images = strips.images_of_stacks(images);

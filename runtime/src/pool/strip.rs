@@ -5,7 +5,10 @@ use core::ops::Range;
 
 use crate::BatchMut;
 
-/// Stacks that there are at least, where images and groups of planes are as many, so that threads end at about the same time.
+/// Strips of a plane at most, so that products of their numbers fit.
+const MOST_STRIPS: usize = 1 << 31;
+/// Stacks that there are at least, where images and groups of planes are as many, so that a few threads end at about the same time;
+/// of more threads some have nothing to do where images are few.
 const STACKS: usize = 8;
 
 /// How an image is cut.
@@ -29,7 +32,10 @@ impl Cut {
 
     /// Where a strip starts in a plane.
     fn start(&self, strip: usize) -> usize {
-        (strip * self.rows() / self.strips * self.row).min(self.plane)
+        // Whole rows first, the rest spread among strips: no product wraps around.
+        let (each, rest) = (self.rows() / self.strips, self.rows() % self.strips);
+        let spread = (strip as u64 * rest as u64 / self.strips as u64) as usize;
+        (strip * each + spread).saturating_mul(self.row).min(self.plane)
     }
 }
 
@@ -153,7 +159,7 @@ impl<'a> Strips<'a> {
         let images = y.count();
         let (data, pitch, offset, len) = y.into_raw();
         assert!(cut.row > 0 && cut.planes > 0, "strips of something");
-        assert!((1..=cut.rows()).contains(&cut.strips), "strips of at least a row");
+        assert!((1..=cut.rows().min(MOST_STRIPS)).contains(&cut.strips), "strips of at least a row");
         assert!(len.is_multiple_of(cut.plane), "an image of whole planes");
         // `strip` relies on both.
         assert!(images == 0 || (offset + len <= pitch && images * pitch <= data.len()), "images lie in their memory");

@@ -77,6 +77,27 @@ fn every_plane_is_in_one_stack() {
 }
 
 #[test]
+fn strips_are_of_about_as_many_rows() {
+    each_pool(|pool, scratch| {
+        // Two images of three planes of fourteen rows of four floats, the last of them of two.
+        for strips in [1, 2, 5, 8, 14] {
+            let mut data = vec![0.0; 2 * 3 * 54];
+            let cut = Cut { plane: 54, row: 4, strips, planes: 2 };
+            pool.strips(BatchMut::dense(&mut data, 3 * 54), &cut, scratch, &|_, y, _| {
+                let (first, end) = (y.offset(), y.offset() + y.len());
+                assert!(first.is_multiple_of(4) && (end.is_multiple_of(4) || end == 54));
+                let rows = y.len().div_ceil(4);
+                assert!((14 / strips..=14_usize.div_ceil(strips)).contains(&rows), "{rows} rows of {strips} strips");
+                for plane in y.planes() {
+                    y.plane(plane).iter_mut().for_each(|y| *y += 1.0);
+                }
+            });
+            assert!(data.iter().all(|y| *y == 1.0), "every float once");
+        }
+    });
+}
+
+#[test]
 #[should_panic(expected = "plane 2 of 0..2")]
 fn planes_of_other_stacks_are_refused() {
     let mut data = vec![0.0; 12];

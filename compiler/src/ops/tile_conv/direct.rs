@@ -146,7 +146,7 @@ pub(super) fn kernel(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
     // Rows of pixels of a row of the value, and floats of that.
     let (height, y_row) = pooling.as_ref().map_or((1, row), |p| (p.height, p.pooled_row));
     let cut = cut(y, 1, conv.strips, planes);
-    let strip_rows = cut.rows() * height;
+    let strip_rows = cut.most_rows() * height;
     let (channels, lanes, taps, columns) = (g.channels, g.lanes, g.offsets(), g.output[1]);
     let weights = w.floats() / blocks;
     let plane_in = g.input[0] * g.input[1] * lanes;

@@ -199,11 +199,15 @@ impl Operator for TileConvGradWeight {
             };
             (Split::Groups, body)
         } else if together > 1 {
-            let groups = blocks_in / together;
+            let parts = blocks_in / together;
+            let place = match parts {
+                1 => quote!((2 * piece, 0)),
+                _ => quote!((2 * (piece / #parts), piece % #parts * #together)),
+            };
             let (rows, out_row) = ((PIXELS / ow).clamp(1, oh), ow * BLOCK);
             let outer = outer(quote!(rows));
             let body = quote! {
-                let (block, from) = (2 * (piece / #groups), piece % #groups * #together);
+                let (block, from) = #place;
                 y.fill(0.0);
                 for (x, dy) in x0.images().zip(x1.images()) {
                     // Some rows at a time, which stay in the cache for all of the piece's channels.

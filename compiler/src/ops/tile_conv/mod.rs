@@ -207,7 +207,8 @@ impl Operator for TileConv {
             Algorithm::Direct => true,
             algorithm => winograd::fits(algorithm, &self.window),
         };
-        let fits = w.layout == weights && values && known;
+        let alone = self.images == 1 || self.algorithm == Algorithm::WinogradStrips && self.strips == 1;
+        let fits = w.layout == weights && values && known && alone;
         let y = self.unpooled_or(x, w)?;
         let shortcut = !self.shortcut || inputs.last().is_some_and(|s| **s == y);
         let pooled = match &self.pool {

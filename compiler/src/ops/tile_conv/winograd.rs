@@ -176,7 +176,7 @@ pub(super) fn strips(conv: &TileConv, cx: &KernelContext<'_>, name: &str) -> Ker
     // Rows of pixels of a row of the value.
     let height = pooling.as_ref().map_or(1, |p| p.height);
     let cut = cut(y, tiling.side / height, conv.strips, conv.planes);
-    let rows = cut.rows();
+    let rows = cut.most_rows();
     let (literal, columns, blocks) = (tiling.tokens(), tiling.columns(), x.blocks());
     let (plane_in, strip_row) = (x.floats() / blocks, cut.row);
     let products = tiling.products();

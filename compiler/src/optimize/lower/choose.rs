@@ -313,7 +313,7 @@ impl Layer {
     /// Whether weights that no cache holds, once transformed, are better met by all tiles at a time.
     fn reads_weights_once(&self, algorithm: Algorithm) -> bool {
         let [rows, columns] = self.tiles(algorithm);
-        // Tiles of windows with a stride have fewer points.
+        // Those of windows with a stride have fewer points: at 28×28, of 128 channels, tiles take 0.91 of the time of strips on Zen 3.
         let most = if self.stride > 1 { 200 } else { 64 };
         self.transformed_weights(algorithm) > 2 * CACHE && rows * columns <= most
     }
@@ -389,7 +389,9 @@ impl Layer {
         if self.batches && strip == rows {
             // Of images that are small, so many as fill a register tile.
             let images = (full / (rows * columns)).min(3 * CACHE / 2 / transformed(rows)).clamp(1, IMAGES);
-            return Choice { images, ..self.choice(algorithm, 1, blocks) };
+            if images > 1 {
+                return Choice { images, ..self.choice(algorithm, 1, blocks) };
+            }
         }
         let (mut strips, mut planes) = (rows.div_ceil(strip), blocks);
         while strips * blocks.div_ceil(planes) < self.tasks() {

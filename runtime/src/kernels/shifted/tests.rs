@@ -7,7 +7,10 @@ use proptest::prelude::*;
 
 /// Any distances between planes, rows, elements of the window and weights.
 fn cases() -> impl Strategy<Value = Shifted> {
-    let sizes = (1_usize..16, 1_usize..4, 1_usize..4, 1_usize..8, 1_usize..6, prop_oneof![1_usize..20, 1_usize..60]);
+    // Widths of windows with remainders of all sizes; some rows that are longer than what is summed over at a time.
+    let width = prop_oneof![1_usize..8, 1_usize..24];
+    let columns = prop_oneof![10 => 1_usize..20, 10 => 1_usize..60, 1 => 2000_usize..2300];
+    let sizes = (1_usize..16, 1_usize..4, 1_usize..4, width, 1_usize..6, columns);
     let distances = (0_usize..9, 1_usize..3, 1_usize..3, 0_usize..50, 0_usize..3, 0_usize..3, any::<bool>());
     let filled = (0_usize..4, 0_usize..9);
     (sizes, distances, filled).prop_map(|((filters, channels, height, width, rows, columns), distances, filled)| {
