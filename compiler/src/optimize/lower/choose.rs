@@ -387,11 +387,9 @@ impl Layer {
         let wide = full.div_ceil(columns).min(rows);
         let strip = (1..=wide).rev().find(|r| transformed(*r) <= 3 * CACHE / 2).unwrap_or(1);
         if self.batches && strip == rows {
-            // Of images that are small, so many as fill a register tile.
+            // Images that are small are not cut, since halves fill no register tile; of smaller ones several do.
             let images = (full / (rows * columns)).min(3 * CACHE / 2 / transformed(rows)).clamp(1, IMAGES);
-            if images > 1 {
-                return Choice { images, ..self.choice(algorithm, 1, blocks) };
-            }
+            return Choice { images, ..self.choice(algorithm, 1, blocks) };
         }
         let (mut strips, mut planes) = (rows.div_ceil(strip), blocks);
         while strips * blocks.div_ceil(planes) < self.tasks() {
